@@ -1,0 +1,1 @@
+//! The focus of RFC 4353: conferences, policy, who is in and who may.

@@ -1,0 +1,378 @@
+//! The contract between the focus and any MCU: typed plain data, no behaviour.
+//!
+//! The focus sends [`McuCommand`]s and learns by [`McuEvent`]s; the roster changes only on the latter.
+//! Every command with a [`CommandId`] is answered exactly once by [`McuEvent::Done`], successfully or not.
+//! SDP crosses as opaque octets: the focus carries it between SIP and the MCU and never reads it.
+
+use bytes::Bytes;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// An active conference, as the MCU knows it. Never reused within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConferenceId(pub u64);
+
+/// A participant's media endpoint in one MCU. Never reused within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointId(pub u64);
+
+/// Ties a [`McuEvent::Done`] to its command. Chosen by the focus, unique per conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommandId(pub u64);
+
+/// A prompt being played. Chosen by the focus, unique per conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlaybackId(pub u64);
+
+/// One command to an MCU about one conference.
+#[derive(Clone, Debug)]
+pub struct McuCommand {
+    /// Answered by [`McuEvent::Done`] with the same id.
+    pub id: CommandId,
+    /// Which conference.
+    pub conference: ConferenceId,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What an MCU can be asked to do.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Make the conference; the first command about it.
+    Create(ConferenceSettings),
+    /// End the conference and every endpoint of it.
+    Destroy,
+    /// Add an endpoint. `offer: Some` → [`McuEvent::Answer`]; `None` → [`McuEvent::Offer`], to be followed by [`Action::Answer`].
+    Add {
+        /// The new endpoint.
+        endpoint: EndpointId,
+        /// The peer's SDP offer.
+        offer: Option<Bytes>,
+        /// How it starts.
+        settings: EndpointSettings,
+    },
+    /// The peer modifies the session. `None` asks us for an offer.
+    Renegotiate {
+        /// Which.
+        endpoint: EndpointId,
+        /// The peer's new SDP offer.
+        offer: Option<Bytes>,
+    },
+    /// The peer's SDP answer to our [`McuEvent::Offer`].
+    Answer {
+        /// Which.
+        endpoint: EndpointId,
+        /// The SDP answer.
+        answer: Bytes,
+    },
+    /// Our outstanding offer came to nothing (the re-INVITE was refused): back to the last agreed session.
+    Rollback {
+        /// Which.
+        endpoint: EndpointId,
+    },
+    /// Remove an endpoint; [`McuEvent::Removed`] follows with its final quality.
+    Remove {
+        /// Which.
+        endpoint: EndpointId,
+    },
+    /// In the mix, or apart (PIN, lobby, hold).
+    Place {
+        /// Which.
+        endpoint: EndpointId,
+        /// Where.
+        stage: Stage,
+    },
+    /// What passes between the endpoint and the mix. Applied at the next tick.
+    Filter {
+        /// Which.
+        endpoint: EndpointId,
+        /// The whole filter, not a change to it.
+        filter: MediaFilter,
+    },
+    /// Play prompts one after another; [`McuEvent::Played`] when done.
+    Play {
+        /// Comes back.
+        playback: PlaybackId,
+        /// To whom.
+        to: Audience,
+        /// What, in order.
+        prompts: Vec<Prompt>,
+        /// While it plays to one endpoint: does that endpoint still hear the conference under it (attenuated)?
+        over_mix: bool,
+    },
+    /// Stop a playback (a key was pressed); its [`McuEvent::Played`] follows.
+    Stop {
+        /// Which.
+        playback: PlaybackId,
+    },
+    /// What an endpoint hears when nothing else is to be heard: alone, apart, waiting.
+    Ambience {
+        /// To whom.
+        to: Audience,
+        /// What.
+        ambience: Ambience,
+    },
+    /// A DTMF digit that came by signalling (SIP INFO); de-duplicated against RFC 4733 and in-band, then reported as [`McuEvent::Dtmf`].
+    SignalledDtmf {
+        /// From whom.
+        endpoint: EndpointId,
+        /// Which.
+        digit: Digit,
+        /// As long as the INFO says.
+        duration: Duration,
+    },
+}
+
+/// A conference as the mixer needs it.
+#[derive(Clone, Debug)]
+pub struct ConferenceSettings {
+    /// Endpoints at most; beyond, [`Action::Add`] fails with [`McuError::Full`].
+    pub max_endpoints: usize,
+    /// Language of the prompts (`en`).
+    pub language: String,
+}
+
+/// How an endpoint starts.
+#[derive(Clone, Debug)]
+pub struct EndpointSettings {
+    /// In the mix at once, or apart first (PIN, lobby).
+    pub stage: Stage,
+    /// What passes from the start.
+    pub filter: MediaFilter,
+    /// The host the signalling came from: the first choice when latching onto an RTP source.
+    pub signalled_from: Option<IpAddr>,
+    /// Automatic gain control on what this endpoint sends.
+    pub agc: bool,
+    /// Noise gate on what this endpoint sends.
+    pub noise_gate: bool,
+}
+
+/// Where an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Hears and is heard.
+    Mix,
+    /// Hears only prompts and ambience addressed to it, is heard by nobody, its DTMF is reported.
+    Apart,
+}
+
+/// What passes between an endpoint and the mix.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MediaFilter {
+    /// The conference does not hear this endpoint.
+    pub muted: bool,
+    /// This endpoint does not hear the conference (prompts it does).
+    pub deaf: bool,
+    /// Gain on what it sends, dB, −40 to +20.
+    pub gain_in_db: f32,
+    /// Gain on what it hears, dB, −40 to +20. A value other than 0 costs an encoder of its own.
+    pub gain_out_db: f32,
+}
+
+impl Default for MediaFilter {
+    fn default() -> Self {
+        Self {
+            muted: false,
+            deaf: false,
+            gain_in_db: 0.0,
+            gain_out_db: 0.0,
+        }
+    }
+}
+
+/// To whom a prompt or an ambience goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// One endpoint, in whichever stage.
+    One(EndpointId),
+    /// All that are in the mix.
+    All,
+}
+
+/// A piece of audio the MCU has or makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A recorded sentence, by name.
+    Sentence(Sentence),
+    /// A digit spoken (`0` to `9`).
+    Digit(u8),
+    /// Somebody came in.
+    EntryTone,
+    /// Somebody left.
+    ExitTone,
+    /// Silence of this length.
+    Pause(Duration),
+}
+
+/// The sentences shipped with the server, in every language it ships.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sentence {
+    /// "Please enter the PIN, followed by the hash key."
+    EnterPin,
+    /// "That PIN is not correct."
+    WrongPin,
+    /// "Welcome to the conference."
+    Welcome,
+    /// "You are the first person in this conference."
+    YouAreFirst,
+    /// "You are now muted."
+    Muted,
+    /// "You are no longer muted."
+    Unmuted,
+    /// "This conference is locked."
+    Locked,
+    /// "This conference is full."
+    Full,
+    /// "The conference is over. Goodbye."
+    ConferenceEnded,
+    /// "Goodbye."
+    Goodbye,
+}
+
+/// What is heard when nothing else is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ambience {
+    /// Nothing (comfort noise where negotiated).
+    Silence,
+    /// Music made by the server.
+    Music,
+}
+
+/// A DTMF digit: `0`–`9`, `*`, `#`, `A`–`D`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digit(pub char);
+
+/// What an MCU tells the focus of one conference.
+#[derive(Clone, Debug)]
+pub struct McuEvent {
+    /// Which conference.
+    pub conference: ConferenceId,
+    /// What happened.
+    pub report: Report,
+}
+
+/// What happened in the MCU.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// The command was carried out (applied in the mixer, where it acts there) or refused.
+    Done {
+        /// Which.
+        command: CommandId,
+        /// How it went.
+        result: Result<(), McuError>,
+    },
+    /// Our SDP answer to the offer in [`Action::Add`] or [`Action::Renegotiate`]. Comes before its `Done`.
+    Answer {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The SDP answer.
+        sdp: Bytes,
+    },
+    /// Our SDP offer. Comes before its `Done`.
+    Offer {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The SDP offer.
+        sdp: Bytes,
+    },
+    /// The endpoint is gone from the mixer.
+    Removed {
+        /// Which.
+        endpoint: EndpointId,
+        /// How its media was.
+        quality: Quality,
+    },
+    /// The endpoint began or stopped talking (with hysteresis).
+    Talking {
+        /// Which.
+        endpoint: EndpointId,
+        /// Began or stopped.
+        talking: bool,
+    },
+    /// Somebody else leads the conversation now, or nobody.
+    ActiveSpeaker {
+        /// Who.
+        endpoint: Option<EndpointId>,
+    },
+    /// The filter or media direction now in force.
+    Media {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The filter in force.
+        filter: MediaFilter,
+        /// The peer put us on hold, or took us off.
+        on_hold: bool,
+    },
+    /// A DTMF digit, once however it came.
+    Dtmf {
+        /// From whom.
+        endpoint: EndpointId,
+        /// Which.
+        digit: Digit,
+    },
+    /// A playback came to its end or was stopped.
+    Played {
+        /// Which.
+        playback: PlaybackId,
+    },
+    /// Neither RTP nor RTCP came from the endpoint for the media timeout although it should send.
+    MediaLost {
+        /// From whom.
+        endpoint: EndpointId,
+    },
+    /// The MCU ended the conference by a fault of its own.
+    Failed {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// How the media of an endpoint was, over its life.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quality {
+    /// Codec in force at the end (`opus/48000/2`).
+    pub codec: String,
+    /// RTP packets received.
+    pub packets_received: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets that never came, by sequence number.
+    pub packets_lost: u64,
+    /// Share of played frames that were concealed, 0 to 1.
+    pub concealed: f32,
+    /// Interarrival jitter at the end (RFC 3550 §6.4.1).
+    pub jitter: Duration,
+    /// Delay the server added at the end: jitter buffer and mixing.
+    pub delay: Duration,
+    /// Clock skew of the peer against ours, parts per million.
+    pub skew_ppm: f32,
+}
+
+/// Why an MCU refused or failed. Each says who is at fault; the focus maps it to a status code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum McuError {
+    /// The peer's SDP cannot be read → 400.
+    #[error("session description malformed: {0}")]
+    MalformedSdp(String),
+    /// The peer's SDP can be read but nothing in it can be agreed on → 488 with this as Warning text.
+    #[error("nothing in common: {0}")]
+    Incompatible(String),
+    /// The conference has no place left → 486.
+    #[error("the conference is full")]
+    Full,
+    /// This server has no port, socket, memory or processor time left → 503.
+    #[error("out of {0}")]
+    Overloaded(&'static str),
+    /// No such conference or endpoint, or one already there: a bug of the caller → 500.
+    #[error("unknown {0}")]
+    Unknown(&'static str),
+    /// This MCU does not do that.
+    #[error("not supported")]
+    NotSupported,
+}
+
+/// An MCU as the focus sees it. `command` never blocks and never fails: whatever goes wrong comes back as an event.
+pub trait Mcu: Send + Sync + std::fmt::Debug {
+    /// Carries out one command. Events go to the sink the MCU was made with.
+    fn command(&self, command: McuCommand);
+}

@@ -1,0 +1,5 @@
+//! The mixer of RFC 4353: MCUs and their control contract.
+//!
+//! An MCU knows participants as media endpoints. It never sees a SIP message, XML, a user or a role.
+
+pub mod control;

@@ -1,0 +1,1 @@
+//! What this crate counts. The root crate registers it; cores only increment.

@@ -1,0 +1,30 @@
+//! The bounds of this crate. The numbers are the process's: `src/limits.rs` of the root crate.
+
+use std::time::Duration;
+
+/// Bounds on everything a peer can make this crate hold.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Octets of one message, start line to end of body. Beyond: 513 on a datagram, the connection is closed on a stream.
+    pub message_bytes: usize,
+    /// Header fields of one message. Beyond: 400 "Too Many Header Fields".
+    pub header_fields: usize,
+    /// Server transactions alive at once. Beyond: 503 with `Retry-After`, without state.
+    pub server_transactions: usize,
+    /// INVITE usages (half-open and confirmed) alive at once. Beyond: 503 with `Retry-After`, without state.
+    pub invite_usages: usize,
+    /// INVITE usages not yet confirmed by ACK. Beyond: 503 with `Retry-After`, without state.
+    pub half_open_invites: usize,
+    /// Seconds a peer is asked to stay away with a 503.
+    pub retry_after_s: u32,
+    /// Stream connections open at once. Beyond: a new one is closed at accept.
+    pub connections: usize,
+    /// Stream connections open at once from one address. Beyond: a new one is closed at accept.
+    pub connections_per_source: usize,
+    /// A stream connection without traffic is closed after this time.
+    pub connection_idle: Duration,
+    /// Octets waiting to be written to one slow stream peer. Beyond: the connection is closed.
+    pub write_queue_bytes: usize,
+    /// An INVITE is answered finally within this time, or by 408 on our side.
+    pub ringing: Duration,
+}
