@@ -141,6 +141,9 @@ pub struct EndpointSettings {
     pub filter: MediaFilter,
     /// The host the signalling came from: the first choice when latching onto an RTP source.
     pub signalled_from: Option<IpAddr>,
+    /// Our address on which the signalling reached us: what the SDP names as ours
+    /// unless the configuration advertises another, and the address family to use.
+    pub reached_at: Option<IpAddr>,
     /// Automatic gain control on what this endpoint sends.
     pub agc: bool,
     /// Noise gate on what this endpoint sends.
