@@ -1,0 +1,101 @@
+# make run     build the server and start it
+# make test    everything that CI checks
+# make bench   measure the server against the scenarios in loadtest/scenarios
+# make lint    clippy over the workspace, warnings are errors
+# make fmt     format the sources
+# make deps    install the Debian packages and the Rust toolchain, where missing
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# rustup puts cargo here; a shell opened before its installation does not know yet.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# What the build needs: a C compiler and cmake for libopus.
+BUILD_PACKAGES := build-essential pkg-config cmake
+# What the end-to-end tests need: SIPp, baresip and sipsak as peers that we did not write.
+TEST_PACKAGES := sip-tester baresip-core sipsak
+
+# Arguments of the server, as in: make run ARGS="--config plenum.toml"
+ARGS ?=
+# Scenarios of `make bench`.
+SCENARIOS ?= g711-100 g711-400 opus-100 opus-100-all calls-per-second
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+TEST_STEPS := fmt-check lint core unit e2e doc
+
+.PHONY: help run test bench lint fmt deps deps-build deps-test deny $(filter-out lint,$(TEST_STEPS))
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run: deps-build
+	cargo build --release --bin plenum
+	exec $(TARGET_DIR)/release/plenum serve $(ARGS)
+
+# Every step runs to its end or fails the whole; none is left out because something is missing.
+test: deps
+	@begun=$$SECONDS; passed=; \
+	for step in $(TEST_STEPS); do \
+	    echo "=== $$step"; step_begun=$$SECONDS; \
+	    $(MAKE) --no-print-directory $$step || { \
+	        echo "make test: FAILED at $$step after $$((SECONDS - begun)) s (passed:$${passed:- nothing})"; exit 1; }; \
+	    passed="$$passed $$step ($$((SECONDS - step_begun)) s)"; \
+	done; \
+	echo "make test: passed in $$((SECONDS - begun)) s:$$passed"
+
+fmt-check:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# The cores build without tokio, sockets and threads.
+core:
+	cargo check --locked -p plenum-sip -p plenum-media -p plenum-mcu -p plenum-focus --no-default-features
+
+unit:
+	cargo test --locked --workspace --exclude plenum-loadtest
+	cargo test --locked -p plenum-loadtest --lib --bins
+
+# One call at a time: the tests measure gaps and delay, and a busy neighbour would be measured too.
+e2e:
+	cargo build --locked --bin plenum
+	cargo test --locked -p plenum-loadtest --test '*' -- --test-threads=1
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+bench: deps-build
+	cargo build --release --bin plenum --bin plenum-loadtest
+	$(TARGET_DIR)/release/plenum-loadtest bench --plenum $(TARGET_DIR)/release/plenum $(SCENARIOS)
+
+fmt:
+	cargo fmt --all
+
+# Licences, advisories and sources of what we depend on; needs `cargo install cargo-deny`.
+deny:
+	cargo deny --config .deny.toml check
+
+deps: deps-build deps-test
+
+deps-build: PACKAGES := $(BUILD_PACKAGES)
+deps-test: PACKAGES := $(TEST_PACKAGES)
+deps-build deps-test:
+	@missing=; \
+	for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	    echo "installing Debian packages:$$missing"; \
+	    $$sudo apt-get update -q; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	fi
+	@if [ $@ = deps-build ] && ! command -v cargo >/dev/null; then \
+	    echo "installing the Rust toolchain into ~/.cargo with rustup (https://rustup.rs)"; \
+	    command -v curl >/dev/null || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	        $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends curl ca-certificates; }; \
+	    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -c clippy -c rustfmt; \
+	fi
