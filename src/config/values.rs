@@ -1,0 +1,231 @@
+//! The types that settings have.
+
+use super::read::Setting;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use toml::de::DeValue;
+
+/// A transport to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// TCP rather than UDP.
+    pub tcp: bool,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Setting for Listen {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let parsed = text.split_once(':').and_then(|(transport, address)| {
+            let tcp = match transport {
+                "udp" => false,
+                "tcp" => true,
+                _ => return None,
+            };
+            Some(Self {
+                tcp,
+                address: address.parse().ok()?,
+            })
+        });
+        parsed.ok_or_else(|| {
+            format!("expected \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\", found \"{text}\"")
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}",
+            if self.tcp { "tcp" } else { "udp" },
+            self.address
+        )
+    }
+}
+
+/// A host, with a port where it is not the bound one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advertise {
+    /// A name or an address (IPv6 in brackets).
+    pub host: String,
+    /// The port, if another than the bound one.
+    pub port: Option<u16>,
+}
+
+impl Setting for Advertise {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let expected = || "expected a host or host:port that peers can reach".to_owned();
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host.to_owned(), Some(port.parse().map_err(|_| expected())?))
+            }
+            _ => (text.clone(), None),
+        };
+        let usual = |octet: u8| octet.is_ascii_alphanumeric() || b"-.[]:_".contains(&octet);
+        if host.is_empty() || !host.bytes().all(usual) {
+            return Err(expected());
+        }
+        let bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+        Ok(Self {
+            host: if bare_v6 { format!("[{host}]") } else { host },
+            port,
+        })
+    }
+}
+
+/// A range of UDP ports, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// The first; even.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl Setting for PortRange {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let ends = text.split_once('-').and_then(|(first, last)| {
+            Some((
+                first.trim().parse::<u16>().ok()?,
+                last.trim().parse::<u16>().ok()?,
+            ))
+        });
+        let (first, last) =
+            ends.ok_or_else(|| "expected two ports, such as \"16384-32767\"".to_owned())?;
+        let first = first.checked_add(first % 2).ok_or("has no even port")?;
+        if first < 1024 || first >= last {
+            return Err("expected a range above 1023 with at least two ports".to_owned());
+        }
+        Ok(Self { first, last })
+    }
+}
+
+/// A codec by the name users know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodecName {
+    /// Opus (RFC 7587).
+    Opus,
+    /// G.722.
+    G722,
+    /// G.711 A-law.
+    Pcma,
+    /// G.711 µ-law.
+    Pcmu,
+}
+
+impl Setting for CodecName {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.to_ascii_lowercase().as_str() {
+            "opus" => Ok(Self::Opus),
+            "g722" => Ok(Self::G722),
+            "pcma" => Ok(Self::Pcma),
+            "pcmu" => Ok(Self::Pcmu),
+            other => Err(format!(
+                "no codec \"{other}\"; there are opus, g722, pcma, pcmu"
+            )),
+        }
+    }
+}
+
+/// What somebody alone in a conference hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alone {
+    /// Music.
+    Music,
+    /// Nothing.
+    Silence,
+}
+
+impl Alone {
+    /// As it is written in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Music => "music",
+            Self::Silence => "silence",
+        }
+    }
+}
+
+impl Setting for Alone {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.as_str() {
+            "music" => Ok(Self::Music),
+            "silence" => Ok(Self::Silence),
+            _ => Err("expected \"music\" or \"silence\"".to_owned()),
+        }
+    }
+}
+
+/// What a caller's key sequence does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAction {
+    /// Mutes and unmutes the caller.
+    ToggleMute,
+    /// Ends the caller's call.
+    Leave,
+}
+
+impl Setting for KeyAction {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.as_str() {
+            "toggle-mute" => Ok(Self::ToggleMute),
+            "leave" => Ok(Self::Leave),
+            other => Err(format!(
+                "no action \"{other}\"; there are toggle-mute, leave"
+            )),
+        }
+    }
+}
+
+/// An address block in CIDR form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Whether `ip` is in the block. An IPv4-mapped IPv6 address counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match (self.address, ip.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let mask = u32::MAX
+                    .checked_shl(32 - u32::from(self.prefix))
+                    .unwrap_or(0);
+                (u32::from(net) ^ u32::from(ip)) & mask == 0
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(self.prefix))
+                    .unwrap_or(0);
+                (u128::from(net) ^ u128::from(ip)) & mask == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+impl Setting for Network {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let (address, prefix) = text.split_once('/').unwrap_or((text.as_str(), ""));
+        let expected = || "expected a network, such as \"10.0.0.0/8\"".to_owned();
+        let address: IpAddr = address.parse().map_err(|_| expected())?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = if prefix.is_empty() {
+            longest
+        } else {
+            prefix.parse().map_err(|_| expected())?
+        };
+        if prefix > longest {
+            return Err(expected());
+        }
+        Ok(Self { address, prefix })
+    }
+}
