@@ -1,1 +1,97 @@
 //! What this crate counts. The root crate registers it; cores only increment.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// Counters of everything a leg refuses, repairs or drops. One set is shared by all legs of a worker.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// RTP datagrams whose header cannot be read (RFC 3550 §A.1).
+    pub rtp_malformed: Counter,
+    /// RTP datagrams from an address the leg is not latched to.
+    pub rtp_stray: Counter,
+    /// RTP packets with a payload type that was not agreed on, or while the peer may not send.
+    pub rtp_unexpected_payload: Counter,
+    /// RTP packets whose sequence number fails the source's validity checks (RFC 3550 §A.1).
+    pub rtp_out_of_sequence: Counter,
+    /// RTP packets already received once.
+    pub rtp_duplicate: Counter,
+    /// RTP packets that came after their time to be played.
+    pub rtp_late: Counter,
+    /// RTP packets dropped because the jitter buffer was at one of its ceilings.
+    pub jitter_overflow: Counter,
+    /// RTCP datagrams that cannot be read (RFC 3550 §A.2) or come from a stray address.
+    pub rtcp_malformed: Counter,
+    /// Packets the codec refused; they are concealed like lost ones.
+    pub decode_failed: Counter,
+    /// Latches that moved to another source address (RTP became symmetric anew).
+    pub relatched: Counter,
+    /// Leg events dropped because nobody polled them.
+    pub events_dropped: Counter,
+}
+
+impl Metrics {
+    /// Makes every counter visible in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        let all: [(&str, &str, &Counter); 11] = [
+            (
+                "rtp_malformed",
+                "RTP datagrams that could not be read",
+                &self.rtp_malformed,
+            ),
+            (
+                "rtp_stray",
+                "RTP datagrams from an address a leg is not latched to",
+                &self.rtp_stray,
+            ),
+            (
+                "rtp_unexpected_payload",
+                "RTP packets of a payload type not agreed on",
+                &self.rtp_unexpected_payload,
+            ),
+            (
+                "rtp_out_of_sequence",
+                "RTP packets that fail the sequence checks",
+                &self.rtp_out_of_sequence,
+            ),
+            (
+                "rtp_duplicate",
+                "RTP packets received twice",
+                &self.rtp_duplicate,
+            ),
+            (
+                "rtp_late",
+                "RTP packets too late to be played",
+                &self.rtp_late,
+            ),
+            (
+                "jitter_overflow",
+                "RTP packets dropped at a jitter buffer ceiling",
+                &self.jitter_overflow,
+            ),
+            (
+                "rtcp_malformed",
+                "RTCP datagrams that could not be read or are stray",
+                &self.rtcp_malformed,
+            ),
+            (
+                "decode_failed",
+                "Packets a codec refused",
+                &self.decode_failed,
+            ),
+            (
+                "relatched",
+                "Legs that followed their peer to another address",
+                &self.relatched,
+            ),
+            (
+                "leg_events_dropped",
+                "Leg events nobody polled in time",
+                &self.events_dropped,
+            ),
+        ];
+        for (name, help, counter) in all {
+            registry.register(format!("media_{name}"), help, counter.clone());
+        }
+    }
+}

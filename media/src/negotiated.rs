@@ -17,6 +17,35 @@ pub enum Codec {
     Pcmu,
 }
 
+impl Codec {
+    /// The RTP clock rate in hertz. For G.722 it is 8,000 although the audio has 16,000 (RFC 3551 §4.5.2).
+    pub const fn clock_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::G722 | Self::Pcma | Self::Pcmu => 8_000,
+        }
+    }
+
+    /// The audio sampling rate in hertz.
+    pub const fn sample_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::G722 => 16_000,
+            Self::Pcma | Self::Pcmu => 8_000,
+        }
+    }
+
+    /// The codec as SDP writes it: `opus/48000/2`.
+    pub const fn rtpmap(self) -> &'static str {
+        match self {
+            Self::Opus => "opus/48000/2",
+            Self::G722 => "G722/8000",
+            Self::Pcma => "PCMA/8000",
+            Self::Pcmu => "PCMU/8000",
+        }
+    }
+}
+
 /// What a payload type means on receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
