@@ -12,6 +12,7 @@
 //! A body is octets and a media type: this crate reads neither SDP nor XML.
 
 pub mod endpoint;
+pub mod frame;
 pub mod limits;
 pub mod metrics;
 pub mod msg;
