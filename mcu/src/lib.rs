@@ -2,4 +2,6 @@
 //!
 //! An MCU knows participants as media endpoints. It never sees a SIP message, XML, a user or a role.
 
+pub mod audio;
+pub mod clock;
 pub mod control;
