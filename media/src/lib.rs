@@ -6,3 +6,4 @@ pub mod limits;
 pub mod metrics;
 pub mod negotiated;
 pub mod pcm;
+pub mod sdp;

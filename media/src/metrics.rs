@@ -28,12 +28,16 @@ pub struct Metrics {
     pub relatched: Counter,
     /// Leg events dropped because nobody polled them.
     pub events_dropped: Counter,
+    /// Session descriptions that are none (answered 400).
+    pub sdp_malformed: Counter,
+    /// Session descriptions we could not agree to (answered 488), limits included.
+    pub sdp_incompatible: Counter,
 }
 
 impl Metrics {
     /// Makes every counter visible in `registry`.
     pub fn register(&self, registry: &mut Registry) {
-        let all: [(&str, &str, &Counter); 11] = [
+        let all: [(&str, &str, &Counter); 13] = [
             (
                 "rtp_malformed",
                 "RTP datagrams that could not be read",
@@ -88,6 +92,16 @@ impl Metrics {
                 "leg_events_dropped",
                 "Leg events nobody polled in time",
                 &self.events_dropped,
+            ),
+            (
+                "sdp_malformed",
+                "Session descriptions that could not be read",
+                &self.sdp_malformed,
+            ),
+            (
+                "sdp_incompatible",
+                "Session descriptions that could not be agreed to",
+                &self.sdp_incompatible,
             ),
         ];
         for (name, help, counter) in all {

@@ -1,0 +1,169 @@
+//! Our own sections, and the session description they make.
+
+use super::attr::{AUDIO_LEVEL, Direction};
+use super::formats::{Formats, encoding};
+use super::{Local, MediaSection, remote};
+use crate::negotiated::{Codec, Payload};
+use bytes::Bytes;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+/// What we say about a session, apart from the version number of the `o=` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OurDescription {
+    /// The value of the `t=` line: the offer's in an answer (RFC 3264 §6), else `0 0`.
+    pub timing: String,
+    /// Our media sections; as many as there ever were, none is ever removed (RFC 3264 §8).
+    pub sections: Vec<OurSection>,
+}
+
+/// One of our media sections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OurSection {
+    /// Refused or disabled: port 0, media, profile and formats as the peer had them.
+    Refused(RefusedSection),
+    /// The conference's audio.
+    Audio(AudioSection),
+}
+
+/// A section that we refuse (RFC 3264 §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedSection {
+    media: String,
+    proto: String,
+    formats: String,
+    mid: Option<Bytes>,
+}
+
+impl RefusedSection {
+    /// The refusal of the peer's section.
+    pub fn of(section: &MediaSection) -> Self {
+        let mut formats = String::new();
+        for format in section.m.formats() {
+            formats.push(' ');
+            formats.push_str(format);
+        }
+        if formats.is_empty() {
+            // The grammar wants one even here (RFC 8866 §9); nobody reads it.
+            formats.push_str(" 0");
+        }
+        Self {
+            media: section.m.media().to_owned(),
+            proto: section.m.proto().to_owned(),
+            formats,
+            mid: remote::mid(section),
+        }
+    }
+}
+
+/// Our audio section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioSection {
+    /// `RTP/AVP` or `RTP/AVPF`: the offer's in an answer.
+    pub proto: &'static str,
+    /// Our payload types, the most wanted first.
+    pub formats: Formats,
+    /// The packet duration that we would like to receive.
+    pub ptime_ms: u8,
+    /// Which way media may flow, seen from us.
+    pub direction: Direction,
+    /// RTCP on the RTP port.
+    pub rtcp_mux: bool,
+    /// The identifier of RFC 6464 levels, which we only receive.
+    pub level_id: Option<u8>,
+    /// The offer's `a=mid:`, or none.
+    pub mid: Option<Bytes>,
+}
+
+/// The text of our session description (RFC 8866 §5), version `version`.
+pub fn describe(local: &Local, version: u64, ours: &OurDescription) -> Bytes {
+    let mut out = String::with_capacity(512);
+    // Writing to a String cannot fail; the result is there for writers that can.
+    let _written = write_description(&mut out, local, version, ours);
+    Bytes::from(out)
+}
+
+fn write_description(
+    out: &mut String,
+    local: &Local,
+    version: u64,
+    ours: &OurDescription,
+) -> std::fmt::Result {
+    let address = local.address;
+    let family = match address {
+        IpAddr::V4(_) => "IP4",
+        IpAddr::V6(_) => "IP6",
+    };
+    write!(
+        out,
+        "v=0\r\no=- {} {version} IN {family} {address}\r\ns=",
+        local.session_id
+    )?;
+    // RFC 8866 §5.3: the name must not be empty.
+    let visible = |letter: &char| !letter.is_control();
+    let before = out.len();
+    out.extend(local.session_name.chars().filter(visible));
+    if out.len() == before {
+        out.push('-');
+    }
+    write!(out, "\r\nc=IN {family} {address}\r\nt={}\r\n", ours.timing)?;
+    for section in &ours.sections {
+        match section {
+            OurSection::Refused(refused) => {
+                let RefusedSection {
+                    media,
+                    proto,
+                    formats,
+                    mid,
+                } = refused;
+                write!(out, "m={media} 0 {proto}{formats}\r\n")?;
+                write_mid(out, mid.as_ref())?;
+            }
+            OurSection::Audio(audio) => write_audio(out, local, audio)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_audio(out: &mut String, local: &Local, audio: &AudioSection) -> std::fmt::Result {
+    write!(out, "m=audio {} {}", local.rtp_port, audio.proto)?;
+    for (pt, _) in &audio.formats {
+        write!(out, " {pt}")?;
+    }
+    out.push_str("\r\n");
+    write_mid(out, audio.mid.as_ref())?;
+    for &(pt, payload) in &audio.formats {
+        let (name, clock, channels) = encoding(payload);
+        write!(out, "a=rtpmap:{pt} {name}/{clock}{channels}\r\n")?;
+        match payload {
+            // RFC 7587 §6.1: what we want to receive. The packets may be as short as our shortest.
+            Payload::Audio(Codec::Opus) => write!(
+                out,
+                "a=fmtp:{pt} minptime=10;maxaveragebitrate={};useinbandfec=1\r\n",
+                local.opus_ceiling()
+            )?,
+            // RFC 4733 §2.4.1: the sixteen keys.
+            Payload::TelephoneEvent(_) => write!(out, "a=fmtp:{pt} 0-15\r\n")?,
+            Payload::Audio(Codec::G722 | Codec::Pcma | Codec::Pcmu) | Payload::ComfortNoise(_) => {}
+        }
+    }
+    write!(out, "a=ptime:{}\r\na=maxptime:60\r\n", audio.ptime_ms)?;
+    if audio.rtcp_mux {
+        out.push_str("a=rtcp-mux\r\n");
+    }
+    // RFC 3605 §2.1: needed when the port is not the next one.
+    if local.rtp_port.checked_add(1) != Some(local.rtcp_port) {
+        write!(out, "a=rtcp:{}\r\n", local.rtcp_port)?;
+    }
+    if let Some(id) = audio.level_id {
+        write!(out, "a=extmap:{id}/recvonly {AUDIO_LEVEL}\r\n")?;
+    }
+    write!(out, "a={}\r\n", audio.direction.as_str())
+}
+
+fn write_mid(out: &mut String, mid: Option<&Bytes>) -> std::fmt::Result {
+    match mid.and_then(|mid| std::str::from_utf8(mid).ok()) {
+        Some(mid) => write!(out, "a=mid:{mid}\r\n"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,489 @@
+//! Offer and answer (RFC 3264) as pure functions of our capabilities, the peer's description and
+//! what was agreed before.
+//!
+//! One audio section is taken, the first that we can speak, and the one taken before if it is
+//! still there; every other section is refused with port 0 in its place. `a=group:BUNDLE` is not
+//! taken up: our answers have no group line, which declines it (RFC 9143 §7.3), and repeat `a=mid`.
+//!
+//! Payload types go by direction (RFC 3264 §5.1): we send with the peer's numbers and receive
+//! with ours. In an answer ours are the offer's, unless a number meant something else earlier in
+//! the session.
+
+use super::attr::{Direction, OpusParameters, Profile};
+use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
+use super::formats::{Formats, clock, name, number, usual_number};
+use super::remote::RemoteAudio;
+use super::{Incompatible, Local, Malformed, SdpError, SessionDescription};
+use crate::limits::Limits;
+use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
+use smallvec::SmallVec;
+
+/// What both sides agreed on, and what is needed to agree again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// What we said last.
+    pub ours: OurDescription,
+    /// Which section is the conference's audio.
+    pub audio_index: usize,
+    /// What the RTP leg does.
+    pub audio: NegotiatedAudio,
+    /// Every payload type that we ever gave a meaning, in order.
+    history: Vec<(u8, Payload)>,
+    /// The peer's payload types.
+    theirs: Vec<(u8, Payload)>,
+}
+
+/// An offer of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// What it says.
+    pub ours: OurDescription,
+    audio_index: usize,
+    audio: AudioSection,
+    history: Vec<(u8, Payload)>,
+}
+
+/// Answers the peer's offer (RFC 3264 §6 and §8). `direction` is what we want ourselves.
+///
+/// # Errors
+/// [`Incompatible`] when no audio section can be taken, with the reason of the first one;
+/// [`Malformed`] when that one does not read.
+pub fn answer(
+    local: &Local,
+    direction: Direction,
+    offer: &SessionDescription,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+) -> Result<Agreement, SdpError> {
+    let (audio_index, remote) = choose_section(local, offer, previous, limits)?;
+    let mut ours = OurDescription {
+        timing: offer
+            .first(b't')
+            .filter(|t| !t.is_empty())
+            .unwrap_or("0 0")
+            .to_owned(),
+        sections: offer
+            .media
+            .iter()
+            .map(|section| OurSection::Refused(RefusedSection::of(section)))
+            .collect(),
+    };
+    let disabled = offer
+        .media
+        .get(audio_index)
+        .is_none_or(|section| section.m.port() == 0);
+    if let (true, Some(previous)) = (disabled, previous) {
+        return Ok(Agreement {
+            ours,
+            audio_index,
+            ..previous.disabled()
+        });
+    }
+    let mut history = previous.map_or_else(Vec::new, |previous| previous.history.clone());
+    let codec = first_common(local, &remote).ok_or_else(|| no_codec(local))?;
+    let formats = answer_formats(local, &remote, codec, &history);
+    remember(&mut history, &formats);
+    let section = AudioSection {
+        proto: match remote.profile {
+            Profile::Avpf => "RTP/AVPF",
+            Profile::Avp
+            | Profile::Savp
+            | Profile::Savpf
+            | Profile::UdpTlsSavp
+            | Profile::UdpTlsSavpf
+            | Profile::Other => "RTP/AVP",
+        },
+        formats,
+        ptime_ms: ptime(local, &remote, codec),
+        direction: remote.direction.reversed().and(direction),
+        rtcp_mux: local.rtcp_mux && remote.rtcp_mux,
+        level_id: remote
+            .level
+            .filter(|(_, level)| local.audio_level && level.sends())
+            .map(|l| l.0),
+        mid: remote.mid.clone(),
+    };
+    let audio = agreed(local, &section, &remote, codec, section.direction);
+    if let (false, Some(slot)) = (disabled, ours.sections.get_mut(audio_index)) {
+        *slot = OurSection::Audio(section);
+    }
+    Ok(Agreement {
+        ours,
+        audio_index,
+        audio,
+        history,
+        theirs: numbers(&remote),
+    })
+}
+
+/// An offer of ours (RFC 3264 §5), or a further one that keeps every section in its place and
+/// every payload type at its meaning (§8): what was agreed first, then all else that we can.
+pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) -> Offered {
+    let mut history = previous.map_or_else(Vec::new, |previous| previous.history.clone());
+    let agreed = previous.and_then(Agreement::section);
+    let mut formats = Formats::new();
+    for payload in everything(local, agreed) {
+        let earlier = history
+            .iter()
+            .rev()
+            .find(|&&(_, meaning)| meaning == payload);
+        let wanted = earlier.map_or_else(|| usual_number(payload), |&(pt, _)| pt);
+        if let Some(pt) = number(payload, wanted, &history, &formats) {
+            formats.push((pt, payload));
+        }
+    }
+    remember(&mut history, &formats);
+    let audio = AudioSection {
+        proto: agreed.map_or("RTP/AVP", |section| section.proto),
+        formats,
+        ptime_ms: previous.map_or(local.ptime_ms, |previous| previous.audio.send.ptime_ms),
+        direction,
+        rtcp_mux: local.rtcp_mux,
+        level_id: local
+            .audio_level
+            .then(|| agreed.and_then(|s| s.level_id).unwrap_or(1)),
+        mid: agreed.and_then(|section| section.mid.clone()),
+    };
+    let mut sections = previous.map_or_else(Vec::new, |previous| previous.ours.sections.clone());
+    let audio_index = previous.map_or(0, |previous| previous.audio_index);
+    match sections.get_mut(audio_index) {
+        Some(slot) => *slot = OurSection::Audio(audio.clone()),
+        None => sections.push(OurSection::Audio(audio.clone())),
+    }
+    let ours = OurDescription {
+        timing: "0 0".to_owned(),
+        sections,
+    };
+    Offered {
+        ours,
+        audio_index,
+        audio,
+        history,
+    }
+}
+
+/// Takes the peer's answer to `offered` (RFC 3264 §7). Refused sections that the peer left out at
+/// the end are taken as refused: some devices only repeat what they use.
+///
+/// # Errors
+/// [`Malformed`] when the sections are not those of the offer; [`Incompatible`] when nothing was
+/// agreed.
+pub fn conclude(
+    local: &Local,
+    offered: &Offered,
+    answer: &SessionDescription,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+) -> Result<Agreement, SdpError> {
+    let (index, counts) = (
+        offered.audio_index,
+        (answer.media.len(), offered.ours.sections.len()),
+    );
+    let section = match answer.media.get(index) {
+        Some(section) if counts.0 <= counts.1 => section,
+        _ => {
+            return Err(Malformed::Sections {
+                answer: counts.0,
+                offer: counts.1,
+            }
+            .into());
+        }
+    };
+    if !section.m.media().eq_ignore_ascii_case("audio") {
+        return Err(Malformed::NotAudio(index).into());
+    }
+    let ours = offered.ours.clone();
+    if section.m.port() == 0 {
+        let previous = previous.ok_or(Incompatible::AudioRefused)?;
+        let history = offered.history.clone();
+        return Ok(Agreement {
+            ours,
+            audio_index: index,
+            history,
+            ..previous.disabled()
+        });
+    }
+    let known = &offered.audio.formats;
+    let remote = RemoteAudio::read(answer, index, local.address, known, limits)?;
+    // RFC 3264 §7: the offerer should send the first format of the answer.
+    let offers = |codec: &Codec| known.iter().any(|&(_, p)| p == Payload::Audio(*codec));
+    let codec = remote
+        .codecs()
+        .find(offers)
+        .ok_or_else(|| no_codec(local))?;
+    let mut section = offered.audio.clone();
+    section.rtcp_mux &= remote.rtcp_mux;
+    section.level_id = remote
+        .level
+        .filter(|&(id, level)| section.level_id == Some(id) && level.sends())
+        .map(|(id, _)| id);
+    let direction = section.direction.and(remote.direction.reversed());
+    let audio = agreed(local, &section, &remote, codec, direction);
+    let (history, theirs) = (offered.history.clone(), numbers(&remote));
+    Ok(Agreement {
+        ours,
+        audio_index: index,
+        audio,
+        history,
+        theirs,
+    })
+}
+
+impl Agreement {
+    /// The audio section as we described it last, unless it is disabled.
+    fn section(&self) -> Option<&AudioSection> {
+        match self.ours.sections.get(self.audio_index)? {
+            OurSection::Audio(audio) => Some(audio),
+            OurSection::Refused(_) => None,
+        }
+    }
+
+    /// The same with its audio switched off by port 0 (RFC 3264 §8.2); it may come back.
+    fn disabled(&self) -> Self {
+        let mut off = self.clone();
+        off.audio.remote_rtp = None;
+        off.audio.remote_rtcp = None;
+        off.audio.sending = false;
+        off.audio.receiving = false;
+        off
+    }
+}
+
+/// The audio section to take: the one agreed before or else the first in use that we can speak;
+/// with none in use, one that is disabled.
+fn choose_section(
+    local: &Local,
+    offer: &SessionDescription,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+) -> Result<(usize, RemoteAudio), SdpError> {
+    let known = previous.map_or(&[][..], |previous| &previous.theirs);
+    let before = previous.map(|previous| previous.audio_index);
+    let is_audio = |&index: &usize| {
+        let section = offer.media.get(index);
+        section.is_some_and(|section| section.m.media().eq_ignore_ascii_case("audio"))
+    };
+    let in_use = |index: &usize| offer.media.get(*index).is_some_and(|s| s.m.port() != 0);
+    let rest = (0..offer.media.len()).filter(|&index| Some(index) != before);
+    let order: Vec<usize> = before.into_iter().chain(rest).filter(is_audio).collect();
+    let mut refusal = None;
+    for &index in order.iter().filter(|index| in_use(index)) {
+        match RemoteAudio::read(offer, index, local.address, known, limits) {
+            Ok(remote) if first_common(local, &remote).is_some() => return Ok((index, remote)),
+            Ok(_) => refusal = refusal.or_else(|| Some(no_codec(local).into())),
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    let index = order.into_iter().next().ok_or(Incompatible::NoAudio)?;
+    Ok((
+        index,
+        RemoteAudio::read(offer, index, local.address, known, limits)?,
+    ))
+}
+
+/// The codec that wins: ours in our order, or theirs in theirs.
+fn first_common(local: &Local, remote: &RemoteAudio) -> Option<Codec> {
+    common(local, remote).next()
+}
+
+/// The common codecs in the order of whoever decides.
+fn common<'a>(local: &'a Local, remote: &'a RemoteAudio) -> impl Iterator<Item = Codec> + 'a {
+    let (theirs_first, ours_first) = (local.prefer_remote, !local.prefer_remote);
+    let theirs = remote
+        .codecs()
+        .filter(move |codec| theirs_first && local.codecs.contains(codec));
+    let ours = local.codecs.iter().copied();
+    theirs.chain(ours.filter(move |&codec| ours_first && remote.codecs().any(|c| c == codec)))
+}
+
+/// The formats of an answer: the chosen codec, the other common ones, telephone events with the
+/// chosen codec's clock before those with another, comfort noise where a codec can use it.
+fn answer_formats(
+    local: &Local,
+    remote: &RemoteAudio,
+    codec: Codec,
+    history: &[(u8, Payload)],
+) -> Formats {
+    let mut formats = Formats::new();
+    for payload in in_order(common(local, remote), codec, local.comfort_noise) {
+        let Some(theirs) = remote.number_of(payload) else {
+            continue;
+        };
+        if let Some(ours) = number(payload, theirs, history, &formats) {
+            formats.push((ours, payload));
+        }
+    }
+    formats
+}
+
+/// Everything that we can, the codecs agreed before first.
+fn everything(local: &Local, agreed: Option<&AudioSection>) -> SmallVec<[Payload; 8]> {
+    let mut codecs = SmallVec::<[Codec; 4]>::new();
+    let before = agreed.into_iter().flat_map(|section| &section.formats);
+    let before = before.filter_map(|&(_, payload)| match payload {
+        Payload::Audio(codec) => Some(codec),
+        Payload::TelephoneEvent(_) | Payload::ComfortNoise(_) => None,
+    });
+    for codec in before.chain(local.codecs.iter().copied()) {
+        if !codecs.contains(&codec) {
+            codecs.push(codec);
+        }
+    }
+    let first = codecs.first().copied().unwrap_or(Codec::Pcma);
+    let spoken = |hz| codecs.iter().any(|&codec| clock(codec) == hz);
+    in_order(codecs.iter().copied(), first, local.comfort_noise)
+        .filter(|&payload| match payload {
+            Payload::Audio(_) => true,
+            Payload::TelephoneEvent(hz) | Payload::ComfortNoise(hz) => spoken(hz),
+        })
+        .collect()
+}
+
+/// Audio in the order given, then telephone events, then comfort noise, which Opus does not use
+/// (RFC 3389 §1 names the codecs without a scheme of their own; Opus has DTX).
+fn in_order(
+    codecs: impl Iterator<Item = Codec>,
+    chosen: Codec,
+    comfort_noise: bool,
+) -> impl Iterator<Item = Payload> {
+    let (first, second) = if clock(chosen) == 48_000 {
+        (48_000, 8_000)
+    } else {
+        (8_000, 48_000)
+    };
+    codecs
+        .map(Payload::Audio)
+        .chain([
+            Payload::TelephoneEvent(first),
+            Payload::TelephoneEvent(second),
+        ])
+        .chain(comfort_noise.then_some(Payload::ComfortNoise(8_000)))
+}
+
+/// What the RTP leg does after both have spoken.
+fn agreed(
+    local: &Local,
+    section: &AudioSection,
+    remote: &RemoteAudio,
+    codec: Codec,
+    direction: Direction,
+) -> NegotiatedAudio {
+    let hz = clock(codec);
+    let noise = remote
+        .number_of(Payload::ComfortNoise(hz))
+        .filter(|_| local.comfort_noise);
+    let rtcp = if section.rtcp_mux {
+        remote.rtp.filter(|_| remote.rtcp_on)
+    } else {
+        remote.rtcp
+    };
+    NegotiatedAudio {
+        send: send_format(local, remote, codec),
+        send_pt: remote
+            .number_of(Payload::Audio(codec))
+            .unwrap_or_else(|| usual_number(Payload::Audio(codec))),
+        send_dtmf_pt: remote.number_of(Payload::TelephoneEvent(hz)),
+        send_cn_pt: noise,
+        receive: section.formats.clone(),
+        remote_rtp: remote.rtp,
+        remote_rtcp: rtcp,
+        rtcp_mux: section.rtcp_mux,
+        sending: direction.sends() && remote.rtp.is_some(),
+        receiving: direction.receives(),
+        audio_level_id: section.level_id,
+    }
+}
+
+fn send_format(local: &Local, remote: &RemoteAudio, codec: Codec) -> SendFormat {
+    let ptime_ms = ptime(local, remote, codec);
+    let plain = SendFormat {
+        codec,
+        ptime_ms,
+        bitrate: 0,
+        playback_rate: 0,
+        fec: false,
+        dtx: false,
+        cbr: false,
+    };
+    match codec {
+        Codec::Opus => {
+            let opus = opus(remote);
+            SendFormat {
+                bitrate: bitrate(local, remote, &opus, ptime_ms),
+                playback_rate: opus.playback_rate,
+                fec: opus.fec,
+                dtx: opus.dtx,
+                cbr: opus.cbr,
+                ..plain
+            }
+        }
+        Codec::G722 | Codec::Pcma | Codec::Pcmu => plain,
+    }
+}
+
+fn opus(remote: &RemoteAudio) -> OpusParameters {
+    let is_opus = |payload| payload == Payload::Audio(Codec::Opus);
+    let format = remote.formats.iter().find(|format| is_opus(format.payload));
+    format.map_or_else(OpusParameters::default, |format| format.opus)
+}
+
+/// The least of our ceiling, `maxaveragebitrate`, `b=TIAS`, and `b=AS` without the 40 octets
+/// (60 with IPv6) of headers that each packet has.
+fn bitrate(local: &Local, remote: &RemoteAudio, opus: &OpusParameters, ptime_ms: u8) -> u32 {
+    let octets = if local.address.is_ipv6() { 60 } else { 40 };
+    let headers = octets * 8 * 1_000 / u32::from(ptime_ms.max(1));
+    let of_total = remote.bandwidth.map(|total| total.saturating_sub(headers));
+    [Some(opus.bitrate), remote.payload_bandwidth, of_total]
+        .into_iter()
+        .flatten()
+        .fold(local.opus_ceiling(), u32::min)
+        .max(super::attr::OPUS_BITRATE_MIN)
+}
+
+/// The packet duration: what the peer asks for, else ours; brought down to one that we make, not
+/// above `maxptime`, not below an Opus `minptime` where that is possible.
+fn ptime(local: &Local, remote: &RemoteAudio, codec: Codec) -> u8 {
+    let opus = match codec {
+        Codec::Opus => opus(remote),
+        Codec::G722 | Codec::Pcma | Codec::Pcmu => OpusParameters::default(),
+    };
+    let wanted = remote
+        .ptime
+        .or(opus.ptime)
+        .unwrap_or_else(|| u32::from(local.ptime_ms));
+    let wanted = wanted.max(opus.minptime.unwrap_or(0));
+    let longest = [remote.maxptime, opus.maxptime]
+        .into_iter()
+        .flatten()
+        .fold(wanted, u32::min);
+    let fits = |duration: &u8| u32::from(*duration) <= longest;
+    PTIMES.into_iter().rev().find(fits).unwrap_or(10)
+}
+
+fn no_codec(local: &Local) -> Incompatible {
+    let names: Vec<&str> = local.codecs.iter().map(|&codec| name(codec)).collect();
+    Incompatible::NoCodec(names.join(", "))
+}
+
+fn numbers(remote: &RemoteAudio) -> Vec<(u8, Payload)> {
+    remote
+        .formats
+        .iter()
+        .map(|format| (format.pt, format.payload))
+        .collect()
+}
+
+/// Adds what is new, so that no number ever changes its meaning.
+fn remember(history: &mut Vec<(u8, Payload)>, formats: &[(u8, Payload)]) {
+    for &format in formats {
+        if !history.contains(&format) {
+            history.push(format);
+        }
+    }
+}
+
+/// The packet durations we make, milliseconds.
+const PTIMES: [u8; 5] = [10, 20, 30, 40, 60];
