@@ -8,6 +8,10 @@ use prometheus_client::registry::Registry;
 pub struct Metrics {
     /// Messages dropped without an answer because they could not be read.
     pub dropped_malformed: Counter,
+    /// Requests that could not be taken as they were and were answered 400, 416, 505 or 513.
+    pub answered_malformed: Counter,
+    /// Messages of nothing but line breaks (RFC 5626 §3.5.1).
+    pub keep_alives: Counter,
 }
 
 impl Metrics {
@@ -18,6 +22,16 @@ impl Metrics {
             "dropped_malformed",
             "Messages dropped unanswered because they could not be read",
             self.dropped_malformed.clone(),
+        );
+        registry.register(
+            "answered_malformed",
+            "Malformed requests answered 400, 416, 505 or 513",
+            self.answered_malformed.clone(),
+        );
+        registry.register(
+            "keep_alives",
+            "Messages of nothing but line breaks",
+            self.keep_alives.clone(),
         );
     }
 }
