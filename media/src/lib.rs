@@ -2,8 +2,11 @@
 
 pub mod codec;
 pub mod leg;
+pub mod level;
 pub mod limits;
 pub mod metrics;
 pub mod negotiated;
 pub mod pcm;
+mod random;
+pub mod rtp;
 pub mod sdp;

@@ -1,34 +1,24 @@
 //! Codecs: 48 kHz frames to payloads and payloads to 48 kHz samples.
 
-use crate::negotiated::SendFormat;
-use crate::pcm::PcmFrame;
+pub mod conceal;
+pub mod decoder;
+pub mod encoder;
+pub mod g711;
+pub mod g722;
+pub mod opus;
+pub mod resample;
 
-/// Encodes 20 ms frames into packets of one [`SendFormat`].
-///
-/// Listeners that hear the same signal in equal formats share one encoder.
-#[derive(Debug)]
-pub struct Encoder {
-    format: SendFormat,
-}
+pub use decoder::Decoder;
+pub use encoder::Encoder;
 
-impl Encoder {
-    /// An encoder; the codec's state is made with the first frame.
-    pub fn new(format: SendFormat) -> Self {
-        Self { format }
-    }
-
-    /// What it encodes into.
-    pub fn format(&self) -> SendFormat {
-        self.format
-    }
-
-    /// Takes 20 ms and calls `emit(payload, rtp_ticks)` for every packet complete with it: two at a ptime of 10 ms,
-    /// none or one at longer ptimes. An empty payload means that discontinuous transmission leaves this packet out.
-    pub fn push(&mut self, _frame: &PcmFrame, _emit: &mut dyn FnMut(&[u8], u32)) {}
-
-    /// Opus: the packet loss to prepare for, percent 0 to 100. Costs nothing when unchanged.
-    pub fn set_expected_loss(&mut self, _percent: u8) {}
-
-    /// Opus: computational complexity, 0 to 10.
-    pub fn set_complexity(&mut self, _complexity: u8) {}
+/// A sample in ±1.0 as 16-bit linear, rounded and clipped.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the value is clamped to i16 before"
+)]
+pub(crate) fn to_i16(sample: f32) -> i16 {
+    // Adding a bias makes the truncation of the cast a rounding, without a call to `round`.
+    let biased = sample * 32_768.0 + 32_768.5;
+    let clipped = biased.clamp(0.0, 65_535.0);
+    (clipped as i32 - 32_768) as i16
 }

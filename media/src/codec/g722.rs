@@ -1,0 +1,68 @@
+//! G.722 at 64 kbit/s (ITU-T G.722, RFC 3551 §4.5.2): the only importer of `audio-codec`.
+
+use audio_codec::g722::{G722Decoder, G722Encoder};
+use audio_codec::{Decoder as _, Encoder as _};
+use std::fmt;
+
+/// Samples handed to the codec at a time (20 ms at 16 kHz).
+const CHUNK: usize = 320;
+
+/// Decodes octets to 16 kHz samples, two for one.
+pub struct Decoder(G722Decoder);
+
+impl Decoder {
+    /// A decoder in its initial state.
+    pub fn new() -> Self {
+        Self(G722Decoder::new())
+    }
+
+    /// Appends two samples for every octet.
+    pub fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) {
+        let mut samples = [0i16; CHUNK];
+        for octets in payload.chunks(CHUNK / 2) {
+            let count = self.0.decode_into(octets, &mut samples).unwrap_or(0);
+            out.extend(
+                samples
+                    .iter()
+                    .take(count)
+                    .map(|&sample| f32::from(sample) / 32_768.0),
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("g722::Decoder")
+    }
+}
+
+/// Encodes 16 kHz samples to octets, one for two.
+pub struct Encoder(G722Encoder);
+
+impl Encoder {
+    /// An encoder in its initial state.
+    pub fn new() -> Self {
+        Self(G722Encoder::new())
+    }
+
+    /// Appends one octet for every two samples.
+    pub fn encode(&mut self, samples: &[f32], out: &mut Vec<u8>) {
+        let mut linear = [0i16; CHUNK];
+        let mut octets = [0u8; CHUNK / 2 + 1];
+        for chunk in samples.chunks(CHUNK) {
+            for (to, from) in linear.iter_mut().zip(chunk) {
+                *to = super::to_i16(*from);
+            }
+            let input = linear.get(..chunk.len()).unwrap_or_default();
+            let count = self.0.encode_into(input, &mut octets).unwrap_or(0);
+            out.extend_from_slice(octets.get(..count).unwrap_or_default());
+        }
+    }
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("g722::Encoder")
+    }
+}

@@ -1,0 +1,133 @@
+//! Symmetric RTP (RFC 4961) with a bounded latch: media goes where media comes from, but one stray packet moves nothing.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Packets in a row from another address, none from the latched one between, before the latch moves with the same SSRC.
+const REBIND_PACKETS: u32 = 5;
+/// Packets in a row from another address before the latch moves after silence.
+const RELATCH_PACKETS: u32 = 2;
+
+/// The bounds of a latch.
+#[derive(Clone, Copy, Debug)]
+pub struct LatchRules {
+    /// A source from neither the signalled host nor the host of the signalling is believed only this long after signalling.
+    pub window: Duration,
+    /// A latched source silent for this long may be replaced.
+    pub silence: Duration,
+}
+
+/// What the latch says to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// From the source we are latched to.
+    Accepted,
+    /// From now on this is the source.
+    Moved,
+    /// From somebody else.
+    Stray,
+}
+
+/// Which source address we believe.
+#[derive(Clone, Debug)]
+pub struct Latch {
+    rules: LatchRules,
+    signalled: Option<SocketAddr>,
+    signalling_host: Option<IpAddr>,
+    signalled_at: Instant,
+    latched: Option<SocketAddr>,
+    last_heard: Instant,
+    challenger: Option<(SocketAddr, u32, u32)>,
+}
+
+impl Latch {
+    /// Latched to nobody.
+    pub fn new(rules: LatchRules, signalling_host: Option<IpAddr>, now: Instant) -> Self {
+        Self {
+            rules,
+            signalled: None,
+            signalling_host,
+            signalled_at: now,
+            latched: None,
+            last_heard: now,
+            challenger: None,
+        }
+    }
+
+    /// The peer signalled where its media is. Another address than before opens the latch again.
+    pub fn signal(&mut self, now: Instant, address: Option<SocketAddr>) {
+        if address.is_some() && address != self.signalled {
+            self.signalled = address;
+            self.signalled_at = now;
+            self.latched = None;
+            self.challenger = None;
+        }
+    }
+
+    /// The source we believe.
+    pub fn latched(&self) -> Option<SocketAddr> {
+        self.latched
+    }
+
+    /// Judges a packet by its source address; `same_ssrc` is the SSRC of the stream in force, if that is what it carries.
+    pub fn judge(&mut self, now: Instant, from: SocketAddr, ssrc: u32, same_ssrc: bool) -> Verdict {
+        match self.latched {
+            Some(latched) if latched == from => {
+                self.last_heard = now;
+                self.challenger = None;
+                Verdict::Accepted
+            }
+            Some(latched) => self.challenge(now, latched, from, ssrc, same_ssrc),
+            None if self.may_be_first(now, from) => self.move_to(now, from),
+            None => Verdict::Stray,
+        }
+    }
+
+    fn may_be_first(&self, now: Instant, from: SocketAddr) -> bool {
+        let host = from.ip();
+        self.signalled.is_some_and(|address| address.ip() == host)
+            || self.signalling_host == Some(host)
+            || now.saturating_duration_since(self.signalled_at) <= self.rules.window
+    }
+
+    fn challenge(
+        &mut self,
+        now: Instant,
+        latched: SocketAddr,
+        from: SocketAddr,
+        ssrc: u32,
+        same_ssrc: bool,
+    ) -> Verdict {
+        // The signalled address itself always wins over a guess from another host.
+        if self.signalled == Some(from)
+            && self
+                .signalled
+                .is_some_and(|address| address.ip() != latched.ip())
+        {
+            return self.move_to(now, from);
+        }
+        let count = match self.challenger {
+            Some((address, seen, count)) if address == from && seen == ssrc => count + 1,
+            Some(_) | None => 1,
+        };
+        self.challenger = Some((from, ssrc, count));
+        let silent = now.saturating_duration_since(self.last_heard) >= self.rules.silence;
+        let needed = match (silent, same_ssrc) {
+            (true, _) => RELATCH_PACKETS,
+            (false, true) => REBIND_PACKETS,
+            (false, false) => return Verdict::Stray,
+        };
+        if count >= needed {
+            self.move_to(now, from)
+        } else {
+            Verdict::Stray
+        }
+    }
+
+    fn move_to(&mut self, now: Instant, from: SocketAddr) -> Verdict {
+        self.latched = Some(from);
+        self.last_heard = now;
+        self.challenger = None;
+        Verdict::Moved
+    }
+}
