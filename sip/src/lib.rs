@@ -16,3 +16,5 @@ pub mod frame;
 pub mod limits;
 pub mod metrics;
 pub mod msg;
+#[cfg(feature = "shell")]
+pub mod transport;

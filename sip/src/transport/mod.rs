@@ -1,0 +1,215 @@
+//! Sockets: datagrams and streams by [`FlowId`] (RFC 3261 §18).
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `bind` | opening sockets, and what to say when that fails |
+//! | `udp` | one bound socket, and which of our addresses the peer reached |
+//! | `accept` | taking new connections, also when descriptors run out |
+//! | `connection` | one stream connection, over any octet stream |
+//! | `streams` | which connections are open, and which one a message takes |
+//!
+//! *Invariant:* nothing here reads a message beyond its framing, and nothing that is sent ever waits:
+//! it leaves, is queued within a bound, or fails at once.
+
+mod accept;
+mod bind;
+mod connection;
+mod limits;
+mod metrics;
+mod streams;
+mod udp;
+
+pub use bind::{BindError, Listen};
+pub use limits::ShellLimits;
+pub use metrics::{
+    CloseReason, ClosedBy, Refusal, RefusedBy, ShellMetrics, Traffic, Unresolved, UnresolvedBy,
+};
+
+use crate::endpoint::{ClientTxId, Flow, FlowId, Transport, Via};
+use crate::limits::Limits;
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use streams::{StreamEvent, Streams};
+use tokio::task::AbortHandle;
+use udp::Datagrams;
+
+/// What arrived.
+#[derive(Clone, Debug)]
+pub enum Arrival {
+    /// One datagram, or one framed message.
+    Message(Flow, Bytes),
+    /// A stream connection is over.
+    Closed(FlowId),
+    /// What was sent for this transaction will never reach the peer.
+    SendFailed(ClientTxId),
+}
+
+/// All sockets of one endpoint.
+#[derive(Debug)]
+pub struct Transports {
+    datagrams: Vec<Datagrams>,
+    streams: Streams,
+    listening: Vec<Listen>,
+    accepting: Vec<AbortHandle>,
+    scratch: Box<[u8]>,
+    linger: Duration,
+}
+
+impl Transports {
+    /// Listens on all of these addresses. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// One of the addresses cannot be listened on; the error says which one and what to do.
+    pub fn bind(
+        listen: &[Listen],
+        limits: &Limits,
+        shell: &ShellLimits,
+        metrics: &ShellMetrics,
+    ) -> Result<Self, BindError> {
+        let first_stream = u64::try_from(listen.len()).unwrap_or(u64::MAX);
+        let mut transports = Self {
+            datagrams: Vec::new(),
+            streams: Streams::new(first_stream, limits, shell, metrics.clone()),
+            listening: Vec::new(),
+            accepting: Vec::new(),
+            scratch: vec![0; DATAGRAM_OCTETS].into(),
+            linger: shell.linger,
+        };
+        for (listen, id) in listen.iter().zip(0..) {
+            match listen.transport {
+                Transport::Udp => {
+                    let socket = Datagrams::bind(FlowId(id), *listen, shell, metrics.udp.clone())?;
+                    transports.listening.push(Listen {
+                        addr: socket.local(),
+                        ..*listen
+                    });
+                    transports.datagrams.push(socket);
+                }
+                Transport::Tcp => transports.listen_tcp(*listen, metrics)?,
+                Transport::Tls | Transport::Ws | Transport::Wss => {
+                    return Err(BindError::Unsupported(*listen));
+                }
+            }
+        }
+        Ok(transports)
+    }
+
+    fn listen_tcp(&mut self, listen: Listen, metrics: &ShellMetrics) -> Result<(), BindError> {
+        let listener = bind::tcp(listen)?;
+        let addr = listener
+            .local_addr()
+            .map_err(|source| BindError::Other { listen, source })?;
+        self.listening.push(Listen { addr, ..listen });
+        let failures = metrics.accept_failures.clone();
+        let accept = accept::accept(listen.transport, listener, self.streams.news(), failures);
+        self.accepting.push(tokio::spawn(accept).abort_handle());
+        Ok(())
+    }
+
+    /// Where we listen, with the ports the kernel chose.
+    #[must_use]
+    pub fn listening(&self) -> &[Listen] {
+        &self.listening
+    }
+
+    /// Sends without waiting. False: it cannot be sent at all. A failure that shows later is an
+    /// [`Arrival::SendFailed`] if `tx` is given.
+    pub fn send(&mut self, via: Via, bytes: Bytes, tx: Option<ClientTxId>) -> bool {
+        match via {
+            Via::Flow(Flow {
+                id,
+                transport: Transport::Udp,
+                local,
+                remote,
+            }) => self.send_datagram(Some(id), Some(local.ip()), remote, bytes, tx),
+            Via::Target(target) if target.transport == Transport::Udp => {
+                self.send_datagram(None, None, target.remote, bytes, tx)
+            }
+            Via::Flow(_) | Via::Target(_) => self.streams.send(via, bytes, tx),
+        }
+    }
+
+    /// From the socket of a flow, or from the first one that reaches the remote.
+    fn send_datagram(
+        &mut self,
+        id: Option<FlowId>,
+        source: Option<IpAddr>,
+        remote: SocketAddr,
+        bytes: Bytes,
+        tx: Option<ClientTxId>,
+    ) -> bool {
+        let socket = self.datagrams.iter_mut().find(|socket| match id {
+            Some(id) => socket.id() == id,
+            None => socket.reaches(remote),
+        });
+        socket.is_some_and(|socket| socket.send(source, remote, bytes, tx))
+    }
+
+    /// Waits until something arrives, and appends all that is there up to a batch. Meanwhile, what
+    /// waits for full sockets is sent. Nothing is lost when the future is dropped.
+    pub async fn receive(&mut self, arrivals: &mut Vec<Arrival>) {
+        poll_fn(|cx| self.poll_receive(cx, arrivals)).await;
+    }
+
+    /// The poll form of [`Self::receive`].
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>, arrivals: &mut Vec<Arrival>) -> Poll<()> {
+        let mut arrived = false;
+        for socket in &mut self.datagrams {
+            let flushed = socket.poll_flush(cx, |tx| arrivals.push(Arrival::SendFailed(tx)));
+            arrived |= flushed.is_ready() && !arrivals.is_empty();
+            let received = socket.poll_receive(cx, &mut self.scratch, |flow, bytes| {
+                arrivals.push(Arrival::Message(flow, bytes));
+            });
+            arrived |= received.is_ready();
+        }
+        let streams = self.streams.poll_event(cx, |event| {
+            arrivals.push(match event {
+                StreamEvent::Message(flow, bytes) => Arrival::Message(flow, bytes),
+                StreamEvent::Closed(id) => Arrival::Closed(id),
+                StreamEvent::SendFailed(tx) => Arrival::SendFailed(tx),
+            });
+        });
+        arrived |= streams.is_ready();
+        if arrived {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Takes no new connections from now on; those that are open stay.
+    pub fn stop_accepting(&mut self) {
+        self.accepting.drain(..).for_each(|task| task.abort());
+    }
+
+    /// Stops accepting, writes what is queued and closes everything, within twice
+    /// [`ShellLimits::linger`]. What arrives meanwhile is dropped.
+    pub async fn finish(mut self) {
+        self.stop_accepting();
+        self.streams.finish();
+        let flushed = poll_fn(|cx| {
+            let mut flushed = true;
+            for socket in &mut self.datagrams {
+                flushed &= socket.poll_flush(cx, |_| {}).is_ready();
+            }
+            while self.streams.poll_event(cx, drop).is_ready() {}
+            if flushed && self.streams.is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        if tokio::time::timeout(self.linger * 2, flushed)
+            .await
+            .is_err()
+        {
+            tracing::info!("closed before everything that was queued could be sent");
+        }
+    }
+}
+
+/// The largest UDP payload there is.
+const DATAGRAM_OCTETS: usize = 65_535;

@@ -1,0 +1,394 @@
+//! All stream connections: which are open, who may open one, and which one a message takes.
+//!
+//! RFC 3261 §18.1.1 and §18.2.2: a response goes back on the connection of its request, a request
+//! takes an open connection to its target if there is one, whoever opened it.
+
+use super::ShellLimits;
+use super::connection::{Bounds, Connection, Outgoing};
+use super::metrics::{CloseReason, ClosedBy, Refusal, RefusedBy, ShellMetrics};
+use crate::endpoint::{ClientTxId, Flow, FlowId, Target, Transport, Via};
+use crate::limits::Limits;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the tasks of listeners and connections tell.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A peer opened a connection.
+    Accepted {
+        transport: Transport,
+        stream: TcpStream,
+        remote: SocketAddr,
+    },
+    /// A message arrived.
+    Message { flow: Flow, bytes: Bytes },
+    /// The peer will send no more on this connection.
+    ReadClosed { id: FlowId },
+    /// The connection is over; these requests never left.
+    Closed {
+        id: FlowId,
+        reason: CloseReason,
+        unsent: Vec<ClientTxId>,
+    },
+}
+
+/// What the owner of the streams is told.
+#[derive(Debug)]
+pub(super) enum StreamEvent {
+    Message(Flow, Bytes),
+    Closed(FlowId),
+    SendFailed(ClientTxId),
+}
+
+/// The table of connections.
+#[derive(Debug)]
+pub(super) struct Streams {
+    open: HashMap<FlowId, Link>,
+    by_remote: HashMap<(Transport, SocketAddr), FlowId>,
+    by_source: HashMap<IpAddr, usize>,
+    next_id: u64,
+    news: mpsc::Sender<News>,
+    inbox: mpsc::Receiver<News>,
+    scratch: Vec<News>,
+    bounds: Bounds,
+    connect_timeout: Duration,
+    connections: usize,
+    connections_per_source: usize,
+    write_queue_bytes: usize,
+    write_queue_messages: usize,
+    metrics: ShellMetrics,
+}
+
+/// The end of a connection that the table holds.
+#[derive(Debug)]
+struct Link {
+    transport: Transport,
+    remote: SocketAddr,
+    /// Who counts for it, if the peer opened it.
+    source: Option<IpAddr>,
+    queue: mpsc::Sender<Outgoing>,
+    queued: Arc<AtomicUsize>,
+    /// Taken when we decided to close it.
+    close: Option<oneshot::Sender<CloseReason>>,
+    /// The peer still reads and sends, as far as we know.
+    two_way: bool,
+}
+
+impl Streams {
+    pub(super) fn new(
+        first_id: u64,
+        limits: &Limits,
+        shell: &ShellLimits,
+        metrics: ShellMetrics,
+    ) -> Self {
+        let (news, inbox) = mpsc::channel(shell.stream_queue);
+        Self {
+            open: HashMap::new(),
+            by_remote: HashMap::new(),
+            by_source: HashMap::new(),
+            next_id: first_id,
+            news,
+            inbox,
+            scratch: Vec::new(),
+            bounds: Bounds {
+                head_bytes: shell.head_bytes,
+                message_bytes: limits.message_bytes,
+                idle: limits.connection_idle,
+                linger: shell.linger,
+            },
+            connect_timeout: shell.connect_timeout,
+            connections: limits.connections,
+            connections_per_source: limits.connections_per_source,
+            write_queue_bytes: limits.write_queue_bytes,
+            write_queue_messages: shell.write_queue_messages,
+            metrics,
+        }
+    }
+
+    /// Where listeners send what they accept.
+    pub(super) fn news(&self) -> mpsc::Sender<News> {
+        self.news.clone()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Sends on the connection that the rules name, opening one if need be; false when that is
+    /// impossible. Never waits.
+    pub(super) fn send(&mut self, via: Via, bytes: Bytes, tx: Option<ClientTxId>) -> bool {
+        let target = match via {
+            Via::Target(target) => target,
+            Via::Flow(flow) => {
+                // A request needs a peer that can answer on the same connection.
+                let usable = |link: &&Link| link.close.is_some() && (link.two_way || tx.is_none());
+                if self.open.get(&flow.id).filter(usable).is_some() {
+                    return self.enqueue(flow.id, bytes, tx);
+                }
+                Target {
+                    transport: flow.transport,
+                    remote: flow.remote,
+                }
+            }
+        };
+        let known = self
+            .by_remote
+            .get(&(target.transport, target.remote))
+            .copied();
+        let Some(id) = known.or_else(|| self.connect(target)) else {
+            self.metrics.traffic(target.transport).send_failures.inc();
+            return false;
+        };
+        self.enqueue(id, bytes, tx)
+    }
+
+    /// Closes every connection once its queue is written.
+    pub(super) fn finish(&mut self) {
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "the order of closing has no meaning"
+        )]
+        for link in self.open.values_mut() {
+            // A closed channel takes nothing more; its task writes what is in it and ends.
+            link.queue = mpsc::channel(1).0;
+        }
+        self.by_remote.clear();
+    }
+
+    /// What happened. Pending: nothing that concerns the owner.
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut tell: impl FnMut(StreamEvent),
+    ) -> Poll<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut told = false;
+        while !told {
+            if self
+                .inbox
+                .poll_recv_many(cx, &mut scratch, BATCH)
+                .is_pending()
+            {
+                break;
+            }
+            for news in scratch.drain(..) {
+                self.on_news(news, &mut |event| {
+                    told = true;
+                    tell(event);
+                });
+            }
+        }
+        self.scratch = scratch;
+        if told { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn on_news(&mut self, news: News, tell: &mut impl FnMut(StreamEvent)) {
+        match news {
+            News::Accepted {
+                transport,
+                stream,
+                remote,
+            } => {
+                if let Err(error) = self.on_accepted(transport, stream, remote) {
+                    tracing::debug!(%remote, %error, "an accepted connection was gone at once");
+                }
+            }
+            News::Message { flow, bytes } => tell(StreamEvent::Message(flow, bytes)),
+            News::ReadClosed { id } => {
+                if let Some(link) = self.open.get_mut(&id) {
+                    link.two_way = false;
+                    let key = (link.transport, link.remote);
+                    self.forget_remote(key, id);
+                }
+            }
+            News::Closed { id, reason, unsent } => {
+                self.on_closed(id, reason);
+                unsent
+                    .into_iter()
+                    .for_each(|tx| tell(StreamEvent::SendFailed(tx)));
+                tell(StreamEvent::Closed(id));
+            }
+        }
+    }
+
+    /// Decides whether a new connection may stay.
+    fn on_accepted(
+        &mut self,
+        transport: Transport,
+        stream: TcpStream,
+        remote: SocketAddr,
+    ) -> io::Result<()> {
+        let source = remote.ip();
+        let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+        let refusal = if self.open.len() >= self.connections {
+            Some(Refusal::Total)
+        } else if of_source >= self.connections_per_source {
+            Some(Refusal::Source)
+        } else {
+            None
+        };
+        if let Some(bound) = refusal {
+            self.metrics
+                .connections_refused
+                .get_or_create(&RefusedBy { bound })
+                .inc();
+            return Ok(());
+        }
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        let connection = self.insert(Target { transport, remote }, Some(source), local);
+        self.by_source.insert(source, of_source + 1);
+        tokio::spawn(connection.run(stream));
+        Ok(())
+    }
+
+    /// Opens a connection; what is sent meanwhile waits in its queue.
+    fn connect(&mut self, target: Target) -> Option<FlowId> {
+        if target.transport != Transport::Tcp {
+            return None;
+        }
+        if self.open.len() >= self.connections {
+            let refused = RefusedBy {
+                bound: Refusal::Total,
+            };
+            self.metrics
+                .connections_refused
+                .get_or_create(&refused)
+                .inc();
+            return None;
+        }
+        // Our address is known once the connection is up.
+        let connection = self.insert(target, None, target.remote);
+        let id = connection.flow.id;
+        tokio::spawn(open(connection, self.connect_timeout));
+        Some(id)
+    }
+
+    fn insert(&mut self, target: Target, source: Option<IpAddr>, local: SocketAddr) -> Connection {
+        let Target { transport, remote } = target;
+        let id = FlowId(self.next_id);
+        self.next_id += 1;
+        let (queue, queue_end) = mpsc::channel(self.write_queue_messages);
+        let (close, close_end) = oneshot::channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let connection = Connection {
+            flow: Flow {
+                id,
+                transport,
+                local,
+                remote,
+            },
+            news: self.news.clone(),
+            queue: queue_end,
+            queued: Arc::clone(&queued),
+            close: close_end,
+            traffic: self.metrics.traffic(transport).clone(),
+            bounds: self.bounds,
+        };
+        let close = Some(close);
+        let link = Link {
+            transport,
+            remote,
+            source,
+            queue,
+            queued,
+            close,
+            two_way: true,
+        };
+        self.open.insert(id, link);
+        self.by_remote.insert((transport, remote), id);
+        self.metrics.connections.inc();
+        connection
+    }
+
+    /// Puts a message into a connection's queue. A peer that lets it run full is not waited for.
+    fn enqueue(&mut self, id: FlowId, bytes: Bytes, tx: Option<ClientTxId>) -> bool {
+        let Some(link) = self.open.get_mut(&id) else {
+            return false;
+        };
+        let octets = bytes.len();
+        let waiting = link.queued.fetch_add(octets, Ordering::Relaxed);
+        let fits = waiting.saturating_add(octets) <= self.write_queue_bytes;
+        if fits && link.queue.try_send(Outgoing { bytes, tx }).is_ok() {
+            return true;
+        }
+        self.metrics.traffic(link.transport).send_failures.inc();
+        if let Some(close) = link.close.take() {
+            // An error means that its task has ended already, and its news are on the way.
+            let _ended = close.send(CloseReason::SlowReader);
+        }
+        let key = (link.transport, link.remote);
+        self.forget_remote(key, id);
+        false
+    }
+
+    fn on_closed(&mut self, id: FlowId, reason: CloseReason) {
+        let Some(link) = self.open.remove(&id) else {
+            return;
+        };
+        self.metrics.connections.dec();
+        self.metrics
+            .connections_closed
+            .get_or_create(&ClosedBy { reason })
+            .inc();
+        self.forget_remote((link.transport, link.remote), id);
+        if let Some(source) = link.source {
+            let left = self
+                .by_source
+                .get(&source)
+                .map_or(0, |count| count.saturating_sub(1));
+            if left == 0 {
+                self.by_source.remove(&source);
+            } else {
+                self.by_source.insert(source, left);
+            }
+        }
+    }
+
+    /// Requests to this remote no longer take this connection.
+    fn forget_remote(&mut self, key: (Transport, SocketAddr), id: FlowId) {
+        if self.by_remote.get(&key) == Some(&id) {
+            self.by_remote.remove(&key);
+        }
+    }
+}
+
+/// Connects in time and serves the connection, or ends it.
+async fn open(mut connection: Connection, connect_timeout: Duration) {
+    let connecting = async {
+        let stream = TcpStream::connect(connection.flow.remote).await?;
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        Ok::<_, io::Error>((stream, local))
+    };
+    let connected = tokio::select! {
+        connected = tokio::time::timeout(connect_timeout, connecting) => {
+            connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        }
+        reason = &mut connection.close => {
+            let reason = reason.unwrap_or(CloseReason::Stopped);
+            return connection.end(reason, None).await;
+        }
+    };
+    match connected {
+        Ok((stream, local)) => {
+            connection.flow.local = local;
+            connection.run(stream).await;
+        }
+        Err(error) => {
+            tracing::debug!(remote = %connection.flow.remote, %error, "cannot connect");
+            connection.end(CloseReason::ConnectFailed, None).await;
+        }
+    }
+}
+
+/// News taken at once.
+const BATCH: usize = 64;
