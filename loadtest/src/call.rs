@@ -285,7 +285,7 @@ impl Call {
     }
 
     /// The ACK: of its own transaction for a 2xx, of the INVITE's for anything else (§17.1.1.3).
-    fn acknowledge(&mut self, status: u16, message: &Message<'_>, out: &mut Vec<String>) {
+    fn acknowledge(&self, status: u16, message: &Message<'_>, out: &mut Vec<String>) {
         let cseq = message.cseq();
         if status < 300 {
             let branch = self.branch("ACK", cseq);

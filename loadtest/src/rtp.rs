@@ -25,6 +25,7 @@ pub struct RtpSender {
     sequence: u16,
     timestamp: u32,
     position: usize,
+    first_position: usize,
     sent_at: Vec<Moment>,
     events: VecDeque<EventPacket>,
     event_start: u32,
@@ -51,10 +52,27 @@ impl RtpSender {
             sequence: u16::from_be_bytes([high, low]),
             timestamp: seed.wrapping_mul(77_777),
             position: 0,
+            first_position: 0,
             sent_at: Vec::new(),
             events: VecDeque::new(),
             event_start: 0,
         }
+    }
+
+    /// Begins so many payloads into the signal.
+    pub fn begin_at(&mut self, offset: usize) {
+        self.first_position = offset % self.payloads.len().max(1);
+        self.position = self.first_position;
+    }
+
+    /// Which payload of the signal went first.
+    pub fn first_position(&self) -> usize {
+        self.first_position
+    }
+
+    /// How many payloads the signal has before it repeats.
+    pub fn loop_packets(&self) -> usize {
+        self.payloads.len()
     }
 
     /// The payload types that the far side wants.

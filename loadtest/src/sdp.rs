@@ -63,7 +63,7 @@ pub fn remote_audio(description: &str) -> Option<RemoteAudio> {
             && let Some((payload, map)) = rest.split_once(' ')
             && map.to_ascii_lowercase().starts_with("telephone-event")
         {
-            dtmf = dtmf.or(payload.parse().ok());
+            dtmf = dtmf.or_else(|| payload.parse().ok());
         }
     }
     let (port, payload) = media.filter(|(port, _)| *port != 0)?;

@@ -80,9 +80,11 @@ impl LoopbackSocket {
             match got {
                 Ok(message) => {
                     let stamped = message.cmsgs().ok().and_then(|mut all| {
-                        all.find_map(|control| match control {
-                            ControlMessageOwned::ScmTimestampns(spec) => Some(clock::stamp(spec)),
-                            _ => None,
+                        all.find_map(|control| {
+                            let ControlMessageOwned::ScmTimestampns(spec) = control else {
+                                return None;
+                            };
+                            Some(clock::stamp(spec))
                         })
                     });
                     return Some((message.bytes, stamped.unwrap_or_else(clock::now)));

@@ -150,15 +150,18 @@ pub fn rises(samples: &[f32], rate: u32, hz: f64) -> Vec<f64> {
         return Vec::new();
     }
     let middle = f64::midpoint(low, high);
+    // A mark is low for 80 ms before and high for 80 ms after; a decoder's start or a gap is not.
+    let calm = |from: usize, high: bool| {
+        let stretch = envelope.get(from..from + 80).unwrap_or_default();
+        !stretch.is_empty() && stretch.iter().all(|level| (*level >= middle) == high)
+    };
     let mut found = Vec::new();
-    let mut armed = false;
     for (index, pair) in envelope.windows(2).enumerate() {
         let [before, after] = *pair else { continue };
-        armed |= before < low + (middle - low) * 0.5;
-        if armed && before < middle && after >= middle {
+        let rising = before < middle && after >= middle;
+        if rising && index >= 90 && calm(index - 90, false) && calm(index + 10, true) {
             let step = (middle - before) / (after - before);
             found.push((index as f64 + step) * hop as f64 + block as f64 / 2.0);
-            armed = false;
         }
     }
     found

@@ -1,0 +1,213 @@
+//! A Plenum server under test: its own process, on loopback ports of its own.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{self, File};
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// How the server is to be set up.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// The address it is bound to.
+    pub ip: String,
+    /// Its RTP ports.
+    pub ports: String,
+    /// Further keys of `[sip]`, `[media]`, `[conferences]` and `[limits]`.
+    pub sip: String,
+    /// See above.
+    pub media: String,
+    /// See above.
+    pub conferences: String,
+    /// See above.
+    pub limits: String,
+    /// `[[conference]]` sections and whatever else goes at the end.
+    pub rest: String,
+}
+
+impl Default for ServerSettings {
+    /// No tones and no music: measured audio is what the phones say and nothing else.
+    fn default() -> Self {
+        Self {
+            ip: "127.0.0.2".to_owned(),
+            ports: "20000-29999".to_owned(),
+            sip: String::new(),
+            media: String::new(),
+            conferences: "entry_tone = false\nexit_tone = false\nalone = \"silence\"\n".to_owned(),
+            limits: String::new(),
+            rest: String::new(),
+        }
+    }
+}
+
+/// A running server; ends with this value.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    sip: SocketAddr,
+    http: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Server {
+    /// Starts `program` on free ports and waits until it answers OPTIONS.
+    ///
+    /// Fails with the end of its log when it does not within ten seconds.
+    pub fn start(program: &Path, settings: &ServerSettings) -> io::Result<Self> {
+        let sip = free_port(&settings.ip)?;
+        let http = free_port(&settings.ip)?;
+        let name = format!("plenum-test-{}-{}", std::process::id(), sip.port());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder)?;
+        let config = folder.join("plenum.toml");
+        fs::write(&config, text(settings, sip, http))?;
+        let log = File::create(folder.join("log"))?;
+        let child = Command::new(program)
+            .arg("serve")
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let mut server = Self {
+            child,
+            sip,
+            http,
+            folder,
+        };
+        server.await_answer()?;
+        Ok(server)
+    }
+
+    /// Its SIP address, UDP and TCP.
+    pub fn sip(&self) -> SocketAddr {
+        self.sip
+    }
+
+    /// Its HTTP address.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The folder with its configuration and log.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// It is still running.
+    pub fn alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends it SIGTERM: it is to drain and end.
+    pub fn terminate(&self) -> io::Result<()> {
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Sends it SIGHUP: it is to read its configuration again.
+    pub fn reload(&self) -> io::Result<()> {
+        self.signal(Signal::SIGHUP)
+    }
+
+    /// Waits for its end, at most for `time`.
+    pub fn wait(&mut self, time: Duration) -> io::Result<Option<ExitStatus>> {
+        let end = crate::clock::now() + time;
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || crate::clock::now() >= end {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        kill(Pid::from_raw(pid), signal).map_err(io::Error::from)
+    }
+
+    fn await_answer(&mut self) -> io::Result<()> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+        let local = socket.local_addr()?;
+        let mut buffer = [0; 2048];
+        for attempt in 0..100 {
+            if !self.alive() {
+                break;
+            }
+            let options = format!(
+                "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKready{attempt}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:ready@{local}>;tag=1\r\nTo: <sip:{to}>\r\n\
+                 Call-ID: ready{attempt}@load\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+                to = self.sip
+            );
+            // Until its socket is open the kernel refuses on its behalf; that is one more attempt.
+            let sent = socket.send_to(options.as_bytes(), self.sip);
+            if sent.is_ok() && socket.recv_from(&mut buffer).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let log = self.log();
+        let tail: Vec<&str> = log.lines().rev().take(20).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        Err(io::Error::other(format!(
+            "the server did not start:\n{}",
+            tail.join("\n")
+        )))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already ended is as good.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if !std::thread::panicking() {
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+/// A port that is free for UDP and TCP at this moment.
+fn free_port(ip: &str) -> io::Result<SocketAddr> {
+    loop {
+        let tcp = TcpListener::bind(format!("{ip}:0"))?;
+        let address = tcp.local_addr()?;
+        // RTP ports begin at 20000 and end before 30000; keep out of their way.
+        if !(16_384..32_768).contains(&address.port()) && UdpSocket::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+}
+
+fn text(settings: &ServerSettings, sip: SocketAddr, http: SocketAddr) -> String {
+    let ServerSettings {
+        ip,
+        ports,
+        sip: more,
+        media,
+        conferences,
+        limits,
+        rest,
+    } = settings;
+    format!(
+        "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\n{more}\n[media]\nbind = [\"{ip}\"]\n\
+         ports = \"{ports}\"\n{media}\n[http]\nlisten = \"{http}\"\n\n[conferences]\n{conferences}\n\
+         [limits]\n{limits}\n{rest}"
+    )
+}
