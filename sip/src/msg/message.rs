@@ -10,6 +10,10 @@ use bytes::Bytes;
 
 /// A request or a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "matched at once; a box would cost an allocation"
+)]
 pub enum Message {
     /// A request (RFC 3261 §7.1).
     Request(Request),
@@ -97,15 +101,14 @@ impl Request {
     pub fn response(&self, status: StatusCode) -> Response {
         let mut response = Response::new(status);
         for field in &self.headers {
-            let copied = match field.name {
+            let copied = matches!(
+                field.name,
                 HeaderName::Via
-                | HeaderName::From
-                | HeaderName::To
-                | HeaderName::CallId
-                | HeaderName::CSeq => true,
-                HeaderName::Timestamp => status == StatusCode::TRYING,
-                _ => false,
-            };
+                    | HeaderName::From
+                    | HeaderName::To
+                    | HeaderName::CallId
+                    | HeaderName::CSeq
+            ) || (field.name == HeaderName::Timestamp && status == StatusCode::TRYING);
             if copied {
                 response
                     .headers

@@ -53,9 +53,9 @@ pub fn parse(body: &Bytes, media: &MediaType) -> Result<Vec<Part>, MultipartErro
     let whole = Text::from(body.clone());
     let delimiter = [b"--", boundary.as_bytes()].concat();
     let mut parts = Vec::new();
-    let mut rest = match next_delimiter(whole.as_bytes(), &delimiter) {
-        Some((_, false, rest)) => rest,
-        Some((_, true, _)) | None => return Err(MultipartError::Unterminated),
+    let opening = next_delimiter(whole.as_bytes(), &delimiter);
+    let Some((_, false, mut rest)) = opening else {
+        return Err(MultipartError::Unterminated);
     };
     loop {
         let (part, last, after) =

@@ -263,7 +263,7 @@ impl<'a> Head<'a> {
             return Err(MalformedReason::HeaderLine);
         }
         let value = if folded {
-            Text::from(unfold(value))
+            Text::copy_from(scan::trim(&unfold(value)))
         } else {
             whole.slice_of(value)
         };

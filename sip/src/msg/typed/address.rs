@@ -22,6 +22,10 @@ pub struct NameAddr {
 
 /// The values of Contact (RFC 3261 §20.10).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly always a list of one, without allocation"
+)]
 pub enum Contacts {
     /// `Contact: *`, in a REGISTER that removes all bindings.
     Star,

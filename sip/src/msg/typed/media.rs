@@ -144,7 +144,7 @@ impl Headers {
     /// # Errors
     /// Malformed.
     pub fn content_encoding(&self) -> Result<SmallVec<[Text; 1]>, HeaderError> {
-        self.list(&HeaderName::ContentEncoding, true, |item| read_token(item))
+        self.list(&HeaderName::ContentEncoding, true, read_token)
     }
 }
 

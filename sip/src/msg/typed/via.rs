@@ -40,19 +40,23 @@ impl Via {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(text: &Text) -> Result<Self, &'static str> {
-        let (mut via, params) = Self::parse_hop(text)?;
+        let (mut via, version, params) = Self::parse_hop(text)?;
+        if version != "2.0" {
+            return Err("Bad Protocol");
+        }
         via.params = Params::of_header(params)?;
         Ok(via)
     }
 
-    /// The part before the parameters, and the parameters unread.
-    pub(crate) fn parse_hop(text: &Text) -> Result<(Self, Text), Reason> {
+    /// The part before the parameters, the version of the protocol, and the parameters unread.
+    /// It is enough to know that somebody waits for an answer.
+    pub(crate) fn parse_hop(text: &Text) -> Result<(Self, Text, Text), Reason> {
         let octets = scan::trim(text.as_bytes());
         let start = memchr::memchr(b';', octets).unwrap_or(octets.len());
         let (hop, params) = octets.split_at(start);
         let (protocol, rest) = scan::split_once(hop, b'/');
         let (version, rest) = scan::split_once(rest.ok_or("Bad Protocol")?, b'/');
-        if !scan::trim(protocol).eq_ignore_ascii_case(b"SIP") || scan::trim(version) != b"2.0" {
+        if !scan::trim(protocol).eq_ignore_ascii_case(b"SIP") {
             return Err("Bad Protocol");
         }
         let rest = scan::trim(rest.ok_or("Missing Transport")?);
@@ -65,14 +69,15 @@ impl Via {
             return Err("Bad Transport");
         }
         let (host, port) = read_hostport(text, scan::trim(sent_by)).map_err(|_| "Bad Sent-By")?;
-        let transport = text.slice_of(transport);
+        let via = Self {
+            transport: text.slice_of(transport),
+            host,
+            port,
+            params: Params::new(),
+        };
         Ok((
-            Self {
-                transport,
-                host,
-                port,
-                params: Params::new(),
-            },
+            via,
+            text.slice_of(scan::trim(version)),
             text.slice_of(params),
         ))
     }

@@ -1,0 +1,21 @@
+//! Bounds for tests of messages.
+
+use plenum_sip::limits::Limits;
+use std::time::Duration;
+
+/// Wide where a test does not say otherwise.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        message_bytes: 65_535,
+        header_fields: 64,
+        server_transactions: 1,
+        invite_usages: 1,
+        half_open_invites: 1,
+        retry_after_s: 1,
+        connections: 1,
+        connections_per_source: 1,
+        connection_idle: Duration::from_secs(1),
+        write_queue_bytes: 1,
+        ringing: Duration::from_secs(1),
+    }
+}
