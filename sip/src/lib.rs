@@ -17,4 +17,6 @@ pub mod limits;
 pub mod metrics;
 pub mod msg;
 #[cfg(feature = "shell")]
+pub mod resolve;
+#[cfg(feature = "shell")]
 pub mod transport;
