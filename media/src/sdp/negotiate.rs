@@ -104,15 +104,21 @@ pub fn answer(
         mid: remote.mid.clone(),
     };
     let audio = agreed(local, &section, &remote, codec, section.direction);
-    if let (false, Some(slot)) = (disabled, ours.sections.get_mut(audio_index)) {
+    if !disabled && let Some(slot) = ours.sections.get_mut(audio_index) {
         *slot = OurSection::Audio(section);
     }
-    Ok(Agreement {
+    let theirs = numbers(&remote);
+    let agreement = Agreement {
         ours,
         audio_index,
         audio,
         history,
-        theirs: numbers(&remote),
+        theirs,
+    };
+    Ok(if disabled {
+        agreement.disabled()
+    } else {
+        agreement
     })
 }
 

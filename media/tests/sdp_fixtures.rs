@@ -1,0 +1,241 @@
+//! Every session description of `sdp-fixtures` gets what its expectation says.
+
+use bytes::Bytes;
+use plenum_media::limits::Limits;
+use plenum_media::metrics::Metrics;
+use plenum_media::negotiated::{Codec, NegotiatedAudio, Payload};
+use plenum_media::sdp::attr::Direction;
+use plenum_media::sdp::{Local, SdpError, Session, parse, print};
+use sdp_fixtures::{Fixture, corpus, find};
+use std::fmt::Display;
+use std::time::Duration;
+
+fn limits() -> Limits {
+    Limits {
+        sdp_bytes: 16_384,
+        sdp_sections: 16,
+        sdp_formats: 64,
+        jitter_ceiling: Duration::from_millis(200),
+        jitter_packets: 64,
+    }
+}
+
+#[test]
+fn every_fixture_gets_its_answer() {
+    let failures: Vec<String> = corpus()
+        .iter()
+        .flat_map(|fixture| check(fixture).1)
+        .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn every_fixture_prints_as_it_came() {
+    let exact = corpus().iter().filter(|fixture| fixture.family != "broken");
+    for fixture in exact {
+        let octets = Bytes::from_static(fixture.offer.as_bytes());
+        let description = parse::parse(&octets, &limits()).unwrap();
+        assert_eq!(
+            print::print(&description),
+            octets,
+            "{}/{}",
+            fixture.family,
+            fixture.name
+        );
+    }
+}
+
+#[test]
+fn there_are_enough_fixtures_of_every_kind() {
+    assert!(corpus().len() >= 100);
+    let kinds = [
+        "desk", "room", "soft", "gateway", "trunk", "browser", "hold", "ipv6", "late", "ptime",
+        "sequence", "broken",
+    ];
+    for kind in kinds {
+        assert!(
+            corpus().iter().any(|fixture| fixture.family == kind),
+            "{kind}"
+        );
+    }
+}
+
+/// Runs a fixture after those it continues: the session afterwards, and what was not as expected.
+fn check(fixture: &Fixture) -> (Session, Vec<String>) {
+    let expect = Expectation(fixture.expect);
+    let mut session = match expect.one("after") {
+        Some(before) => check(find(before).expect(before)).0,
+        None => Session::new(local(&expect), limits(), Metrics::default()),
+    };
+    if let Some(direction) = expect.one("ours") {
+        session.set_direction(Direction::parse(direction).expect(direction));
+    }
+    let before = session.negotiated().cloned();
+    let received = Bytes::from_static(fixture.offer.as_bytes());
+    let outcome = if expect.one("role") == Some("answer") {
+        let ours = session.create_offer().expect("stable");
+        session.handle_answer(&received).map(|audio| (ours, audio))
+    } else {
+        session.handle_offer(&received)
+    };
+    let mut failures = expect.unknown();
+    match (outcome, expect.one("refuse")) {
+        (Ok((ours, audio)), None) => failures.extend(compare(&expect, &ours, &audio)),
+        (Err(error), Some(refusal)) => {
+            failures.extend(differ("refuse", &code(&error), refusal));
+            if session.negotiated() != before.as_ref() {
+                failures.push("a refusal changed what was agreed".to_owned());
+            }
+        }
+        (Ok((ours, _)), Some(_)) => failures.push(format!("was accepted: {ours:?}")),
+        (Err(error), None) => failures.push(format!("was refused: {error}")),
+    }
+    let named = |failure: String| format!("{}/{}: {failure}", fixture.family, fixture.name);
+    (session, failures.into_iter().map(named).collect())
+}
+
+fn local(expect: &Expectation) -> Local {
+    let address = match expect.one("local") {
+        Some("ipv6") => "2001:db8::100",
+        _ => "203.0.113.100",
+    };
+    let mut local = Local::new(address.parse().unwrap(), 40_000, 1);
+    local.prefer_remote = expect.one("prefer") == Some("remote");
+    local
+}
+
+fn code(error: &SdpError) -> String {
+    match error {
+        SdpError::Malformed(_) => "400".to_owned(),
+        SdpError::Incompatible(reason) => format!("488 {}", reason.warning_code()),
+        SdpError::ApiMisuse(misuse) => misuse.to_string(),
+    }
+}
+
+fn compare(expect: &Expectation, ours: &Bytes, audio: &NegotiatedAudio) -> Vec<String> {
+    let ours = std::str::from_utf8(ours).expect("we write UTF-8");
+    let or_none = |value: Option<&dyn Display>| value.map_or("-".to_owned(), |v| v.to_string());
+    let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
+    let number = |pt: &Option<u8>| or_none(pt.as_ref().map(|pt| pt as &dyn Display));
+    let receive: Vec<String> = audio
+        .receive
+        .iter()
+        .map(|(pt, payload)| format!("{pt}={}", word(*payload)))
+        .collect();
+    let rtp = audio.remote_rtp.as_ref().map(|rtp| rtp as &dyn Display);
+    let rtcp = audio.remote_rtcp.as_ref().map(|rtcp| rtcp as &dyn Display);
+    let always = [
+        ("codec", word(Payload::Audio(audio.send.codec))),
+        ("send", audio.send_pt.to_string()),
+        ("dtmf", number(&audio.send_dtmf_pt)),
+        ("cn", number(&audio.send_cn_pt)),
+        ("receive", receive.join(" ")),
+        ("ptime", audio.send.ptime_ms.to_string()),
+        ("rtp", or_none(rtp)),
+        ("rtcp", or_none(rtcp)),
+        ("mux", yes(audio.rtcp_mux)),
+        (
+            "direction",
+            Direction::new(audio.sending, audio.receiving)
+                .as_str()
+                .to_owned(),
+        ),
+        ("level", number(&audio.audio_level_id)),
+    ];
+    let version = ours
+        .lines()
+        .find(|line| line.starts_with("o="))
+        .unwrap_or_default();
+    let sometimes = [
+        ("bitrate", audio.send.bitrate.to_string()),
+        ("rate", audio.send.playback_rate.to_string()),
+        ("fec", yes(audio.send.fec)),
+        ("dtx", yes(audio.send.dtx)),
+        ("cbr", yes(audio.send.cbr)),
+        (
+            "version",
+            version.split(' ').nth(2).unwrap_or_default().to_owned(),
+        ),
+    ];
+    let mut failures = Vec::new();
+    for (key, is) in always {
+        failures.extend(differ(key, &is, expect.one(key).unwrap_or("(not said)")));
+    }
+    for (key, is) in sometimes {
+        failures.extend(expect.one(key).and_then(|wanted| differ(key, &is, wanted)));
+    }
+    let wanted: Vec<&str> = expect.all("m").collect();
+    if !wanted.is_empty() || expect.one("role").is_none() {
+        let sections: Vec<&str> = ours
+            .lines()
+            .filter_map(|line| line.strip_prefix("m="))
+            .collect();
+        failures.extend(differ(
+            "m",
+            &format!("{sections:?}"),
+            &format!("{wanted:?}"),
+        ));
+    }
+    let has = |start: &str| ours.lines().any(|line| line.starts_with(start));
+    failures.extend(
+        expect
+            .all("has")
+            .filter(|line| !has(line))
+            .map(|line| format!("no {line}")),
+    );
+    failures.extend(
+        expect
+            .all("lacks")
+            .filter(|line| has(line))
+            .map(|line| format!("has {line}")),
+    );
+    failures
+}
+
+fn differ(key: &str, is: &str, wanted: &str) -> Option<String> {
+    (is != wanted).then(|| format!("{key} is {is}, expected {wanted}"))
+}
+
+fn word(payload: Payload) -> String {
+    match payload {
+        Payload::Audio(Codec::Opus) => "opus".to_owned(),
+        Payload::Audio(Codec::G722) => "g722".to_owned(),
+        Payload::Audio(Codec::Pcma) => "pcma".to_owned(),
+        Payload::Audio(Codec::Pcmu) => "pcmu".to_owned(),
+        Payload::TelephoneEvent(clock) => format!("event/{clock}"),
+        Payload::ComfortNoise(clock) => format!("cn/{clock}"),
+    }
+}
+
+/// An expectation: lines of a key and a value.
+struct Expectation(&'static str);
+
+impl Expectation {
+    fn lines(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        let lines = self
+            .0
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty());
+        lines.map(|line| line.split_once(' ').unwrap_or((line, "")))
+    }
+
+    fn all(&self, key: &'static str) -> impl Iterator<Item = &'static str> + use<> {
+        self.lines()
+            .filter(move |&(known, _)| known == key)
+            .map(|(_, value)| value)
+    }
+
+    fn one(&self, key: &'static str) -> Option<&'static str> {
+        self.all(key).next()
+    }
+
+    fn unknown(&self) -> Vec<String> {
+        const KEYS: &str = " local prefer after role ours refuse codec send dtmf cn receive ptime \
+             rtp rtcp mux direction level bitrate rate fec dtx cbr version m has lacks ";
+        let unknown = |key: &str| !KEYS.contains(&format!(" {key} "));
+        self.lines()
+            .filter(|(key, _)| unknown(key))
+            .map(|(key, _)| format!("key {key}?"))
+            .collect()
+    }
+}
