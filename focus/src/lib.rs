@@ -1,1 +1,57 @@
 //! The focus of RFC 4353: conferences, policy, who is in and who may.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`uri`] | what a Request-URI stands for |
+//! | [`record`], [`pin`], [`keys`] | what is known of a conference before anybody is in it |
+//! | [`policy`], [`refusal`] | who may what, and the words for no |
+//! | [`factory`] | records by name, ad-hoc ones where policy allows |
+//! | [`pin_guard`] | slowing sources that guess PINs |
+//! | [`conference`] | [`conference::Focus`]: one active conference |
+//! | [`caller`], [`roster`] | users and their endpoints |
+//! | [`disconnect`] | why somebody left |
+//! | [`output`] | actions, commands and events, as plain data |
+//! | [`shell`] | one actor per active conference, and the directory that finds it |
+//!
+//! The core is sans-IO: it is told the time, the events of the SIP endpoint and the reports of the
+//! mixers, and says what is to be done. It does not know SDP, RTP or codecs: an offer is octets on
+//! the way to the mixer, and an answer is octets on the way back. A further kind of mixer is one
+//! more [`output::McuType`] and one more implementation of [`plenum_mcu::control::Mcu`].
+
+mod answer;
+pub mod caller;
+pub mod conference;
+pub mod disconnect;
+pub mod factory;
+mod joining;
+pub mod keys;
+pub mod limits;
+pub mod metrics;
+pub mod output;
+mod per_source;
+pub mod pin;
+pub mod pin_guard;
+pub mod policy;
+pub mod record;
+pub mod refusal;
+pub mod roster;
+mod session_description;
+mod signalled_digit;
+mod timer;
+pub mod uri;
+
+pub use per_source::Source;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    /// Some instant: where virtual time starts.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an origin, from which tests count by themselves"
+    )]
+    pub(crate) fn instant() -> Instant {
+        Instant::now()
+    }
+}

@@ -1,0 +1,101 @@
+//! Who is at the other end of a call, as far as we know (RFC 3261 §20.20, RFC 3325).
+
+use crate::policy::Policy;
+use plenum_sip::endpoint::Flow;
+use plenum_sip::msg::{Headers, NameAddr, Request, Uri};
+use std::net::IpAddr;
+
+/// Who is at the other end of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The address of record, `sip:user@host`; `None` for somebody who does not want to say.
+    pub aor: Option<String>,
+    /// The display name.
+    pub display: Option<String>,
+    /// Where the signalling came from; `None` for somebody we call.
+    pub source: Option<IpAddr>,
+    /// Our address the signalling came to.
+    pub reached_at: Option<IpAddr>,
+    /// Whether the aor can be believed.
+    pub trusted: bool,
+    /// What is called; `None` for somebody who calls.
+    pub uri: Option<Uri>,
+}
+
+impl Peer {
+    /// Who sent this request over this flow. `P-Asserted-Identity` counts on trusted networks
+    /// only (RFC 3325 §8); elsewhere the identity is what `From` claims.
+    pub fn of_request(request: &Request, flow: &Flow, policy: &Policy) -> Self {
+        let source = flow.remote.ip().to_canonical();
+        let trusted = policy.trusts(source);
+        let address = asserted(&request.headers)
+            .filter(|_| trusted)
+            .or_else(|| request.headers.from().ok());
+        let anonymous = request
+            .headers
+            .privacy()
+            .is_ok_and(|privacy| privacy.has("id"));
+        let address = address.filter(|address| !anonymous && !is_anonymous(&address.uri));
+        Self {
+            aor: address.as_ref().map(|address| aor(&address.uri)),
+            display: address.and_then(|address| address.display).map(short),
+            source: Some(source),
+            reached_at: Some(flow.local.ip().to_canonical()).filter(|ip| !ip.is_unspecified()),
+            trusted,
+            uri: None,
+        }
+    }
+
+    /// Somebody the focus calls.
+    pub fn called(uri: Uri) -> Self {
+        Self {
+            aor: Some(aor(&uri)),
+            display: None,
+            source: None,
+            reached_at: None,
+            trusted: true,
+            uri: Some(uri),
+        }
+    }
+}
+
+/// `sip:user@host`, the host in lower case, without port and parameters: a user is the same user
+/// on every one of their devices.
+fn aor(uri: &Uri) -> String {
+    let mut uri = uri.without_params();
+    uri.port = None;
+    uri.password = None;
+    let user = uri.user_decoded();
+    let host = uri.host.to_string().to_ascii_lowercase();
+    let text = if user.is_empty() {
+        format!("sip:{host}")
+    } else {
+        format!("sip:{user}@{host}")
+    };
+    short(text)
+}
+
+fn asserted(headers: &Headers) -> Option<NameAddr> {
+    headers
+        .p_asserted_identity()
+        .ok()?
+        .into_iter()
+        .find(|address| address.uri.is_sip())
+}
+
+/// RFC 3323 §4.1.1.3, RFC 3261 §8.1.1.3.
+fn is_anonymous(uri: &Uri) -> bool {
+    let host = uri.host.to_string();
+    host.eq_ignore_ascii_case("anonymous.invalid")
+}
+
+/// What is shown to others and kept has a bound, whatever a message may carry.
+fn short(text: String) -> String {
+    if text.chars().count() <= MOST {
+        text
+    } else {
+        text.chars().take(MOST).collect()
+    }
+}
+
+const MOST: usize = 128;

@@ -1,0 +1,59 @@
+//! One call of a conference: its signalling, its media endpoint, and where it is between the two.
+
+use crate::caller::Peer;
+use crate::conference::renegotiation::Renegotiation;
+use crate::joining::State;
+use crate::output::{DialOutId, RequestId};
+use plenum_mcu::control::{MediaFilter, PlaybackId};
+use plenum_sip::endpoint::InviteId;
+use std::time::Duration;
+
+/// One call of a conference.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) peer: Peer,
+    pub(crate) sip: SipLeg,
+    pub(crate) media: MediaEndpoint,
+    pub(crate) state: State,
+    pub(crate) renegotiation: Renegotiation,
+    /// It has to know the PIN.
+    pub(crate) pin_asked: bool,
+    /// Wrong PINs so far, until the guard was told how it went.
+    pub(crate) pin_wrong: Option<u32>,
+    /// The prompts playing to it alone.
+    pub(crate) playback: Option<PlaybackId>,
+    /// The filter last asked for; the one in force is in the roster.
+    pub(crate) wanted: MediaFilter,
+    /// How long it may ring.
+    pub(crate) ringing: Duration,
+    /// Who is to be told when it is in the mix, or will never be.
+    pub(crate) on_joined: Option<RequestId>,
+    /// Who is to be told when it is gone.
+    pub(crate) on_gone: Vec<RequestId>,
+}
+
+/// How the signalling of a call stands, which decides how it is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SipLeg {
+    /// It called; a final answer is owed.
+    Offered(InviteId),
+    /// We call, and do not know yet by which id.
+    Unplaced(DialOutId),
+    /// We call; no final answer has come.
+    Calling(InviteId),
+    /// It was answered by 200, whoever called.
+    Answered(InviteId),
+    /// Nothing is left to be said.
+    Over,
+}
+
+/// Whether the mixer has an endpoint for the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MediaEndpoint {
+    /// It has, or was asked to make one.
+    Present,
+    /// It was asked to remove it.
+    Removing,
+    /// It has none.
+    Absent,
+}

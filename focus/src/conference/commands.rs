@@ -1,0 +1,178 @@
+//! What a focus is told to do by those who may: RFC 4353 §3 (conference policy), RFC 4579 §5.3
+//! (calling out), §5.11 (removing).
+
+use crate::caller::Peer;
+use crate::conference::call::SipLeg;
+use crate::conference::pending::Purpose;
+use crate::conference::{Focus, Phase};
+use crate::disconnect::DisconnectReason;
+use crate::joining::{Described, State};
+use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, RequestId};
+use crate::refusal::Refusal;
+use crate::roster::{EndpointStatus, JoiningMethod};
+use crate::timer::Timer;
+use plenum_mcu::control::{Action, Audience, EndpointId, MediaFilter, Prompt, Sentence};
+use plenum_sip::msg::Uri;
+use std::time::{Duration, Instant};
+
+impl Focus {
+    /// Carries out a command; [`ConferenceEvent::Completed`] says how it went, once.
+    pub fn handle_command(&mut self, now: Instant, request: RequestId, command: Command) {
+        match command {
+            Command::DialOut { uri, ringing } => {
+                if let Err(error) = self.dial_out(now, &uri, ringing, Some(request)) {
+                    self.complete(request, Err(error));
+                }
+            }
+            Command::Remove { endpoint } => match self.calls.get_mut(&endpoint) {
+                Some(call) => {
+                    call.on_gone.push(request);
+                    self.release(now, endpoint, DisconnectReason::Booted);
+                }
+                None => self.complete(request, Err(CommandError::UnknownEndpoint)),
+            },
+            Command::Filter { endpoint, filter } => {
+                self.moderate(now, request, endpoint, filter);
+            }
+            Command::Lock(locked) => {
+                if std::mem::replace(&mut self.locked, locked) != locked {
+                    self.event(ConferenceEvent::Locked(locked));
+                }
+                self.complete(request, Ok(()));
+            }
+            Command::End => {
+                self.begin_farewell(now, None, DisconnectReason::ConferenceEnded);
+                self.complete(request, Ok(()));
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The server goes down: nobody is let in, those in the mix hear that it is over, and all are
+    /// hung up when they have heard it, or at the `deadline`.
+    pub fn handle_drain(&mut self, now: Instant, deadline: Instant) {
+        self.begin_farewell(now, Some(deadline), DisconnectReason::Drained);
+        self.settle(now);
+    }
+
+    /// RFC 4579 §5.3: calls those whom the record says.
+    pub(super) fn call_the_configured(&mut self, now: Instant) {
+        let record = std::sync::Arc::clone(&self.record);
+        for uri in &record.dial_out {
+            if let Err(error) = self.dial_out(now, uri, self.settings.ringing, None) {
+                self.event(ConferenceEvent::DialOutFailed {
+                    uri: uri.clone(),
+                    error,
+                });
+            }
+        }
+    }
+
+    fn dial_out(
+        &mut self,
+        now: Instant,
+        uri: &str,
+        ringing: Duration,
+        on_joined: Option<RequestId>,
+    ) -> Result<(), CommandError> {
+        let bad = || CommandError::BadUri(uri.chars().take(128).collect());
+        let uri = Uri::parse(uri.as_bytes()).map_err(|_| bad())?;
+        if !uri.is_sip() {
+            return Err(bad());
+        }
+        let occupancy = self.occupancy();
+        if occupancy.ending {
+            return Err(CommandError::Ending);
+        }
+        if occupancy.endpoints >= self.most_endpoints() {
+            return Err(CommandError::Refused(Refusal::Full));
+        }
+        self.last_dial_out += 1;
+        let dial_out = DialOutId(self.last_dial_out);
+        let peer = Peer::called(uri);
+        let settings = self.endpoint_settings(&peer);
+        let state = State::Preparing(Described::awaited(false));
+        let leg = SipLeg::Unplaced(dial_out);
+        let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedOut);
+        self.by_dial_out.insert(dial_out, endpoint);
+        if let Some(call) = self.calls.get_mut(&endpoint) {
+            call.on_joined = on_joined;
+            call.ringing = ringing;
+        }
+        let action = Action::Add {
+            endpoint,
+            offer: None,
+            settings,
+        };
+        self.mcu(now, Purpose::Add(endpoint), action);
+        Ok(())
+    }
+
+    /// Somebody's filter is set by somebody else: who is muted or unmuted hears so.
+    fn moderate(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        endpoint: EndpointId,
+        filter: MediaFilter,
+    ) {
+        let Some(call) = self.calls.get(&endpoint) else {
+            self.complete(request, Err(CommandError::UnknownEndpoint));
+            return;
+        };
+        let say = match (call.wanted.muted, filter.muted) {
+            (false, true) => Some(Sentence::Muted),
+            (true, false) => Some(Sentence::Unmuted),
+            (true, true) | (false, false) => None,
+        };
+        self.set_filter(now, endpoint, filter, say, Some(request));
+    }
+
+    fn begin_farewell(
+        &mut self,
+        now: Instant,
+        deadline: Option<Instant>,
+        reason: DisconnectReason,
+    ) {
+        if !matches!(self.phase, Phase::Active) {
+            return;
+        }
+        self.phase = Phase::Farewell(reason.clone());
+        self.timers.set(Timer::Grace, None);
+        // Who is not in the mix cannot hear it, and has nothing to lose.
+        let apart = |roster: &crate::roster::Roster, endpoint: &EndpointId| {
+            let status = roster.endpoint(*endpoint).map(|endpoint| endpoint.status);
+            status != Some(EndpointStatus::Connected)
+        };
+        let outside: Vec<EndpointId> = self
+            .calls
+            .keys()
+            .copied()
+            .filter(|id| apart(&self.roster, id))
+            .collect();
+        for endpoint in outside {
+            self.release(now, endpoint, reason.clone());
+        }
+        if self.roster.in_mix() > 0 {
+            let prompts = vec![Prompt::Sentence(Sentence::ConferenceEnded)];
+            self.farewell = Some(self.play(now, Audience::All, prompts));
+            let enough = now + self.settings.limits.farewell;
+            let until = deadline.map_or(enough, |deadline| deadline.min(enough));
+            self.timers.set(Timer::Farewell, Some(until));
+        }
+    }
+
+    /// The farewell was heard, or has had its time.
+    pub(super) fn hang_up_all(&mut self, now: Instant) {
+        let Phase::Farewell(reason) = &self.phase else {
+            return;
+        };
+        let reason = reason.clone();
+        self.farewell = None;
+        self.timers.set(Timer::Farewell, None);
+        let all: Vec<EndpointId> = self.calls.keys().copied().collect();
+        for endpoint in all {
+            self.release(now, endpoint, reason.clone());
+        }
+    }
+}

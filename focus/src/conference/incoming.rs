@@ -1,0 +1,216 @@
+//! What the SIP endpoint tells: calls that come in (RFC 4579 §5.1), and the events of all calls.
+
+use crate::answer;
+use crate::caller::Peer;
+use crate::conference::Focus;
+use crate::conference::call::SipLeg;
+use crate::conference::pending::Purpose;
+use crate::disconnect::DisconnectReason;
+use crate::joining::{Described, Input, State};
+use crate::output::{ConferenceEvent, DialOutId, SipAction};
+use crate::policy::{Admission, admit};
+use crate::refusal::Refusal;
+use crate::roster::{EndpointStatus, JoiningMethod};
+use crate::session_description;
+use bytes::Bytes;
+use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Stage};
+use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
+use plenum_sip::msg::{Request, Response, StatusCode};
+use std::time::Instant;
+
+impl Focus {
+    /// An event of the SIP endpoint that concerns this conference.
+    ///
+    /// Whoever routes has asked the [`crate::pin_guard::PinGuard`] before handing over the INVITE
+    /// of a conference with a PIN; each such INVITE leads to one
+    /// [`ConferenceEvent::PinSettled`].
+    pub fn handle_sip(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Invite { id, request, flow } => self.handle_invite(now, id, &request, &flow),
+            Event::Cancelled { id } => self.handle_end(now, id, DisconnectReason::Cancelled),
+            Event::Ended { id, cause } => self.handle_ended(now, id, &cause),
+            Event::Acked { id, body } => self.handle_acked(now, id, body.as_ref()),
+            Event::Modify {
+                id,
+                tx,
+                method,
+                body,
+                request: _,
+            } => {
+                self.handle_modify(now, id, tx, &method, body.as_ref());
+            }
+            // We send no reliable provisional, so nothing a PRACK offers can be for us.
+            Event::Pracked { tx: Some(tx), .. } => {
+                let answer = Answer::new(StatusCode::NOT_ACCEPTABLE_HERE);
+                self.sip(SipAction::RespondModify { tx, answer });
+            }
+            Event::Pracked { tx: None, .. } | Event::Response { .. } => {}
+            Event::InDialog { id, tx, request } => self.handle_in_dialog(now, id, tx, &request),
+            Event::Request { tx, request, flow } => self.handle_request(tx, &request, &flow),
+            Event::Progress { id, response } => self.handle_progress(now, id, &response),
+            Event::Answered { id, response } => self.handle_call_answered(now, id, &response),
+            Event::Modified { id, response } => {
+                if let Some(sdp) = session_description::of_response(&response) {
+                    self.handle_refreshed(now, id, sdp);
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The call that was asked for by [`SipAction::Invite`] is known as `id` from here on; `None`
+    /// when the endpoint could not even try.
+    pub fn handle_placed(&mut self, now: Instant, dial_out: DialOutId, id: Option<InviteId>) {
+        let call = self.by_dial_out.remove(&dial_out);
+        let call = call.and_then(|endpoint| Some((endpoint, self.calls.get_mut(&endpoint)?)));
+        match (call, id) {
+            (Some((endpoint, call)), Some(id)) if call.sip == SipLeg::Unplaced(dial_out) => {
+                call.sip = SipLeg::Calling(id);
+                self.by_invite.insert(id, endpoint);
+            }
+            (Some((endpoint, _)), None) => {
+                self.release_over(now, endpoint, DisconnectReason::Unreachable);
+            }
+            // Given up in the meantime.
+            (_, Some(id)) => {
+                let reason = DisconnectReason::Cancelled.header().into();
+                self.sip(SipAction::Cancel { id, reason });
+            }
+            (None, None) => {}
+        }
+        self.settle(now);
+    }
+
+    /// RFC 4579 §5.1: admission, then the offer goes to the mixer.
+    fn handle_invite(&mut self, now: Instant, id: InviteId, request: &Request, flow: &Flow) {
+        let peer = Peer::of_request(request, flow, &self.settings.policy);
+        match self.consider(&peer, request) {
+            Ok(offer) => self.begin_join(now, id, peer, offer),
+            Err(refusal) => {
+                if let (Some(_), Some(source)) = (&self.record.pin, peer.source) {
+                    self.tell_guard(source, 0, false);
+                }
+                self.refuse_invite(id, &peer, refusal);
+            }
+        }
+    }
+
+    fn consider(&self, peer: &Peer, request: &Request) -> Result<Option<Bytes>, Refusal> {
+        let mut occupancy = self.occupancy();
+        if self.record.replace_on_redial {
+            occupancy.endpoints -= self
+                .roster
+                .endpoints_of(peer)
+                .len()
+                .min(occupancy.endpoints);
+        }
+        match admit(&self.record, occupancy, &self.settings.limits) {
+            Admission::Admit | Admission::AskPin => session_description::of_request(request),
+            Admission::Refuse(refusal) => Err(refusal),
+        }
+    }
+
+    fn begin_join(&mut self, now: Instant, id: InviteId, peer: Peer, offer: Option<Bytes>) {
+        let state = State::Negotiating(Described::awaited(offer.is_some()));
+        let settings = self.endpoint_settings(&peer);
+        let endpoint = self.admit(peer, SipLeg::Offered(id), state, JoiningMethod::DialedIn);
+        self.by_invite.insert(id, endpoint);
+        let action = Action::Add {
+            endpoint,
+            offer,
+            settings,
+        };
+        self.mcu(now, Purpose::Add(endpoint), action);
+    }
+
+    /// Everybody starts apart: who is not through the door is neither heard nor hears.
+    pub(super) fn endpoint_settings(&self, peer: &Peer) -> EndpointSettings {
+        EndpointSettings {
+            stage: Stage::Apart,
+            filter: MediaFilter::default(),
+            signalled_from: peer.source,
+            reached_at: peer.reached_at,
+            agc: self.record.agc,
+            noise_gate: self.record.noise_gate,
+        }
+    }
+
+    fn refuse_invite(&mut self, id: InviteId, peer: &Peer, refusal: Refusal) {
+        self.settings.metrics.refused(&refusal);
+        let answer = answer::refuse(&refusal, &self.settings.agent);
+        self.sip(SipAction::Reject { id, answer });
+        self.event(ConferenceEvent::Refused {
+            source: peer.source,
+            refusal,
+        });
+    }
+
+    /// RFC 3261 §15, RFC 5057 §5: a call that ended, however, leaves by the one way out.
+    fn handle_ended(&mut self, now: Instant, id: InviteId, cause: &EndCause) {
+        self.handle_end(now, id, DisconnectReason::from_end(cause));
+        self.by_invite.remove(&id);
+    }
+
+    fn handle_end(&mut self, now: Instant, id: InviteId, reason: DisconnectReason) {
+        if let Some(endpoint) = self.endpoint_of(id) {
+            self.release_over(now, endpoint, reason);
+        }
+    }
+
+    /// The call is over by itself: nothing is to be said by SIP any more.
+    fn release_over(&mut self, now: Instant, endpoint: EndpointId, reason: DisconnectReason) {
+        if let Some(call) = self.calls.get_mut(&endpoint) {
+            call.sip = SipLeg::Over;
+        }
+        self.release(now, endpoint, reason);
+    }
+
+    fn handle_acked(&mut self, now: Instant, id: InviteId, body: Option<&Body>) {
+        let Some(endpoint) = self.endpoint_of(id) else {
+            return;
+        };
+        let sdp = session_description::of_body(body).ok().flatten();
+        if !self.acknowledge_renegotiation(now, endpoint, sdp.as_ref()) {
+            self.advance(now, endpoint, Input::Acked(sdp));
+        }
+    }
+
+    /// RFC 4575 §5.7.2 "alerting".
+    fn handle_progress(&mut self, now: Instant, id: InviteId, response: &Response) {
+        let Some(endpoint) = self.endpoint_of(id) else {
+            return;
+        };
+        let dialing = self
+            .roster
+            .endpoint(endpoint)
+            .is_some_and(|endpoint| endpoint.status == EndpointStatus::DialingOut);
+        if dialing && response.status == StatusCode::RINGING {
+            self.roster
+                .set_status(now, endpoint, EndpointStatus::Alerting);
+        }
+    }
+
+    fn handle_call_answered(&mut self, now: Instant, id: InviteId, response: &Response) {
+        let Some(endpoint) = self.endpoint_of(id) else {
+            // It was given up and answered all the same (RFC 3261 §9.1).
+            let reason = DisconnectReason::Cancelled.header().into();
+            self.sip(SipAction::Bye { id, reason });
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&endpoint) else {
+            return;
+        };
+        match call.sip {
+            SipLeg::Calling(id) => {
+                call.sip = SipLeg::Answered(id);
+                let sdp = session_description::of_response(response);
+                self.advance(now, endpoint, Input::Answered(sdp));
+            }
+            SipLeg::Over => {
+                let reason = DisconnectReason::Cancelled.header().into();
+                self.sip(SipAction::Bye { id, reason });
+            }
+            SipLeg::Offered(_) | SipLeg::Unplaced(_) | SipLeg::Answered(_) => {}
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! One active conference: the focus of RFC 4353 §3.
+//!
+//! It hears from the SIP endpoint, from mixers and from whoever may command it, and says what each
+//! is to do next. After every `handle_*`, [`Focus::poll_output`] is called until it answers
+//! [`Output::Timeout`].
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `incoming` | calls that come in, and the events of all calls |
+//! | `requests` | requests inside and outside of calls that are not offers |
+//! | `renegotiation` | offers in calls that stand |
+//! | `reports` | what mixers report |
+//! | `mix` | who comes into the mix, tones, being alone, keys |
+//! | `commands` | calling out, removing, muting, locking, ending |
+//! | `release` | the one way out of the conference |
+//! | `pending` | commands to mixers that are not answered yet |
+
+mod call;
+mod commands;
+mod incoming;
+mod mix;
+mod pending;
+mod release;
+mod renegotiation;
+mod reports;
+mod requests;
+
+use crate::caller::Peer;
+use crate::conference::call::{Call, MediaEndpoint, SipLeg};
+use crate::conference::pending::{Pending, Purpose};
+use crate::conference::renegotiation::Renegotiation;
+use crate::disconnect::DisconnectReason;
+use crate::joining::{Context, Effect, Effects, Input, State};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::output::{
+    CommandError, ConferenceEvent, DialOutId, McuType, Output, RequestId, SipAction,
+};
+use crate::policy::{Occupancy, Policy};
+use crate::record::ConferenceRecord;
+use crate::roster::{JoiningMethod, Roster};
+use crate::session_description;
+use crate::timer::{Timer, Timers};
+use bytes::Bytes;
+use plenum_mcu::control::{
+    Action, ConferenceId, ConferenceSettings, EndpointId, McuEvent, MediaFilter, PlaybackId,
+    Quality,
+};
+use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId};
+use plenum_sip::msg::{Host, NameAddr, Params, Uri};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What all focuses of a server share.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who is trusted, and more.
+    pub policy: Policy,
+    /// The bounds.
+    pub limits: Limits,
+    /// The counters.
+    pub metrics: Metrics,
+    /// The host of conference URIs in calls made from a conference.
+    pub host: Host,
+    /// Who warns in `Warning`: a host name or a pseudonym, a token either way.
+    pub agent: String,
+    /// How long those whom the configuration calls may ring.
+    pub ringing: Duration,
+}
+
+/// One active conference.
+#[derive(Debug)]
+pub struct Focus {
+    id: ConferenceId,
+    record: Arc<ConferenceRecord>,
+    settings: Arc<Settings>,
+    phase: Phase,
+    locked: bool,
+    roster: Roster,
+    calls: BTreeMap<EndpointId, Call>,
+    by_invite: BTreeMap<InviteId, EndpointId>,
+    by_dial_out: BTreeMap<DialOutId, EndpointId>,
+    pending: Pending,
+    playing: BTreeMap<PlaybackId, EndpointId>,
+    farewell: Option<PlaybackId>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    lone: Option<EndpointId>,
+    last_tone: Option<Instant>,
+    last_endpoint: u64,
+    last_playback: u64,
+    last_dial_out: u64,
+}
+
+/// How far the conference is.
+#[derive(Debug)]
+enum Phase {
+    /// People come and go.
+    Active,
+    /// Nobody comes; those who are there hear that it is over, and are hung up for this reason.
+    Farewell(DisconnectReason),
+    /// Nobody is there; the mixer is to say that it has nothing of it any more.
+    Ending,
+    /// Nothing is left.
+    Over,
+}
+
+impl Focus {
+    /// Activates a conference: its mixer is made, and the people its record says are called.
+    pub fn new(
+        now: Instant,
+        id: ConferenceId,
+        record: Arc<ConferenceRecord>,
+        settings: Arc<Settings>,
+    ) -> Self {
+        settings.metrics.conferences.inc();
+        let mut focus = Self {
+            id,
+            locked: record.locked,
+            record,
+            settings,
+            phase: Phase::Active,
+            roster: Roster::default(),
+            calls: BTreeMap::new(),
+            by_invite: BTreeMap::new(),
+            by_dial_out: BTreeMap::new(),
+            pending: Pending::default(),
+            playing: BTreeMap::new(),
+            farewell: None,
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            lone: None,
+            last_tone: None,
+            last_endpoint: 0,
+            last_playback: 0,
+            last_dial_out: 0,
+        };
+        let settings = ConferenceSettings {
+            max_endpoints: focus.most_endpoints(),
+            language: focus.record.language.clone(),
+        };
+        focus.mcu(now, Purpose::Create, Action::Create(settings));
+        focus.event(ConferenceEvent::Activated {
+            name: focus.record.name.clone(),
+        });
+        focus.call_the_configured(now);
+        focus
+    }
+
+    /// What a mixer of this conference reports.
+    pub fn handle_mcu(&mut self, now: Instant, _from: McuType, event: McuEvent) {
+        if event.conference == self.id && !self.is_over() {
+            self.handle_report(now, event.report);
+            self.settle(now);
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Command => self.handle_silence(now),
+                Timer::Call(endpoint) => self.handle_call_timeout(now, endpoint),
+                Timer::Grace => self.destroy(now),
+                Timer::Farewell => self.hang_up_all(now),
+            }
+        }
+        self.settle(now);
+    }
+
+    /// What is to be done next; called until it answers [`Output::Timeout`].
+    pub fn poll_output(&mut self) -> Output {
+        self.outputs
+            .pop_front()
+            .unwrap_or_else(|| Output::Timeout(self.timers.next()))
+    }
+
+    /// Which conference.
+    pub fn id(&self) -> ConferenceId {
+        self.id
+    }
+
+    /// What is known of it apart from who is in it.
+    pub fn record(&self) -> &Arc<ConferenceRecord> {
+        &self.record
+    }
+
+    /// Who is in it.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Whether it is locked now.
+    pub fn is_locked(&self) -> bool {
+        self.locked
+    }
+
+    /// Whether new calls are to go to another activation of the same name.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending | Phase::Over)
+    }
+
+    /// Whether nothing of it is left, and nothing more will be said.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    fn occupancy(&self) -> Occupancy {
+        Occupancy {
+            endpoints: self.calls.len(),
+            locked: self.locked,
+            ending: !matches!(self.phase, Phase::Active),
+        }
+    }
+
+    fn most_endpoints(&self) -> usize {
+        crate::policy::most_endpoints(&self.record, &self.settings.limits)
+    }
+
+    fn event(&mut self, event: ConferenceEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn sip(&mut self, action: SipAction) {
+        self.outputs.push_back(Output::Sip(action));
+    }
+
+    fn complete(&mut self, request: RequestId, result: Result<(), CommandError>) {
+        self.event(ConferenceEvent::Completed { request, result });
+    }
+
+    fn endpoint_of(&self, id: InviteId) -> Option<EndpointId> {
+        self.by_invite.get(&id).copied()
+    }
+
+    /// A new call, admitted: listed from now on.
+    fn admit(
+        &mut self,
+        peer: Peer,
+        sip: SipLeg,
+        state: State,
+        joining: JoiningMethod,
+    ) -> EndpointId {
+        self.last_endpoint += 1;
+        // Sixteen million endpoints in one activation are beyond any life of a conference.
+        let endpoint = EndpointId((self.id.0 << 24) | self.last_endpoint);
+        let user = self.roster.admit(endpoint, &peer, joining);
+        self.event(ConferenceEvent::Admitted {
+            endpoint,
+            user,
+            aor: peer.aor.clone(),
+            source: peer.source,
+            joining,
+        });
+        let pin_asked = joining == JoiningMethod::DialedIn && self.record.pin.is_some();
+        let call = Call {
+            pin_wrong: (pin_asked && peer.source.is_some()).then_some(0),
+            peer,
+            sip,
+            media: MediaEndpoint::Present,
+            state,
+            renegotiation: Renegotiation::Idle,
+            pin_asked,
+            playback: None,
+            wanted: MediaFilter::default(),
+            ringing: self.settings.ringing,
+            on_joined: None,
+            on_gone: Vec::new(),
+        };
+        self.calls.insert(endpoint, call);
+        self.settings.metrics.participants.inc();
+        self.timers.set(Timer::Grace, None);
+        endpoint
+    }
+
+    /// One step of one call.
+    fn advance(&mut self, now: Instant, endpoint: EndpointId, input: Input) {
+        let Some(call) = self.calls.get_mut(&endpoint) else {
+            return;
+        };
+        let mut effects = Effects::new();
+        let context = Context {
+            now,
+            record: &self.record,
+            limits: &self.settings.limits,
+            locked: self.locked,
+            pin_asked: call.pin_asked,
+            ringing: call.ringing,
+        };
+        let state = std::mem::replace(&mut call.state, State::Settling);
+        call.state = state.step(&context, input, &mut effects);
+        if !matches!(call.state, State::Leaving(_)) {
+            self.timers
+                .set(Timer::Call(endpoint), call.state.deadline());
+        }
+        for effect in effects {
+            self.apply(now, endpoint, effect);
+        }
+    }
+
+    fn apply(&mut self, now: Instant, endpoint: EndpointId, effect: Effect) {
+        match effect {
+            Effect::Accept(sdp) => self.accept(endpoint, sdp),
+            Effect::Invite(sdp) => self.invite(endpoint, sdp),
+            Effect::Answer(answer) => {
+                let action = Action::Answer { endpoint, answer };
+                self.mcu(now, Purpose::Settle(endpoint), action);
+            }
+            Effect::Play(prompts) => self.play_to(now, endpoint, prompts),
+            Effect::StopPlaying => self.stop_playing(now, endpoint),
+            Effect::Place => {
+                let stage = plenum_mcu::control::Stage::Mix;
+                self.mcu(
+                    now,
+                    Purpose::Place(endpoint),
+                    Action::Place { endpoint, stage },
+                );
+            }
+            Effect::Entered => self.enter(now, endpoint),
+            Effect::PinWrong => self.count_wrong_pin(endpoint),
+            Effect::PinRight => self.settle_pin(endpoint, true),
+            Effect::Key(action) => self.handle_key(now, endpoint, action),
+            Effect::Leave(reason) => self.release(now, endpoint, reason),
+        }
+    }
+
+    /// RFC 4579 §3.3: the Contact of a focus says so.
+    fn accept(&mut self, endpoint: EndpointId, sdp: Bytes) {
+        let contact = self.contact();
+        let Some(call) = self.calls.get_mut(&endpoint) else {
+            return;
+        };
+        let SipLeg::Offered(id) = call.sip else {
+            return;
+        };
+        call.sip = SipLeg::Answered(id);
+        let accept = Accept {
+            body: Some(session_description::body(sdp)),
+            contact: Some(contact),
+            ..Accept::default()
+        };
+        self.sip(SipAction::Accept { id, accept });
+    }
+
+    /// RFC 4579 §5.3: the focus calls from the conference URI.
+    fn invite(&mut self, endpoint: EndpointId, sdp: Bytes) {
+        let Some(call) = self.calls.get(&endpoint) else {
+            return;
+        };
+        let (SipLeg::Unplaced(dial_out), Some(uri)) = (call.sip, &call.peer.uri) else {
+            return;
+        };
+        let own = Uri::sip(
+            Some(self.record.name.as_str()),
+            self.settings.host.clone(),
+            None,
+        );
+        let name = self.record.subject.clone();
+        let display = name.unwrap_or_else(|| self.record.name.to_string());
+        let invite = Invite {
+            uri: uri.clone(),
+            to: NameAddr::new(uri.clone()),
+            from: NameAddr::new(own).with_display(display),
+            contact: Some(self.contact()),
+            body: Some(session_description::body(sdp)),
+            headers: plenum_sip::msg::Headers::new(),
+            route: Vec::new(),
+        };
+        self.settings.metrics.dial_outs.inc();
+        self.sip(SipAction::Invite {
+            dial_out,
+            invite: Box::new(invite),
+        });
+    }
+
+    fn contact(&self) -> Contact {
+        Contact {
+            user: Some(self.record.name.escaped().into()),
+            params: Params::new().with("isfocus", None),
+        }
+    }
+
+    fn handle_call_timeout(&mut self, now: Instant, endpoint: EndpointId) {
+        let leaving = self
+            .calls
+            .get(&endpoint)
+            .is_some_and(|call| matches!(call.state, State::Leaving(_)));
+        if leaving {
+            self.settings.metrics.mcu_timeouts.inc();
+            self.finish(now, endpoint, Quality::default());
+        } else {
+            self.advance(now, endpoint, Input::Timeout);
+        }
+    }
+}
+
+impl Drop for Focus {
+    /// Gauges are right also after a panic.
+    fn drop(&mut self) {
+        if !self.is_over() {
+            self.settings.metrics.conferences.dec();
+        }
+        let left = i64::try_from(self.calls.len()).unwrap_or(i64::MAX);
+        self.settings.metrics.participants.dec_by(left);
+    }
+}

@@ -1,0 +1,73 @@
+//! The bounds of this crate. The numbers are the process's: `src/limits.rs` of the root crate.
+
+use std::time::Duration;
+
+/// Bounds on everything a caller can make the focus hold or do, each with its refusal.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Conferences active at the same time. Beyond: 503 with `Retry-After`.
+    pub conferences: usize,
+    /// Endpoints of one conference, whatever its record says. Beyond: 486.
+    pub endpoints: usize,
+    /// Octets of a conference name, unescaped. Beyond: 404, no such conference can exist.
+    pub name_bytes: usize,
+    /// Ad-hoc conferences one source may create in a minute. Beyond: 503 with `Retry-After`.
+    pub creations_per_minute: u32,
+    /// Sources whose creations are remembered. Beyond: the longest quiet one is forgotten.
+    pub creation_sources: usize,
+    /// Messages waiting for one conference. Beyond: 503 for requests, a busy answer for commands.
+    pub mailbox: usize,
+    /// DTMF digits waiting for one conference. Beyond: the digit is dropped and counted.
+    pub digits: usize,
+    /// Sources whose wrong PINs are remembered. Beyond: the longest quiet one is forgotten.
+    pub pin_sources: usize,
+    /// Calls of one source that are being asked for a PIN at the same time, while it behaves.
+    /// Beyond: 480 with `Retry-After`.
+    pub pin_calls_per_source: u32,
+    /// Calls of one source that may end without the right PIN before it is slowed.
+    pub pin_free_failures: u32,
+    /// How long a source is refused after the first failure past the free ones; it doubles with each.
+    pub pin_backoff: Duration,
+    /// The longest a source is refused; also how long a quiet source is remembered.
+    pub pin_backoff_ceiling: Duration,
+    /// Digits of a PIN that are kept. Further ones make the PIN wrong.
+    pub pin_digits: usize,
+    /// How long a caller may take for the next digit of the PIN before the try counts as wrong.
+    pub pin_patience: Duration,
+    /// How long a mixer may take for a command. Beyond: the command has failed.
+    pub mcu_deadline: Duration,
+    /// How long a prompt that ends a call may play before the BYE goes out anyway.
+    pub farewell: Duration,
+    /// Least time between two entry or exit tones, so that a crowd does not drown the talk.
+    pub tone_gap: Duration,
+    /// Key sequences of one conference.
+    pub key_bindings: usize,
+    /// What `Retry-After` says when the server is full.
+    pub retry_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            conferences: 2_000,
+            endpoints: 5_000,
+            name_bytes: 128,
+            creations_per_minute: 30,
+            creation_sources: 10_000,
+            mailbox: 4_096,
+            digits: 1_024,
+            pin_sources: 10_000,
+            pin_calls_per_source: 200,
+            pin_free_failures: 3,
+            pin_backoff: Duration::from_secs(5),
+            pin_backoff_ceiling: Duration::from_secs(900),
+            pin_digits: 32,
+            pin_patience: Duration::from_secs(15),
+            mcu_deadline: Duration::from_secs(5),
+            farewell: Duration::from_secs(8),
+            tone_gap: Duration::from_millis(700),
+            key_bindings: 32,
+            retry_after: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What this crate counts. The root crate registers it; cores only increment.
+
+use crate::refusal::Refusal;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// Counters of all focuses of the process, shared by cloning.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Endpoints that came into a mix.
+    pub joins: Counter,
+    /// Calls and requests refused, by reason.
+    pub refusals: Family<RefusalLabels, Counter>,
+    /// Conferences active now.
+    pub conferences: Gauge,
+    /// Endpoints in all conferences now, from their admission to their end.
+    pub participants: Gauge,
+    /// Wrong PINs.
+    pub pin_failures: Counter,
+    /// Calls made from a focus.
+    pub dial_outs: Counter,
+    /// Endpoints hung up because their media stopped coming.
+    pub media_lost: Counter,
+    /// Commands a mixer did not answer in time.
+    pub mcu_timeouts: Counter,
+    /// Messages dropped or refused because a conference's mailbox was full.
+    pub mailbox_full: Counter,
+    /// Conferences ended by a fault of our own.
+    pub faults: Counter,
+}
+
+impl Metrics {
+    /// Makes the counters visible under `focus_…`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("focus");
+        let mut counter = |name: &str, help: &str, counter: &Counter| {
+            registry.register(name, help, counter.clone());
+        };
+        counter("joins", "Endpoints that came into a mix", &self.joins);
+        counter("pin_failures", "Wrong PINs", &self.pin_failures);
+        counter("dial_outs", "Calls made from a conference", &self.dial_outs);
+        counter(
+            "media_lost",
+            "Endpoints hung up for want of media",
+            &self.media_lost,
+        );
+        counter(
+            "mcu_timeouts",
+            "Commands a mixer did not answer in time",
+            &self.mcu_timeouts,
+        );
+        counter(
+            "mailbox_full",
+            "Messages a full mailbox turned away",
+            &self.mailbox_full,
+        );
+        counter(
+            "faults",
+            "Conferences ended by a fault of the server",
+            &self.faults,
+        );
+        registry.register(
+            "refusals",
+            "Calls refused, by reason",
+            self.refusals.clone(),
+        );
+        registry.register(
+            "conferences",
+            "Conferences active now",
+            self.conferences.clone(),
+        );
+        registry.register(
+            "participants",
+            "Endpoints in all conferences",
+            self.participants.clone(),
+        );
+    }
+
+    /// Counts one refusal.
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        self.refusals
+            .get_or_create(&RefusalLabels {
+                reason: refusal.label(),
+            })
+            .inc();
+    }
+}
+
+/// Labels of [`Metrics::refusals`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabels {
+    /// [`Refusal::label`].
+    pub reason: &'static str,
+}

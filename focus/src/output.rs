@@ -1,0 +1,264 @@
+//! What comes out of a focus: actions for the SIP endpoint, commands for mixers, events for logs
+//! and records. All of it is plain data.
+
+use crate::disconnect::DisconnectReason;
+use crate::pin_guard::PinOutcome;
+use crate::record::ConferenceName;
+use crate::refusal::Refusal;
+use crate::roster::{JoiningMethod, UserId};
+use plenum_mcu::control::{EndpointId, McuCommand, MediaFilter, Quality};
+use plenum_sip::endpoint::{Accept, Answer, Invite, InviteId, ServerTxId};
+use plenum_sip::msg::Text;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// What [`crate::conference::Focus::poll_output`] answers.
+#[derive(Debug)]
+pub enum Output {
+    /// For the SIP endpoint.
+    Sip(SipAction),
+    /// For a mixer.
+    Mcu(McuType, McuCommand),
+    /// For logs, records and whoever watches.
+    Event(ConferenceEvent),
+    /// Nothing more until this instant, or until something is handled. `None`: no timer runs.
+    Timeout(Option<Instant>),
+}
+
+/// The kinds of mixers a conference is made of. One more kind is one more variant here and one
+/// more [`plenum_mcu::control::Mcu`] behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum McuType {
+    /// Audio (and video, once it is mixed).
+    AudioVideo,
+}
+
+/// A call the focus wants made. Chosen by the focus, unique per conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DialOutId(pub u64);
+
+/// What the SIP endpoint is to do. Each may come too late there, when the peer was faster; then
+/// nothing happens, and the event that was faster is already on its way to the focus.
+#[derive(Clone, Debug)]
+pub enum SipAction {
+    /// 200 to the INVITE.
+    Accept {
+        /// Which.
+        id: InviteId,
+        /// With what.
+        accept: Accept,
+    },
+    /// A final refusal of the INVITE.
+    Reject {
+        /// Which.
+        id: InviteId,
+        /// With what.
+        answer: Answer,
+    },
+    /// Answer a re-INVITE, UPDATE or PRACK.
+    RespondModify {
+        /// Which.
+        tx: ServerTxId,
+        /// With what.
+        answer: Answer,
+    },
+    /// Answer any other request.
+    Respond {
+        /// Which.
+        tx: ServerTxId,
+        /// With what.
+        answer: Answer,
+    },
+    /// Call somebody; the id the call got is to be told by
+    /// [`crate::conference::Focus::handle_placed`] before any other event of it.
+    Invite {
+        /// Comes back.
+        dial_out: DialOutId,
+        /// The call.
+        invite: Box<Invite>,
+    },
+    /// Give up a call that was not answered.
+    Cancel {
+        /// Which.
+        id: InviteId,
+        /// The value of `Reason`.
+        reason: Text,
+    },
+    /// Hang up.
+    Bye {
+        /// Which.
+        id: InviteId,
+        /// The value of `Reason`.
+        reason: Text,
+    },
+}
+
+/// A command to a focus, chosen by whoever gives it; comes back in
+/// [`ConferenceEvent::Completed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// What a conference can be asked to do, by a moderator, an operator or the configuration.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Call a SIP URI into the conference. Completed when it is in the mix, or not.
+    DialOut {
+        /// Whom.
+        uri: String,
+        /// How long it may ring.
+        ringing: Duration,
+    },
+    /// Remove an endpoint. Completed when it is gone.
+    Remove {
+        /// Which.
+        endpoint: EndpointId,
+    },
+    /// Change what passes between an endpoint and the mix. Completed when the mixer has applied it.
+    Filter {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The whole filter, not a change to it.
+        filter: MediaFilter,
+    },
+    /// Lock or unlock.
+    Lock(bool),
+    /// End the conference: everybody hears so and is hung up.
+    End,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No such endpoint, or no more.
+    #[error("there is no such endpoint in the conference")]
+    UnknownEndpoint,
+    /// There is no such conference.
+    #[error("there is no such conference")]
+    UnknownConference,
+    /// Not a URI that can be called.
+    #[error("`{0}` is not a SIP address that can be called")]
+    BadUri(String),
+    /// The conference has no place for one more.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The one called did not come in.
+    #[error("{}", .0.text())]
+    NotJoined(DisconnectReason),
+    /// The mixer refused.
+    #[error("the mixer refused: {0}")]
+    Mcu(#[from] plenum_mcu::control::McuError),
+    /// The conference is being ended.
+    #[error("the conference is being ended")]
+    Ending,
+}
+
+/// What happened in a conference, for logs, records and whoever watches.
+#[derive(Clone, Debug)]
+pub enum ConferenceEvent {
+    /// The conference became active.
+    Activated {
+        /// Its name.
+        name: ConferenceName,
+    },
+    /// A call was refused before it was answered.
+    Refused {
+        /// Where it came from.
+        source: Option<IpAddr>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// An endpoint was admitted and is on its way in.
+    Admitted {
+        /// Which.
+        endpoint: EndpointId,
+        /// Whose.
+        user: UserId,
+        /// Address of record, unless anonymous.
+        aor: Option<String>,
+        /// Where it calls from; `None` when it is called.
+        source: Option<IpAddr>,
+        /// Who called whom.
+        joining: JoiningMethod,
+    },
+    /// An endpoint is in the mix.
+    Joined {
+        /// Which.
+        endpoint: EndpointId,
+        /// Whose.
+        user: UserId,
+    },
+    /// An endpoint is gone.
+    Left {
+        /// Which.
+        endpoint: EndpointId,
+        /// Whose.
+        user: UserId,
+        /// Address of record, unless anonymous.
+        aor: Option<String>,
+        /// Why.
+        reason: DisconnectReason,
+        /// How long it was in the mix; zero when it never was.
+        stayed: Duration,
+        /// How its media was.
+        quality: Box<Quality>,
+    },
+    /// What passes between an endpoint and the mix is different now.
+    Media {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The filter in force.
+        filter: MediaFilter,
+        /// It put us on hold.
+        on_hold: bool,
+    },
+    /// An endpoint began or stopped talking.
+    Talking {
+        /// Which.
+        endpoint: EndpointId,
+        /// Began or stopped.
+        talking: bool,
+    },
+    /// Somebody else leads the conversation now, or nobody.
+    ActiveSpeaker {
+        /// Who.
+        endpoint: Option<EndpointId>,
+    },
+    /// The conference was locked or unlocked.
+    Locked(bool),
+    /// A wrong PIN was keyed in.
+    WrongPin {
+        /// By whom.
+        endpoint: EndpointId,
+        /// From where.
+        source: Option<IpAddr>,
+    },
+    /// A call that was let in to be asked for the PIN has ended its being asked; for the
+    /// [`crate::pin_guard::PinGuard`].
+    PinSettled {
+        /// From where.
+        source: IpAddr,
+        /// How.
+        outcome: PinOutcome,
+    },
+    /// Somebody whom the configuration says to call cannot be called.
+    DialOutFailed {
+        /// Whom.
+        uri: String,
+        /// Why.
+        error: CommandError,
+    },
+    /// A command was carried out, or not.
+    Completed {
+        /// Which.
+        request: RequestId,
+        /// How it went.
+        result: Result<(), CommandError>,
+    },
+    /// Nobody new is let in from here on: a new call to the name is a new activation.
+    Ending,
+    /// The conference is not active any more; the focus says nothing after this.
+    Ended {
+        /// Whether it ended by a fault of the server, in words.
+        fault: Option<String>,
+    },
+}

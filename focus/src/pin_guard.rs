@@ -1,0 +1,205 @@
+//! Slows a source that guesses PINs, across conferences and across their activations.
+//!
+//! A call that will be asked for a PIN is counted against its source when it is let in and counted
+//! off when it ends, so that many calls at once guess no faster than one after another. A source
+//! may fail a few times; from then on it gets one call at a time, and after each failure it is
+//! refused for twice as long as before.
+
+use crate::limits::Limits;
+use crate::per_source::{PerSource, Source};
+use std::time::{Duration, Instant};
+
+/// What is remembered of the sources that were asked for PINs.
+#[derive(Debug)]
+pub struct PinGuard {
+    sources: PerSource<Suspect>,
+    calls_per_source: u32,
+    free_failures: u32,
+    backoff: Duration,
+    ceiling: Duration,
+}
+
+/// How a call that was asked for a PIN went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinOutcome {
+    /// The right PIN came; the source is trusted again.
+    Right,
+    /// This many wrong ones came, and the call ended.
+    Wrong(u32),
+}
+
+impl PinGuard {
+    /// A guard without memories.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            sources: PerSource::new(limits.pin_sources),
+            calls_per_source: limits.pin_calls_per_source,
+            free_failures: limits.pin_free_failures,
+            backoff: limits.pin_backoff,
+            ceiling: limits.pin_backoff_ceiling,
+        }
+    }
+
+    /// Lets a call in that will be asked for a PIN. Each `Ok` is followed by one
+    /// [`Self::handle_outcome`].
+    ///
+    /// # Errors
+    /// How long the source is to stay away.
+    pub fn admit(&mut self, now: Instant, source: Source) -> Result<(), Duration> {
+        let ceiling = self.ceiling;
+        if let Some(suspect) = self.sources.get_mut(source) {
+            if let Some(left) = suspect.refused_until.and_then(|until| left(now, until)) {
+                return Err(left);
+            }
+            if suspect.calls == 0
+                && suspect
+                    .refused_until
+                    .is_some_and(|until| now >= until + ceiling)
+            {
+                self.sources.forget(source);
+            }
+        }
+        let (free, most, backoff) = (self.free_failures, self.calls_per_source, self.backoff);
+        let suspect = self.sources.touch(now, source);
+        let most = if suspect.failures > free { 1 } else { most };
+        if suspect.calls >= most {
+            return Err(backoff);
+        }
+        suspect.calls += 1;
+        Ok(())
+    }
+
+    /// A call that was let in has ended its being asked.
+    pub fn handle_outcome(&mut self, now: Instant, source: Source, outcome: PinOutcome) {
+        let (free, backoff, ceiling) = (self.free_failures, self.backoff, self.ceiling);
+        let suspect = self.sources.touch(now, source);
+        suspect.calls = suspect.calls.saturating_sub(1);
+        match outcome {
+            PinOutcome::Right => {
+                suspect.failures = 0;
+                suspect.refused_until = None;
+            }
+            PinOutcome::Wrong(0) => {}
+            PinOutcome::Wrong(_) => {
+                suspect.failures = suspect.failures.saturating_add(1);
+                if let Some(past) = suspect.failures.checked_sub(free + 1) {
+                    let wait = backoff.saturating_mul(1 << past.min(20)).min(ceiling);
+                    suspect.refused_until = Some(now + wait);
+                }
+            }
+        }
+        if *suspect == Suspect::default() {
+            self.sources.forget(source);
+        }
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Suspect {
+    calls: u32,
+    failures: u32,
+    refused_until: Option<Instant>,
+}
+
+fn left(now: Instant, until: Instant) -> Option<Duration> {
+    until
+        .checked_duration_since(now)
+        .filter(|left| !left.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::instant;
+    use std::net::IpAddr;
+
+    fn guard() -> PinGuard {
+        PinGuard::new(&Limits {
+            pin_sources: 4,
+            pin_calls_per_source: 10,
+            pin_free_failures: 2,
+            pin_backoff: Duration::from_secs(5),
+            pin_backoff_ceiling: Duration::from_secs(60),
+            ..Limits::default()
+        })
+    }
+
+    fn source(last: u8) -> Source {
+        IpAddr::from([203, 0, 113, last]).into()
+    }
+
+    /// Calls the whole day, each call with three wrong PINs as soon as it is let in.
+    #[test]
+    fn a_source_that_guesses_gets_slower_and_slower() {
+        let (mut guard, mut now, mut guesses) = (guard(), instant(), 0);
+        let end = now + Duration::from_secs(24 * 3600);
+        while now < end {
+            match guard.admit(now, source(1)) {
+                Ok(()) => {
+                    now += Duration::from_secs(1);
+                    guard.handle_outcome(now, source(1), PinOutcome::Wrong(3));
+                    guesses += 3;
+                }
+                Err(wait) => now += wait,
+            }
+        }
+        // One call a minute once the ceiling is reached, which is soon.
+        assert!((4_000..4_400).contains(&guesses), "{guesses}");
+    }
+
+    #[test]
+    fn many_calls_at_once_do_not_guess_faster() {
+        let (mut guard, now) = (guard(), instant());
+        let at_once = (0..100)
+            .filter(|_| guard.admit(now, source(1)).is_ok())
+            .count();
+        assert_eq!(at_once, 10);
+        for _ in 0..at_once {
+            guard.handle_outcome(now, source(1), PinOutcome::Wrong(3));
+        }
+        let wait = guard.admit(now, source(1)).unwrap_err();
+        assert_eq!(wait, Duration::from_secs(60));
+        assert_eq!(guard.admit(now + wait, source(1)), Ok(()));
+        assert!(
+            guard.admit(now + wait, source(1)).is_err(),
+            "one at a time from now on"
+        );
+        assert_eq!(
+            guard.admit(now, source(2)),
+            Ok(()),
+            "others are not concerned"
+        );
+    }
+
+    #[test]
+    fn the_right_pin_makes_good_again_and_is_not_remembered() {
+        let (mut guard, now) = (guard(), instant());
+        for outcome in [
+            PinOutcome::Wrong(1),
+            PinOutcome::Wrong(3),
+            PinOutcome::Right,
+        ] {
+            assert_eq!(guard.admit(now, source(1)), Ok(()));
+            guard.handle_outcome(now, source(1), outcome);
+        }
+        assert_eq!(guard.sources.len(), 0);
+    }
+
+    #[test]
+    fn hanging_up_before_the_first_digit_is_no_failure() {
+        let (mut guard, now) = (guard(), instant());
+        for _ in 0..50 {
+            assert_eq!(guard.admit(now, source(1)), Ok(()));
+            guard.handle_outcome(now, source(1), PinOutcome::Wrong(0));
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (mut guard, now) = (guard(), instant());
+        for last in 0..=255 {
+            let _ = guard.admit(now + Duration::from_secs(last.into()), source(last));
+        }
+        assert_eq!(guard.sources.len(), 4);
+    }
+}

@@ -1,0 +1,239 @@
+//! Conference policy (RFC 4353 §3): pure decisions on who may do what.
+
+use crate::limits::Limits;
+use crate::record::{ConferenceRecord, Origin};
+use crate::refusal::Refusal;
+use crate::uri::Domains;
+use std::net::IpAddr;
+
+/// The policy of the server.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// The hosts it answers for.
+    pub domains: Domains,
+    /// Who may create a conference by calling it.
+    pub ad_hoc: AdHoc,
+    /// Networks on which a caller is who `From` says. Elsewhere two calls are of one user only
+    /// when they also come from one address.
+    pub trusted: Vec<Network>,
+}
+
+/// Who may create a conference by calling it.
+#[derive(Clone, Debug, Default)]
+pub enum AdHoc {
+    /// Nobody: only configured conferences exist.
+    Nobody,
+    /// Anybody who can call.
+    #[default]
+    Anybody,
+    /// Callers from these networks.
+    From(Vec<Network>),
+}
+
+/// An address block: an address and the bits of it that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// The block of `address` with `prefix` bits; `None` when the address has fewer.
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        (prefix <= bits).then_some(Self { address, prefix })
+    }
+
+    /// Whether the address is in the block. An IPv4-mapped IPv6 address counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let prefix = u32::from(self.prefix);
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let different = u32::from(net) ^ u32::from(ip);
+                different.leading_zeros() >= prefix
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let different = u128::from(net) ^ u128::from(ip);
+                different.leading_zeros() >= prefix
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether a caller at this address may create a conference by calling it, while `active`
+    /// conferences are active. How often it may is the factory's matter.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownConference`] or [`Refusal::MayNotCreate`].
+    pub fn may_create(&self, source: IpAddr) -> Result<(), Refusal> {
+        match &self.ad_hoc {
+            AdHoc::Nobody => Err(Refusal::UnknownConference),
+            AdHoc::Anybody => Ok(()),
+            AdHoc::From(networks) if networks.iter().any(|network| network.contains(source)) => {
+                Ok(())
+            }
+            AdHoc::From(_) => Err(Refusal::MayNotCreate),
+        }
+    }
+
+    /// Whether a caller at this address is who it says.
+    pub fn trusts(&self, source: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(source))
+    }
+}
+
+/// How things stand in an active conference, as far as admission looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Endpoints, counting those on their way in.
+    pub endpoints: usize,
+    /// Whether it is locked.
+    pub locked: bool,
+    /// Whether it is being ended.
+    pub ending: bool,
+}
+
+impl Occupancy {
+    /// How a conference with this record starts.
+    pub fn at_start(record: &ConferenceRecord) -> Self {
+        Self {
+            endpoints: 0,
+            locked: record.locked,
+            ending: false,
+        }
+    }
+}
+
+/// What becomes of somebody who calls in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Comes into the mix.
+    Admit,
+    /// Is asked for the PIN first.
+    AskPin,
+    /// Is refused before the call is answered.
+    Refuse(Refusal),
+}
+
+/// What becomes of somebody who calls in.
+///
+/// A conference that is ending says so first; a locked one does not tell whether it is full.
+pub fn admit(record: &ConferenceRecord, occupancy: Occupancy, limits: &Limits) -> Admission {
+    let most = most_endpoints(record, limits);
+    if occupancy.ending {
+        Admission::Refuse(Refusal::Draining(limits.retry_after))
+    } else if occupancy.locked {
+        Admission::Refuse(Refusal::Locked)
+    } else if occupancy.endpoints >= most {
+        Admission::Refuse(Refusal::Full)
+    } else if record.pin.is_some() {
+        Admission::AskPin
+    } else {
+        Admission::Admit
+    }
+}
+
+/// Endpoints this conference may have.
+pub fn most_endpoints(record: &ConferenceRecord, limits: &Limits) -> usize {
+    record
+        .max_endpoints
+        .unwrap_or(limits.endpoints)
+        .min(limits.endpoints)
+}
+
+/// Whether a conference stays known when nobody is in it.
+pub fn outlives_activation(record: &ConferenceRecord) -> bool {
+    match record.origin {
+        Origin::AdHoc => false,
+        Origin::Configured => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pin::Pin;
+    use crate::record::ConferenceName;
+
+    #[test]
+    fn admission_by_record_and_occupancy() {
+        let limits = Limits {
+            endpoints: 10,
+            ..Limits::default()
+        };
+        let open = ConferenceRecord::ad_hoc(ConferenceName::new("a", 9).unwrap());
+        let small = ConferenceRecord {
+            max_endpoints: Some(2),
+            ..open.clone()
+        };
+        let huge = ConferenceRecord {
+            max_endpoints: Some(99),
+            ..open.clone()
+        };
+        let secret = ConferenceRecord {
+            pin: Pin::new("1"),
+            ..small.clone()
+        };
+        let draining = Refusal::Draining(limits.retry_after);
+        for (record, endpoints, locked, ending, expect) in [
+            (&open, 0, false, false, Admission::Admit),
+            (&small, 1, false, false, Admission::Admit),
+            (&small, 2, false, false, Admission::Refuse(Refusal::Full)),
+            (&huge, 9, false, false, Admission::Admit),
+            (&huge, 10, false, false, Admission::Refuse(Refusal::Full)),
+            (&secret, 0, false, false, Admission::AskPin),
+            (&secret, 2, false, false, Admission::Refuse(Refusal::Full)),
+            (&small, 2, true, false, Admission::Refuse(Refusal::Locked)),
+            (&small, 2, true, true, Admission::Refuse(draining)),
+        ] {
+            let occupancy = Occupancy {
+                endpoints,
+                locked,
+                ending,
+            };
+            assert_eq!(admit(record, occupancy, &limits), expect, "{occupancy:?}");
+        }
+    }
+
+    #[test]
+    fn networks_by_prefix() {
+        for (net, prefix, address, inside) in [
+            ("10.0.0.0", 8, "10.255.0.1", true),
+            ("10.0.0.0", 8, "11.0.0.1", false),
+            ("10.0.0.0", 8, "::ffff:10.1.1.1", true),
+            ("0.0.0.0", 0, "203.0.113.9", true),
+            ("0.0.0.0", 0, "2001:db8::1", false),
+            ("192.0.2.1", 32, "192.0.2.1", true),
+            ("192.0.2.1", 32, "192.0.2.0", false),
+            ("2001:db8::", 32, "2001:db8:ffff::1", true),
+            ("2001:db8::", 32, "2001:db9::1", false),
+        ] {
+            let network = Network::new(net.parse().unwrap(), prefix).unwrap();
+            assert_eq!(
+                network.contains(address.parse().unwrap()),
+                inside,
+                "{address}"
+            );
+        }
+        assert_eq!(Network::new(IpAddr::from([10, 0, 0, 0]), 33), None);
+    }
+
+    #[test]
+    fn creation_by_network() {
+        let inside = IpAddr::from([10, 0, 0, 1]);
+        let outside = IpAddr::from([203, 0, 113, 1]);
+        let policy = |ad_hoc| Policy {
+            ad_hoc,
+            ..Policy::default()
+        };
+        let network = Network::new(IpAddr::from([10, 0, 0, 0]), 8).unwrap();
+        let some = policy(AdHoc::From(vec![network]));
+        assert_eq!(some.may_create(inside), Ok(()));
+        assert_eq!(some.may_create(outside), Err(Refusal::MayNotCreate));
+        assert_eq!(policy(AdHoc::Anybody).may_create(outside), Ok(()));
+        let refused = policy(AdHoc::Nobody).may_create(inside);
+        assert_eq!(refused, Err(Refusal::UnknownConference));
+    }
+}

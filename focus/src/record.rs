@@ -1,0 +1,175 @@
+//! What is known of a conference before anybody is in it (RFC 4353 §3, conference policy).
+
+use crate::keys::KeyMap;
+use crate::pin::Pin;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A conference that may be joined: configured, or made by its first caller.
+///
+/// It outlives activations: the active conference is [`crate::conference::Focus`].
+#[derive(Clone, Debug)]
+pub struct ConferenceRecord {
+    /// Its name: the user part of its URI.
+    pub name: ConferenceName,
+    /// What it is about, for rosters (RFC 4575 §5.3).
+    pub subject: Option<String>,
+    /// Asked of every caller before the mix; people dialled out to are not asked.
+    pub pin: Option<Pin>,
+    /// Endpoints at most. `None`: the server's own limit.
+    pub max_endpoints: Option<usize>,
+    /// Locked from the start of each activation.
+    pub locked: bool,
+    /// A tone to all when somebody comes in.
+    pub entry_tone: bool,
+    /// A tone to all when somebody leaves.
+    pub exit_tone: bool,
+    /// Language of the prompts (`en`).
+    pub language: String,
+    /// What the only participant hears.
+    pub alone: Alone,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// SIP URIs called when the conference becomes active.
+    pub dial_out: Vec<String>,
+    /// What keys do in the mix.
+    pub keys: KeyMap,
+    /// A user who calls again from the same place takes the place of their earlier endpoint.
+    pub replace_on_redial: bool,
+    /// An endpoint whose media has gone silent for the media timeout is hung up.
+    pub hang_up_on_media_loss: bool,
+    /// How long the conference stays active after the last endpoint left.
+    pub grace: Duration,
+    /// Automatic gain control on what people send.
+    pub agc: bool,
+    /// Noise gate on what people send.
+    pub noise_gate: bool,
+}
+
+impl ConferenceRecord {
+    /// A record with the given name and the defaults of an ad-hoc conference: no PIN, tones on,
+    /// music while alone, over when the last one leaves.
+    pub fn ad_hoc(name: ConferenceName) -> Self {
+        Self {
+            name,
+            subject: None,
+            pin: None,
+            max_endpoints: None,
+            locked: false,
+            entry_tone: true,
+            exit_tone: true,
+            language: "en".into(),
+            alone: Alone::Music,
+            origin: Origin::AdHoc,
+            dial_out: Vec::new(),
+            keys: KeyMap::default(),
+            replace_on_redial: false,
+            hang_up_on_media_loss: true,
+            grace: Duration::ZERO,
+            agc: true,
+            noise_gate: true,
+        }
+    }
+}
+
+/// The name of a conference: unescaped, in lower case, so that `StandUp` and `standup` meet.
+///
+/// RFC 3261 §19.1.4 compares user parts case-sensitively; people who dial by hand do not, and
+/// nothing is gained by two conferences whose names differ in case only.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConferenceName(Arc<str>);
+
+impl ConferenceName {
+    /// The name for this unescaped user part; `None` when it is empty, longer than `limit` octets,
+    /// or holds control characters.
+    pub fn new(user: &str, limit: usize) -> Option<Self> {
+        if user.is_empty() || user.len() > limit || user.chars().any(char::is_control) {
+            return None;
+        }
+        Some(Self(user.to_lowercase().into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as the user part of a SIP URI, escaped where RFC 3261 §25.1 demands it.
+    pub fn escaped(&self) -> String {
+        let mut user = String::with_capacity(self.0.len());
+        for octet in self.0.bytes() {
+            if octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&octet) {
+                user.push(char::from(octet));
+            } else {
+                user.push_str(&format!("%{octet:02X}"));
+            }
+        }
+        user
+    }
+}
+
+impl fmt::Display for ConferenceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ConferenceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Made by its first caller; forgotten when the last one leaves.
+    AdHoc,
+    /// From the configuration; may become active again and again.
+    Configured,
+}
+
+/// What the only participant of a conference hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alone {
+    /// Music made by the server.
+    Music,
+    /// Nothing.
+    Silence,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_case_are_one() {
+        assert_eq!(
+            ConferenceName::new("StandUp", 64),
+            ConferenceName::new("standup", 64)
+        );
+        assert_ne!(
+            ConferenceName::new("standup", 64),
+            ConferenceName::new("stand-up", 64)
+        );
+    }
+
+    #[test]
+    fn names_out_of_bounds_are_none() {
+        assert_eq!(ConferenceName::new("", 64), None);
+        assert_eq!(ConferenceName::new("a\r\nb", 64), None);
+        assert_eq!(ConferenceName::new("abcde", 4), None);
+        assert!(ConferenceName::new("abcd", 4).is_some());
+    }
+
+    #[test]
+    fn rfc3261_25_1_escaping_of_the_user_part() {
+        let name = ConferenceName::new("café @9", 64).unwrap();
+        assert_eq!(name.escaped(), "caf%C3%A9%20%409");
+        assert_eq!(
+            ConferenceName::new("weekly+q&a", 64).unwrap().escaped(),
+            "weekly+q&a"
+        );
+    }
+}
