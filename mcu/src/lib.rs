@@ -4,4 +4,13 @@
 
 pub mod audio;
 pub mod clock;
+pub mod conference;
 pub mod control;
+mod endpoint;
+pub mod limits;
+mod listener;
+pub mod metrics;
+#[cfg(feature = "shell")]
+pub mod shell;
+
+pub use endpoint::NewEndpoint;

@@ -1,0 +1,249 @@
+//! The receiving half of a tick: from legs to the bus.
+
+use std::time::Instant;
+
+use plenum_media::leg::{Activity, Hint, LegEvent, Pulled};
+use plenum_media::pcm::PcmFrame;
+
+use super::{McuConference, Work};
+use crate::audio::level::{self, SILENCE_DBOV};
+use crate::audio::mixer;
+use crate::control::{Digit, Report};
+use crate::endpoint::Endpoint;
+
+/// Legs whose packets look quiet are still looked at, so many a tick, in turn.
+const QUIET_PROBES: usize = 2;
+
+impl<P> McuConference<P> {
+    pub(super) fn hear(&mut self, now: Instant) {
+        self.frames.used = 0;
+        let unknown = self.measure();
+        if unknown > 0 {
+            self.probe(now);
+        }
+        self.speakers.select();
+        self.decode(now);
+        self.sum();
+        self.observe_talk();
+        self.poll_legs();
+    }
+
+    /// Learns levels without decoding. Returns of how many legs the level is unknown.
+    fn measure(&mut self) -> usize {
+        let mut unknown = 0;
+        for (slot, endpoint) in self.slots.iter_mut().enumerate() {
+            let Some(endpoint) = endpoint else { continue };
+            let audible = endpoint.audible();
+            let voice = &mut endpoint.voice;
+            voice.frame = None;
+            voice.on_bus = false;
+            voice.level = None;
+            voice.unknown = None;
+            if !audible {
+                self.speakers.exclude(slot);
+                continue;
+            }
+            match endpoint.leg.activity() {
+                Activity::Nothing | Activity::Silent => voice.level = Some(SILENCE_DBOV),
+                Activity::Level(below) => voice.level = Some(-f32::from(below)),
+                Activity::Unknown { hint } => {
+                    voice.unknown = Some(hint);
+                    unknown += 1;
+                    continue;
+                }
+            }
+            let level = voice.level.map(|level| level + endpoint.filter.gain_in_db);
+            self.speakers.observe(slot, level);
+        }
+        unknown
+    }
+
+    /// Decodes some of the legs only a decoder can judge: the chosen, then those that look like voice,
+    /// then the unclear, then a few quiet ones, each kind in turn from where the last tick stopped.
+    fn probe(&mut self, now: Instant) {
+        let mut budget = self.limits.decodes_per_tick;
+        budget = budget.saturating_sub(self.probe_kind(now, usize::MAX, |slot, _, speakers| {
+            speakers.is_chosen(slot)
+        }));
+        let from = self.probe_from;
+        for (hint, most) in [
+            (Hint::Voice, usize::MAX),
+            (Hint::Unclear, usize::MAX),
+            (Hint::Quiet, QUIET_PROBES),
+        ] {
+            self.probe_from = from;
+            let wanted = budget.min(most);
+            budget -= self.probe_kind(now, wanted, |_, unknown, _| unknown == hint);
+        }
+        // The next tick goes on a full round's share further.
+        let share = self.limits.decodes_per_tick.max(1);
+        self.probe_from = (from + share) % self.slots.len().max(1);
+        for (slot, endpoint) in self.slots.iter_mut().enumerate() {
+            let Some(endpoint) = endpoint else { continue };
+            if endpoint.voice.unknown.is_some() {
+                let gain = endpoint.filter.gain_in_db;
+                let level = endpoint.voice.level.map(|level| level + gain);
+                self.speakers.observe(slot, level);
+            }
+        }
+    }
+
+    /// Decodes at most `most` legs of unknown level that are `wanted`, beginning at the probing cursor.
+    fn probe_kind(
+        &mut self,
+        now: Instant,
+        most: usize,
+        wanted: impl Fn(usize, Hint, &crate::audio::speaker::Speakers) -> bool,
+    ) -> usize {
+        let from = self.probe_from.min(self.slots.len());
+        let (before, after) = self.slots.split_at_mut(from);
+        let after = (from..).zip(after.iter_mut());
+        let mut done = 0;
+        for (slot, endpoint) in after.chain((0..).zip(before.iter_mut())) {
+            if done >= most {
+                break;
+            }
+            let Some(endpoint) = endpoint else { continue };
+            let Some(hint) = endpoint.voice.unknown else {
+                continue;
+            };
+            if endpoint.voice.frame.is_some() || !wanted(slot, hint, &self.speakers) {
+                continue;
+            }
+            let Some(frame) = self.frames.take(&mut endpoint.voice.frame) else {
+                continue;
+            };
+            pull(endpoint, now, frame, &mut self.work);
+            endpoint.voice.level = Some(level::dbov(frame));
+            done += 1;
+        }
+        done
+    }
+
+    /// Decodes who is heard, or was until now and must fade; lets everybody else's 20 ms pass.
+    fn decode(&mut self, now: Instant) {
+        for (slot, endpoint) in self.slots.iter_mut().enumerate() {
+            let Some(endpoint) = endpoint else { continue };
+            let heard = self.speakers.is_chosen(slot) || endpoint.voice.gain != 0.0;
+            if endpoint.voice.frame.is_some() {
+                continue;
+            }
+            if !heard {
+                endpoint.leg.skip(now);
+                continue;
+            }
+            if let Some(frame) = self.frames.take(&mut endpoint.voice.frame) {
+                pull(endpoint, now, frame, &mut self.work);
+            }
+        }
+    }
+
+    /// Gate, gain, bus.
+    fn sum(&mut self) {
+        self.bus.sum = PcmFrame::SILENCE;
+        self.bus.active = false;
+        self.bus.sources.clear();
+        for (slot, endpoint) in self.slots.iter_mut().enumerate() {
+            let Some(endpoint) = endpoint else { continue };
+            let chosen = self.speakers.is_chosen(slot);
+            let talking = endpoint.talk.talking();
+            let voice = &mut endpoint.voice;
+            let index = voice.frame;
+            let Some(frame) = index.and_then(|i| self.frames.pool.get_mut(i)) else {
+                voice.gain = 0.0;
+                continue;
+            };
+            if !chosen && voice.gain == 0.0 {
+                continue;
+            }
+            if let Some(gate) = &mut voice.gate {
+                gate.apply(frame);
+            }
+            let mut gain_db = endpoint.filter.gain_in_db;
+            if let Some(agc) = &mut voice.agc {
+                let level = voice.level.unwrap_or(SILENCE_DBOV);
+                gain_db += agc.observe(level, talking);
+            }
+            let gain = if chosen { level::factor(gain_db) } else { 0.0 };
+            mixer::fade(frame, voice.gain, gain);
+            voice.gain = gain;
+            voice.on_bus = true;
+            mixer::add(&mut self.bus.sum, frame);
+            self.bus.active = true;
+            if let Some(ssrc) = voice.ssrc {
+                self.bus.sources.push((slot, ssrc));
+            }
+        }
+    }
+
+    fn observe_talk(&mut self) {
+        for endpoint in self.slots.iter_mut().flatten() {
+            let changed = if endpoint.audible() {
+                endpoint
+                    .voice
+                    .level
+                    .and_then(|level| endpoint.talk.observe(level))
+            } else {
+                endpoint.talk.silence()
+            };
+            if let Some(talking) = changed {
+                self.reports.push(Report::Talking {
+                    endpoint: endpoint.id,
+                    talking,
+                });
+            }
+        }
+        let talkers = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, endpoint)| {
+                let talk = &endpoint.as_ref()?.talk;
+                talk.talking().then(|| (slot, talk.average()))
+            });
+        if let Some(leader) = self.active.observe(talkers) {
+            let leader = leader.and_then(|slot| self.slots.get(slot)?.as_ref());
+            let endpoint = leader.map(|endpoint| endpoint.id);
+            self.reports.push(Report::ActiveSpeaker { endpoint });
+        }
+    }
+
+    fn poll_legs(&mut self) {
+        for endpoint in self.slots.iter_mut().flatten() {
+            while let Some(event) = endpoint.leg.poll_event() {
+                let id = endpoint.id;
+                match event {
+                    LegEvent::Dtmf(digit) => self.reports.push(Report::Dtmf {
+                        endpoint: id,
+                        digit: Digit(digit),
+                    }),
+                    LegEvent::Lost => self.reports.push(Report::MediaLost { endpoint: id }),
+                    LegEvent::SourceChanged(ssrc) => endpoint.voice.ssrc = Some(ssrc),
+                    // Signalling ends calls; media that comes back needs nobody's attention.
+                    LegEvent::Back | LegEvent::Bye | LegEvent::AddressChanged(_) => {}
+                }
+            }
+        }
+    }
+}
+
+impl super::Frames {
+    /// A frame for this tick; its index goes to `index`.
+    fn take(&mut self, index: &mut Option<usize>) -> Option<&mut PcmFrame> {
+        if self.used == self.pool.len() {
+            self.pool.push(PcmFrame::SILENCE);
+        }
+        let frame = self.pool.get_mut(self.used)?;
+        *index = Some(self.used);
+        self.used += 1;
+        Some(frame)
+    }
+}
+
+fn pull<P>(endpoint: &mut Endpoint<P>, now: Instant, frame: &mut PcmFrame, work: &mut Work) {
+    work.decodes += 1;
+    match endpoint.leg.pull(now, frame) {
+        Pulled::Concealed => work.concealed += 1,
+        Pulled::Audio | Pulled::ComfortNoise | Pulled::Nothing => {}
+    }
+}

@@ -1,0 +1,39 @@
+//! The bounds of this crate. The numbers are the process's: `src/limits.rs` of the root crate.
+
+use std::time::Duration;
+
+/// Bounds on what conferences, endpoints and workers hold and spend.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Conferences at once. Beyond: `Overloaded`.
+    pub conferences: usize,
+    /// Legs one worker carries. Beyond: `Overloaded`.
+    pub legs_per_worker: usize,
+    /// Commands waiting for one worker's next tick. Beyond: `Overloaded`.
+    pub mailbox: usize,
+    /// Share of a worker's time, in permille of real time, beyond which it takes no more legs: `Overloaded`.
+    pub load_permille: u32,
+    /// How many are heard at once in a conference, 1 to 15.
+    pub talkers: usize,
+    /// Legs without a level before decoding (Opus, G.722 without RFC 6464) that are decoded in one tick,
+    /// the chosen included; at least `talkers`. The others wait for their turn.
+    pub decodes_per_tick: usize,
+    /// Playbacks waiting for one endpoint, or for all of a conference. Beyond: `Overloaded`.
+    pub playbacks: usize,
+    /// Prompts of one playback. Beyond: `Overloaded`.
+    pub prompts: usize,
+    /// Octets of one datagram that are read; longer ones are cut and then refused as malformed.
+    pub datagram: usize,
+    /// Datagrams read from one socket at a time (each 10 ms). Further ones wait in the kernel.
+    pub datagrams_per_read: usize,
+    /// Kernel receive buffer of one socket, octets.
+    pub socket_buffer: usize,
+    /// Neither RTP nor RTCP from an endpoint for this long: `MediaLost`.
+    pub media_timeout: Duration,
+    /// From a host that neither SDP nor signalling named, the first RTP source is accepted for this long.
+    pub latch_window: Duration,
+    /// Another RTP source is accepted after the latched one was silent for this long.
+    pub relatch_silence: Duration,
+    /// What legs and session descriptions may hold.
+    pub media: plenum_media::limits::Limits,
+}

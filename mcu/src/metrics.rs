@@ -1,0 +1,151 @@
+//! What the MCU counts. The root crate registers it.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Counters of all workers together.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Conferences there are.
+    pub conferences: Gauge,
+    /// Legs there are.
+    pub legs: Gauge,
+    /// Ports in use.
+    pub ports: Gauge,
+    /// How late ticks begin, seconds.
+    pub tick_lateness: Histogram,
+    /// How long a worker is busy in a tick, seconds.
+    pub tick_duration: Histogram,
+    /// Ticks that were skipped because a whole period had been missed.
+    pub ticks_skipped: Counter,
+    /// Frames decoded.
+    pub decodes: Counter,
+    /// Frames at least partly concealed.
+    pub concealed: Counter,
+    /// Frames encoded.
+    pub encodes: Counter,
+    /// RTP packets sent.
+    pub packets_sent: Counter,
+    /// Datagrams received.
+    pub datagrams_received: Counter,
+    /// Datagrams the kernel would not take.
+    pub sends_failed: Counter,
+    /// Legs refused: no port was free.
+    pub refused_ports: Counter,
+    /// Legs, conferences or commands refused: no worker had time, a leg or a place in its mailbox left.
+    pub refused_overload: Counter,
+    /// Legs refused: the conference was full.
+    pub refused_full: Counter,
+    /// Conferences ended by a fault in the mixer.
+    pub conferences_failed: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            conferences: Gauge::default(),
+            legs: Gauge::default(),
+            ports: Gauge::default(),
+            tick_lateness: Histogram::new(SECONDS),
+            tick_duration: Histogram::new(SECONDS),
+            ticks_skipped: Counter::default(),
+            decodes: Counter::default(),
+            concealed: Counter::default(),
+            encodes: Counter::default(),
+            packets_sent: Counter::default(),
+            datagrams_received: Counter::default(),
+            sends_failed: Counter::default(),
+            refused_ports: Counter::default(),
+            refused_overload: Counter::default(),
+            refused_full: Counter::default(),
+            conferences_failed: Counter::default(),
+        }
+    }
+}
+
+const SECONDS: [f64; 9] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
+
+impl Metrics {
+    /// Makes everything visible in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        for (name, help, gauge) in [
+            ("conferences", "Conferences in the mixer", &self.conferences),
+            ("legs", "Media legs", &self.legs),
+            ("ports_in_use", "RTP ports in use", &self.ports),
+        ] {
+            registry.register(format!("mcu_{name}"), help, gauge.clone());
+        }
+        for (name, help, histogram) in [
+            (
+                "tick_lateness",
+                "How late mixing ticks begin",
+                &self.tick_lateness,
+            ),
+            (
+                "tick_duration",
+                "Busy time of a worker per tick",
+                &self.tick_duration,
+            ),
+        ] {
+            registry.register_with_unit(
+                format!("mcu_{name}"),
+                help,
+                Unit::Seconds,
+                histogram.clone(),
+            );
+        }
+        self.register_counters(registry);
+    }
+
+    fn register_counters(&self, registry: &mut Registry) {
+        for (name, help, counter) in [
+            (
+                "ticks_skipped",
+                "Mixing ticks skipped after a missed period",
+                &self.ticks_skipped,
+            ),
+            ("decodes", "Frames decoded", &self.decodes),
+            (
+                "concealed",
+                "Frames at least partly concealed",
+                &self.concealed,
+            ),
+            ("encodes", "Frames encoded", &self.encodes),
+            ("packets_sent", "RTP packets sent", &self.packets_sent),
+            (
+                "datagrams_received",
+                "Datagrams received",
+                &self.datagrams_received,
+            ),
+            (
+                "sends_failed",
+                "Datagrams the kernel refused",
+                &self.sends_failed,
+            ),
+            (
+                "refused_ports",
+                "Legs refused without a free port",
+                &self.refused_ports,
+            ),
+            (
+                "refused_overload",
+                "Legs or commands refused by overload",
+                &self.refused_overload,
+            ),
+            (
+                "refused_full",
+                "Legs refused by a full conference",
+                &self.refused_full,
+            ),
+            (
+                "conferences_failed",
+                "Conferences ended by a fault",
+                &self.conferences_failed,
+            ),
+        ] {
+            registry.register(format!("mcu_{name}"), help, counter.clone());
+        }
+    }
+}

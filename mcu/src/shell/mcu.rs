@@ -1,0 +1,726 @@
+//! The control plane of the audio MCU, on its caller's thread: negotiation, ports, admission.
+//!
+//! | command | answered |
+//! |---|---|
+//! | `Create`, `Add`, `Renegotiate`, `Answer`, `Rollback` | at once: call set-up waits for no tick |
+//! | all that act in the mixer | by the worker, when it has applied them at a tick |
+//!
+//! Nothing here is locked while the event sink is called, so the sink may send commands itself.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use plenum_media::leg::{AudioLeg, LegConfig};
+use plenum_media::negotiated::{Codec, NegotiatedAudio};
+use plenum_media::sdp::{Local, SdpError, Session};
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng, SeedableRng};
+
+use super::ports::PortPool;
+use super::sockets::{Place, Sockets};
+use super::worker::{Ending, Gauges, Mail, Worker};
+use crate::NewEndpoint;
+use crate::audio::announce::Sounds;
+use crate::conference::Order;
+use crate::control::{
+    Action, CommandId, ConferenceId, ConferenceSettings, EndpointId, EndpointSettings, Mcu,
+    McuCommand, McuError, McuEvent, Quality, Report,
+};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+
+/// Where events go. Called on any thread, worker threads included: it must not block.
+pub type EventSink = Arc<dyn Fn(McuEvent) + Send + Sync>;
+
+/// How the MCU is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where IPv4 media sockets are bound; `None` does without IPv4.
+    pub bind_v4: Option<Ipv4Addr>,
+    /// Where IPv6 media sockets are bound; `None` does without IPv6.
+    pub bind_v6: Option<Ipv6Addr>,
+    /// What session descriptions name as our IPv4 address. Without: the address the signalling reached us
+    /// at, else the bound one.
+    pub advertised_v4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub advertised_v6: Option<Ipv6Addr>,
+    /// RTP and RTCP ports, for each address family.
+    pub ports: RangeInclusive<u16>,
+    /// Mixing threads; 0 takes one per core.
+    pub workers: usize,
+    /// The codecs we speak, the most wanted first.
+    pub codecs: Vec<Codec>,
+    /// The offerer's order of codecs decides instead of ours.
+    pub prefer_remote: bool,
+    /// Audio per packet when the peer does not say, ms.
+    pub ptime_ms: u8,
+    /// Opus: the most bits a second that we send and ask for.
+    pub opus_bitrate: u32,
+    /// Comfort noise (RFC 3389) is offered and accepted.
+    pub comfort_noise: bool,
+    /// DTMF tones within the audio are looked for where no telephone-event was agreed on.
+    pub inband_dtmf: bool,
+}
+
+impl Default for Config {
+    /// Every IPv4 address, ports 16384 to 32767, a thread per core, all codecs.
+    fn default() -> Self {
+        Self {
+            bind_v4: Some(Ipv4Addr::UNSPECIFIED),
+            bind_v6: None,
+            advertised_v4: None,
+            advertised_v6: None,
+            ports: 16_384..=32_767,
+            workers: 0,
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
+            prefer_remote: false,
+            ptime_ms: 20,
+            opus_bitrate: 40_000,
+            comfort_noise: true,
+            inband_dtmf: true,
+        }
+    }
+}
+
+/// Why the MCU could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread could not be started.
+    #[error("a mixing thread could not be started")]
+    Thread(#[source] io::Error),
+    /// The operating system gives no random numbers.
+    #[error("no random numbers to be had")]
+    Random,
+}
+
+/// The audio MCU.
+pub struct AudioMcu {
+    inner: Arc<Inner>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Inner {
+    config: Config,
+    limits: Arc<Limits>,
+    metrics: Metrics,
+    media_metrics: Arc<plenum_media::metrics::Metrics>,
+    sink: EventSink,
+    ports_v4: Arc<PortPool>,
+    ports_v6: Arc<PortPool>,
+    workers: Vec<WorkerLink>,
+    conferences: Arc<AtomicUsize>,
+    directory: Arc<Directory>,
+    random: Mutex<StdRng>,
+    /// The same moment by both clocks, for the reports' NTP times.
+    started: (Instant, SystemTime),
+}
+
+#[derive(Debug, Default)]
+struct Directory(Mutex<BTreeMap<ConferenceId, Arc<Mutex<Conference>>>>);
+
+/// The control plane's end of a worker's queues.
+struct WorkerLink {
+    mail: SyncSender<Mail>,
+    endings: SyncSender<Ending>,
+    gauges: Arc<Gauges>,
+}
+
+/// What the control plane knows of a conference.
+#[derive(Debug)]
+struct Conference {
+    worker: usize,
+    max_endpoints: usize,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    session: Session,
+    ssrc: u32,
+}
+
+impl AudioMcu {
+    /// Starts the workers. Events go to `sink`.
+    ///
+    /// # Errors
+    /// [`StartError`] when a thread or random numbers cannot be had.
+    pub fn start(
+        config: Config,
+        limits: Limits,
+        sounds: Sounds,
+        metrics: Metrics,
+        media_metrics: plenum_media::metrics::Metrics,
+        sink: EventSink,
+    ) -> Result<Self, StartError> {
+        let mut random = StdRng::try_from_rng(&mut SysRng).map_err(|_| StartError::Random)?;
+        let (limits, sounds) = (Arc::new(limits), Arc::new(sounds));
+        let directory = Arc::new(Directory::default());
+        let count = match config.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let (mut workers, mut threads) = (Vec::new(), Vec::new());
+        for n in 0..count {
+            let (link, mail, endings) = link(&limits);
+            let forget = Arc::clone(&directory);
+            let worker = Worker {
+                limits: Arc::clone(&limits),
+                sounds: Arc::clone(&sounds),
+                metrics: metrics.clone(),
+                sink: Arc::clone(&sink),
+                failed: Box::new(move |conference| drop(forget.lock().remove(&conference))),
+                mail,
+                endings,
+                gauges: Arc::clone(&link.gauges),
+                conferences: BTreeMap::new(),
+                load: 0.0,
+            };
+            let thread = std::thread::Builder::new().name(format!("mixer-{n}"));
+            let thread = thread.spawn(move || worker.run());
+            threads.push(thread.map_err(StartError::Thread)?);
+            workers.push(link);
+        }
+        let (first, last) = (*config.ports.start(), *config.ports.end());
+        let mut pool = || {
+            Arc::new(PortPool::new(
+                first,
+                last,
+                random.next_u64(),
+                metrics.ports.clone(),
+            ))
+        };
+        let (ports_v4, ports_v6) = (pool(), pool());
+        let inner = Inner {
+            config,
+            limits,
+            metrics,
+            media_metrics: Arc::new(media_metrics),
+            sink,
+            ports_v4,
+            ports_v6,
+            workers,
+            conferences: Arc::default(),
+            directory,
+            random: Mutex::new(random),
+            started: clocks(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+            threads,
+        })
+    }
+
+    /// How the media of everybody in a conference is now; empty when there is no such conference.
+    ///
+    /// Asks the worker and waits for its next tick, at most 200 ms: not for a thread that must not block.
+    pub fn quality(&self, conference: ConferenceId) -> Vec<(EndpointId, Quality)> {
+        let Some(found) = self.inner.directory.find(conference) else {
+            return Vec::new();
+        };
+        let worker = found.lock().unwrap_or_else(PoisonError::into_inner).worker;
+        let (reply, answer) = sync_channel(1);
+        let question = Mail::Quality { conference, reply };
+        let asked = self.inner.workers.get(worker);
+        if asked.is_none_or(|w| w.mail.try_send(question).is_err()) {
+            return Vec::new();
+        }
+        let patience = Duration::from_millis(200);
+        answer.recv_timeout(patience).unwrap_or_default()
+    }
+
+    /// The busiest worker's load in permille of its time.
+    pub fn load_permille(&self) -> u32 {
+        let loads = self.inner.workers.iter();
+        let loads = loads.map(|w| w.gauges.load.load(Ordering::Relaxed));
+        loads.max().unwrap_or(0)
+    }
+}
+
+impl Drop for AudioMcu {
+    /// Stops the workers and waits for them, 20 ms or so.
+    fn drop(&mut self) {
+        for worker in &self.inner.workers {
+            worker.gauges.stop.store(true, Ordering::Relaxed);
+        }
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has said so already.
+            drop(thread.join());
+        }
+    }
+}
+
+impl std::fmt::Debug for AudioMcu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioMcu")
+            .field("config", &self.inner.config)
+            .field("workers", &self.inner.workers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Mcu for AudioMcu {
+    fn command(&self, command: McuCommand) {
+        let inner = &self.inner;
+        let McuCommand {
+            id,
+            conference,
+            action,
+        } = command;
+        let mut reports = Vec::new();
+        let result = inner.carry_out(conference, id, action, &mut reports);
+        let result = match result {
+            Ok(Settled::Now) => Some(Ok(())),
+            Ok(Settled::ByWorker) => None,
+            Err(error) => {
+                inner.count(&error);
+                Some(Err(error))
+            }
+        };
+        reports.extend(result.map(|result| Report::Done {
+            command: id,
+            result,
+        }));
+        for report in reports {
+            (inner.sink)(McuEvent { conference, report });
+        }
+    }
+}
+
+/// Who answers a command.
+enum Settled {
+    Now,
+    ByWorker,
+}
+
+impl Inner {
+    fn carry_out(
+        &self,
+        conference: ConferenceId,
+        id: CommandId,
+        action: Action,
+        reports: &mut Vec<Report>,
+    ) -> Result<Settled, McuError> {
+        if let Action::Create(settings) = action {
+            return self.create(conference, settings);
+        }
+        let found = self.directory.find(conference);
+        let found = found.ok_or(McuError::Unknown("conference"))?;
+        let mut this = found.lock().unwrap_or_else(PoisonError::into_inner);
+        match action {
+            Action::Create(_) => Err(McuError::Unknown("conference")),
+            Action::Destroy => {
+                self.directory.lock().remove(&conference);
+                let ending = Ending::Destroy {
+                    conference,
+                    command: id,
+                };
+                self.end(this.worker, ending)
+            }
+            Action::Add {
+                endpoint,
+                offer,
+                settings,
+            } => self.add(conference, &mut this, endpoint, offer, settings, reports),
+            Action::Renegotiate { endpoint, offer } => {
+                let session = this.session(endpoint)?;
+                let negotiated = negotiate(session, endpoint, offer.as_ref(), reports)?;
+                self.apply(conference, this.worker, endpoint, negotiated)
+            }
+            Action::Answer { endpoint, answer } => {
+                let negotiated = this.session(endpoint)?.handle_answer(&answer);
+                let negotiated = negotiated.map_err(refusal)?;
+                self.apply(conference, this.worker, endpoint, Some(negotiated))
+            }
+            Action::Rollback { endpoint } => {
+                this.session(endpoint)?.rollback();
+                Ok(Settled::Now)
+            }
+            Action::Remove { endpoint } => {
+                let gone = this.endpoints.remove(&endpoint);
+                gone.ok_or(McuError::Unknown("endpoint"))?;
+                let ending = Ending::Remove {
+                    conference,
+                    command: id,
+                    endpoint,
+                };
+                self.end(this.worker, ending)
+            }
+            action @ (Action::Place { .. }
+            | Action::Filter { .. }
+            | Action::Play { .. }
+            | Action::Stop { .. }
+            | Action::Ambience { .. }
+            | Action::SignalledDtmf { .. }) => {
+                let order = in_mixer(action).ok_or(McuError::NotSupported)?;
+                self.order(conference, this.worker, Some(id), order)
+            }
+        }
+    }
+
+    fn create(
+        &self,
+        conference: ConferenceId,
+        settings: ConferenceSettings,
+    ) -> Result<Settled, McuError> {
+        let mut directory = self.directory.lock();
+        if directory.contains_key(&conference) {
+            return Err(McuError::Unknown("conference: it is already there"));
+        }
+        let most = self.limits.conferences;
+        let place = Place::take(&self.conferences, most, &self.metrics.conferences);
+        let place = place.ok_or(McuError::Overloaded("conferences"))?;
+        let burden = |w: &WorkerLink| {
+            let legs = w.gauges.legs.load(Ordering::Relaxed);
+            (w.gauges.load.load(Ordering::Relaxed) / 50, legs)
+        };
+        let workers = self.workers.iter().enumerate();
+        let (worker, link) = workers
+            .min_by_key(|(_, w)| burden(w))
+            .ok_or(McuError::Overloaded("workers"))?;
+        let max_endpoints = settings.max_endpoints;
+        let mail = Mail::Create {
+            conference,
+            settings,
+            place,
+        };
+        post(&link.mail, mail)?;
+        let entry = Conference {
+            worker,
+            max_endpoints,
+            endpoints: BTreeMap::new(),
+        };
+        directory.insert(conference, Arc::new(Mutex::new(entry)));
+        Ok(Settled::Now)
+    }
+
+    fn add(
+        &self,
+        conference: ConferenceId,
+        this: &mut Conference,
+        endpoint: EndpointId,
+        offer: Option<Bytes>,
+        settings: EndpointSettings,
+        reports: &mut Vec<Report>,
+    ) -> Result<Settled, McuError> {
+        if this.endpoints.contains_key(&endpoint) {
+            return Err(McuError::Unknown("endpoint: it is already there"));
+        }
+        if this.endpoints.len() >= this.max_endpoints {
+            return Err(McuError::Full);
+        }
+        let place = self.admit(this.worker)?;
+        let v6 = self.speaks_v6(offer.as_ref(), &settings);
+        let sockets = self.open(v6, place)?;
+        let (session_id, ssrc, seed) = self.numbers(this);
+        let local = self.local(v6, &sockets, session_id, &settings);
+        let limits = self.limits.media.clone();
+        let mut session = Session::new(local, limits, (*self.media_metrics).clone());
+        let negotiated = negotiate(&mut session, endpoint, offer.as_ref(), reports)?;
+        let new = NewEndpoint {
+            endpoint,
+            port: sockets,
+            leg: self.leg(ssrc, seed, &settings),
+            settings,
+            negotiated,
+        };
+        let order = Order::Add(Box::new(new));
+        if let Err(error) = self.order(conference, this.worker, None, order) {
+            reports.clear();
+            return Err(error);
+        }
+        this.endpoints.insert(endpoint, Endpoint { session, ssrc });
+        Ok(Settled::Now)
+    }
+
+    /// A place on the worker, if it can carry one more leg.
+    fn admit(&self, worker: usize) -> Result<Place, McuError> {
+        let link = self.workers.get(worker);
+        let link = link.ok_or(McuError::Overloaded("workers"))?;
+        if link.gauges.load.load(Ordering::Relaxed) > self.limits.load_permille {
+            return Err(McuError::Overloaded("processor time"));
+        }
+        let most = self.limits.legs_per_worker;
+        let place = Place::take(&link.gauges.legs, most, &self.metrics.legs);
+        place.ok_or(McuError::Overloaded("places on a worker"))
+    }
+
+    /// The family of the address in the offer, else of the one the signalling reached us at.
+    fn speaks_v6(&self, offer: Option<&Bytes>, settings: &EndpointSettings) -> bool {
+        if self.config.bind_v6.is_none() || self.config.bind_v4.is_none() {
+            return self.config.bind_v6.is_some();
+        }
+        let offered = offer.and_then(|offer| {
+            let mut lines = offer.split(|octet| *octet == b'\n');
+            lines.find_map(|line| match line.strip_prefix(b"c=IN IP")? {
+                [b'6', ..] => Some(true),
+                _ => Some(false),
+            })
+        });
+        let reached = settings.reached_at.is_some_and(|address| address.is_ipv6());
+        offered.unwrap_or(reached)
+    }
+
+    fn open(&self, v6: bool, place: Place) -> Result<Sockets, McuError> {
+        let (pool, address) = if v6 {
+            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
+        } else {
+            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
+        };
+        let address = address.ok_or(McuError::Overloaded("media addresses"))?;
+        let opened = Sockets::open(pool, address, self.limits.socket_buffer, place);
+        opened.map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => McuError::Overloaded("media ports"),
+            // The only other things that can be lacking are descriptors and memory.
+            _ => McuError::Overloaded("sockets"),
+        })
+    }
+
+    /// Session identifier, synchronisation source (unique in the conference) and seed.
+    fn numbers(&self, this: &Conference) -> (u64, u32, u64) {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ssrc = random.next_u32();
+        while this.endpoints.values().any(|e| e.ssrc == ssrc) {
+            ssrc = random.next_u32();
+        }
+        // A session identifier is a decimal number that some peers read as a signed 64-bit one.
+        (random.next_u64() >> 2, ssrc, random.next_u64())
+    }
+
+    fn local(&self, v6: bool, sockets: &Sockets, id: u64, settings: &EndpointSettings) -> Local {
+        let config = &self.config;
+        let reached = settings.reached_at.filter(|a| a.is_ipv6() == v6);
+        let (advertised, bound) = if v6 {
+            let bound = config.bind_v6.map(IpAddr::V6);
+            (config.advertised_v6.map(IpAddr::V6), bound)
+        } else {
+            let bound = config.bind_v4.map(IpAddr::V4);
+            (config.advertised_v4.map(IpAddr::V4), bound)
+        };
+        let specific = bound.filter(|address| !address.is_unspecified());
+        let address = advertised.or(specific).or(reached).or(bound);
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Local {
+            codecs: config.codecs.clone(),
+            prefer_remote: config.prefer_remote,
+            ptime_ms: config.ptime_ms,
+            opus_bitrate: config.opus_bitrate,
+            comfort_noise: config.comfort_noise,
+            ..Local::new(address, sockets.port(), id)
+        }
+    }
+
+    fn leg(&self, ssrc: u32, seed: u64, settings: &EndpointSettings) -> AudioLeg {
+        let now = now();
+        let config = LegConfig {
+            ssrc,
+            cname: format!("{seed:016x}@plenum"),
+            seed,
+            ntp_origin: self.ntp(now),
+            jitter_ceiling: self.limits.media.jitter_ceiling,
+            jitter_packets: self.limits.media.jitter_packets,
+            media_timeout: self.limits.media_timeout,
+            signalled_from: settings.signalled_from,
+            latch_window: self.limits.latch_window,
+            relatch_silence: self.limits.relatch_silence,
+            inband_dtmf: self.config.inband_dtmf,
+            metrics: Arc::clone(&self.media_metrics),
+        };
+        AudioLeg::new(config, now)
+    }
+
+    /// NTP time: seconds since 1900 in the upper, the fraction in the lower 32 bits.
+    fn ntp(&self, now: Instant) -> u64 {
+        const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
+        let (then, wall) = self.started;
+        let wall = wall + now.saturating_duration_since(then);
+        let unix = wall
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
+        (unix.as_secs().wrapping_add(SECONDS_1900_TO_1970) << 32) | fraction
+    }
+
+    fn apply(
+        &self,
+        conference: ConferenceId,
+        worker: usize,
+        endpoint: EndpointId,
+        negotiated: Option<NegotiatedAudio>,
+    ) -> Result<Settled, McuError> {
+        let Some(negotiated) = negotiated.map(Box::new) else {
+            return Ok(Settled::Now);
+        };
+        let order = Order::Apply {
+            endpoint,
+            negotiated,
+        };
+        self.order(conference, worker, None, order)?;
+        Ok(Settled::Now)
+    }
+
+    fn order(
+        &self,
+        conference: ConferenceId,
+        worker: usize,
+        command: Option<CommandId>,
+        order: Order<Sockets>,
+    ) -> Result<Settled, McuError> {
+        let link = self.workers.get(worker);
+        let link = link.ok_or(McuError::Unknown("worker"))?;
+        let mail = Mail::Order {
+            conference,
+            command,
+            order,
+        };
+        post(&link.mail, mail)?;
+        Ok(Settled::ByWorker)
+    }
+
+    fn end(&self, worker: usize, ending: Ending) -> Result<Settled, McuError> {
+        let link = self.workers.get(worker);
+        let link = link.ok_or(McuError::Unknown("worker"))?;
+        post(&link.endings, ending)?;
+        Ok(Settled::ByWorker)
+    }
+
+    fn count(&self, error: &McuError) {
+        match error {
+            McuError::Overloaded("media ports") => self.metrics.refused_ports.inc(),
+            McuError::Overloaded(_) => self.metrics.refused_overload.inc(),
+            McuError::Full => self.metrics.refused_full.inc(),
+            McuError::MalformedSdp(_)
+            | McuError::Incompatible(_)
+            | McuError::Unknown(_)
+            | McuError::NotSupported => 0,
+        };
+    }
+}
+
+impl Conference {
+    fn session(&mut self, endpoint: EndpointId) -> Result<&mut Session, McuError> {
+        let found = self.endpoints.get_mut(&endpoint);
+        found
+            .map(|e| &mut e.session)
+            .ok_or(McuError::Unknown("endpoint"))
+    }
+}
+
+impl Directory {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ConferenceId, Arc<Mutex<Conference>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, conference: ConferenceId) -> Option<Arc<Mutex<Conference>>> {
+        self.lock().get(&conference).map(Arc::clone)
+    }
+}
+
+/// The queues between the control plane and a worker, and both their ends.
+fn link(limits: &Limits) -> (WorkerLink, Receiver<Mail>, Receiver<Ending>) {
+    let (mail, mails) = sync_channel(limits.mailbox.max(1));
+    // Every leg and every conference ends once, and holds its place until the worker has ended it.
+    let most = limits.legs_per_worker.saturating_add(limits.conferences);
+    let (ending, endings) = sync_channel(most.max(1));
+    let link = WorkerLink {
+        mail,
+        endings: ending,
+        gauges: Arc::default(),
+    };
+    (link, mails, endings)
+}
+
+fn post<T>(queue: &SyncSender<T>, mail: T) -> Result<(), McuError> {
+    let full = McuError::Overloaded("processor time");
+    queue.try_send(mail).map_err(|_| full)
+}
+
+/// Answers an offer, or makes one. `None` while ours is unanswered.
+fn negotiate(
+    session: &mut Session,
+    endpoint: EndpointId,
+    offer: Option<&Bytes>,
+    reports: &mut Vec<Report>,
+) -> Result<Option<NegotiatedAudio>, McuError> {
+    match offer {
+        Some(offer) => {
+            let (sdp, negotiated) = session.handle_offer(offer).map_err(refusal)?;
+            reports.push(Report::Answer { endpoint, sdp });
+            Ok(Some(negotiated))
+        }
+        None => {
+            let sdp = session.create_offer();
+            let sdp = sdp.map_err(|error| refusal(error.into()))?;
+            reports.push(Report::Offer { endpoint, sdp });
+            Ok(None)
+        }
+    }
+}
+
+fn refusal(error: SdpError) -> McuError {
+    match error {
+        SdpError::Malformed(malformed) => McuError::MalformedSdp(malformed.to_string()),
+        SdpError::Incompatible(incompatible) => McuError::Incompatible(incompatible.to_string()),
+        SdpError::ApiMisuse(_) => McuError::Unknown("offer or answer at this point"),
+    }
+}
+
+/// What the mixer does; `None` for what the control plane does.
+fn in_mixer(action: Action) -> Option<Order<Sockets>> {
+    match action {
+        Action::Place { endpoint, stage } => Some(Order::Place { endpoint, stage }),
+        Action::Filter { endpoint, filter } => Some(Order::Filter { endpoint, filter }),
+        Action::Play {
+            playback,
+            to,
+            prompts,
+            over_mix,
+        } => Some(Order::Play {
+            playback,
+            to,
+            prompts,
+            over_mix,
+        }),
+        Action::Stop { playback } => Some(Order::Stop { playback }),
+        Action::Ambience { to, ambience } => Some(Order::Ambience { to, ambience }),
+        Action::SignalledDtmf {
+            endpoint,
+            digit,
+            duration,
+        } => Some(Order::SignalledDtmf {
+            endpoint,
+            digit,
+            duration,
+        }),
+        Action::Create(_)
+        | Action::Destroy
+        | Action::Add { .. }
+        | Action::Renegotiate { .. }
+        | Action::Answer { .. }
+        | Action::Rollback { .. }
+        | Action::Remove { .. } => None,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clocks for its cores"
+)]
+fn clocks() -> (Instant, SystemTime) {
+    (Instant::now(), SystemTime::now())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clock for its cores"
+)]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,424 @@
+//! A mixing thread: owns its conferences' sockets, legs and mixing.
+//!
+//! | when | what |
+//! |---|---|
+//! | every 10 ms | each RTP socket is read until it is empty |
+//! | every 20 ms, on the absolute schedule | mailbox, then one tick of each conference, then its reports |
+//! | every 100 ms | each RTCP socket is read |
+//!
+//! Receiving a packet, mixing and sending touch no lock and no queue. A panic in one conference ends
+//! that conference and leaves the others alone.
+//!
+//! # Decisions
+//!
+//! Sockets are read with plain `recv_from` until they are empty. Measured on a 2.x GHz x86 core:
+//! `recvfrom` 0.4 µs, an empty one 0.17 µs, `recvmmsg` of one packet 0.6 µs, `sendto` 1.2 µs including
+//! the receiver's share of the loopback; so batching per socket saves nothing.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Instant;
+
+use crate::audio::announce::Sounds;
+use crate::clock::{PERIOD, TickClock};
+use crate::conference::{McuConference, Network, Order};
+use crate::control::{
+    CommandId, ConferenceId, ConferenceSettings, EndpointId, McuError, McuEvent, Quality, Report,
+};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+
+use super::mcu::EventSink;
+use super::sockets::{Place, Sockets};
+
+/// What the control plane sends to a worker.
+#[derive(Debug)]
+pub(super) enum Mail {
+    Create {
+        conference: ConferenceId,
+        settings: ConferenceSettings,
+        place: Place,
+    },
+    Order {
+        conference: ConferenceId,
+        /// `None` when the control plane has answered already.
+        command: Option<CommandId>,
+        order: Order<Sockets>,
+    },
+    Quality {
+        conference: ConferenceId,
+        reply: SyncSender<Vec<(EndpointId, Quality)>>,
+    },
+}
+
+/// The end of something. Its queue has a place for every leg and conference, so it is never refused.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Remove {
+        conference: ConferenceId,
+        command: CommandId,
+        endpoint: EndpointId,
+    },
+    Destroy {
+        conference: ConferenceId,
+        command: CommandId,
+    },
+}
+
+/// What a worker and the control plane see of each other.
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    /// Busy time, permille of real time, smoothed.
+    pub(super) load: AtomicU32,
+    pub(super) legs: Arc<AtomicUsize>,
+    pub(super) stop: AtomicBool,
+}
+
+/// One mixing thread.
+pub(super) struct Worker {
+    pub(super) limits: Arc<Limits>,
+    pub(super) sounds: Arc<Sounds>,
+    pub(super) metrics: Metrics,
+    pub(super) sink: EventSink,
+    /// Told when a conference failed.
+    pub(super) failed: Box<dyn Fn(ConferenceId) + Send>,
+    pub(super) mail: Receiver<Mail>,
+    pub(super) endings: Receiver<Ending>,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) conferences: BTreeMap<ConferenceId, Hosted>,
+    pub(super) load: f32,
+}
+
+/// A conference and its place among the worker's.
+#[derive(Debug)]
+pub(super) struct Hosted {
+    mixer: Box<McuConference<Sockets>>,
+    _place: Place,
+}
+
+impl Worker {
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        let mut clock = TickClock::new(now());
+        let mut io = Io {
+            buffer: vec![0; self.limits.datagram],
+            reads: self.limits.datagrams_per_read,
+            received: 0,
+            refused: 0,
+        };
+        while !self.gauges.stop.load(Ordering::Relaxed) {
+            let begun = now();
+            match clock.due(begun) {
+                Some(tick) => {
+                    self.metrics.tick_lateness.observe(tick.late.as_secs_f64());
+                    self.read_mail(&mut io);
+                    if tick.skipped > 0 {
+                        self.metrics.ticks_skipped.inc_by(tick.skipped);
+                    }
+                    let rtcp = tick.number.is_multiple_of(5);
+                    self.tick_all(&mut io, tick.skipped, rtcp);
+                    self.account(&mut io, begun);
+                }
+                None => self.receive_all(&mut io),
+            }
+            let (deadline, now) = (clock.deadline(), now());
+            let half = deadline.checked_sub(PERIOD / 2).unwrap_or(deadline);
+            let wake = if now < half { half } else { deadline };
+            std::thread::sleep(wake.saturating_duration_since(now));
+        }
+    }
+
+    /// Orders first and endings after them; but only those endings that were there before, so that an
+    /// order is never overtaken by the end of what it is about.
+    fn read_mail(&mut self, io: &mut Io) {
+        let endings: Vec<Ending> = self.endings.try_iter().collect();
+        while let Ok(mail) = self.mail.try_recv() {
+            match mail {
+                Mail::Create {
+                    conference,
+                    settings,
+                    place,
+                } => {
+                    let limits = Arc::clone(&self.limits);
+                    let mixer = McuConference::new(settings, limits, Arc::clone(&self.sounds));
+                    let hosted = Hosted {
+                        mixer: Box::new(mixer),
+                        _place: place,
+                    };
+                    self.conferences.insert(conference, hosted);
+                }
+                Mail::Order {
+                    conference,
+                    command,
+                    order,
+                } => self.order(conference, command, order, io),
+                Mail::Quality { conference, reply } => {
+                    let hosted = self.conferences.get(&conference);
+                    let quality = hosted.map(|h| h.mixer.quality()).unwrap_or_default();
+                    // Whoever asked may have stopped waiting.
+                    drop(reply.try_send(quality));
+                }
+            }
+        }
+        for ending in endings {
+            match ending {
+                Ending::Remove {
+                    conference,
+                    command,
+                    endpoint,
+                } => self.order(conference, Some(command), Order::Remove { endpoint }, io),
+                Ending::Destroy {
+                    conference,
+                    command,
+                } => self.destroy(conference, command, io),
+            }
+        }
+    }
+
+    fn order(
+        &mut self,
+        conference: ConferenceId,
+        command: Option<CommandId>,
+        order: Order<Sockets>,
+        io: &mut Io,
+    ) {
+        let agreed = rtcp_mux(&order);
+        let result = self.guarded(conference, |mixer| {
+            let result = mixer.handle(now(), order, io);
+            if let Some((endpoint, rtcp_mux)) = agreed
+                && let Some(sockets) = mixer.port_mut(endpoint)
+            {
+                sockets.rtcp_mux = rtcp_mux;
+            }
+            (result, mixer.drain_reports().collect::<Vec<_>>())
+        });
+        let (result, reports) =
+            result.unwrap_or_else(|| (Err(McuError::Unknown("conference")), Vec::new()));
+        for report in reports {
+            self.report(conference, report);
+        }
+        if let Some(command) = command {
+            self.report(conference, Report::Done { command, result });
+        }
+    }
+
+    fn destroy(&mut self, conference: ConferenceId, command: CommandId, io: &mut Io) {
+        let reports = self.guarded(conference, |mixer| {
+            for (endpoint, _) in mixer.quality() {
+                // It was there a moment ago, and nothing else can fail.
+                drop(mixer.handle(now(), Order::Remove { endpoint }, io));
+            }
+            mixer.drain_reports().collect::<Vec<_>>()
+        });
+        let result = match reports {
+            Some(_) => Ok(()),
+            None => Err(McuError::Unknown("conference")),
+        };
+        self.conferences.remove(&conference);
+        for report in reports.unwrap_or_default() {
+            self.report(conference, report);
+        }
+        self.report(conference, Report::Done { command, result });
+    }
+
+    fn receive_all(&mut self, io: &mut Io) {
+        for hosted in self.conferences.values_mut() {
+            io.receive(&mut hosted.mixer, false);
+        }
+    }
+
+    fn tick_all(&mut self, io: &mut Io, skipped: u64, rtcp: bool) {
+        let mut next = self.conferences.keys().next().copied();
+        while let Some(conference) = next {
+            let reports = self.guarded(conference, |mixer| {
+                io.receive(mixer, rtcp);
+                let now = now();
+                mixer.skip(now, skipped);
+                mixer.tick(now, io);
+                mixer.drain_reports().collect::<Vec<_>>()
+            });
+            for report in reports.unwrap_or_default() {
+                self.report(conference, report);
+            }
+            let later = (
+                std::ops::Bound::Excluded(conference),
+                std::ops::Bound::Unbounded,
+            );
+            next = self.conferences.range(later).next().map(|(id, _)| *id);
+        }
+    }
+
+    /// Runs something on a conference. A panic ends the conference: it, its legs and its ports go, and
+    /// the focus is told.
+    fn guarded<T>(
+        &mut self,
+        conference: ConferenceId,
+        run: impl FnOnce(&mut McuConference<Sockets>) -> T,
+    ) -> Option<T> {
+        let hosted = self.conferences.get_mut(&conference)?;
+        // The conference is never used again after a panic, so no broken state can be seen.
+        let result = catch_unwind(AssertUnwindSafe(|| run(&mut hosted.mixer)));
+        match result {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                let reason = words(panic.as_ref());
+                self.fail(conference, reason);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, conference: ConferenceId, reason: String) {
+        tracing::error!(
+            conference = conference.0,
+            reason,
+            "the mixer of a conference failed"
+        );
+        self.metrics.conferences_failed.inc();
+        let gone = self.conferences.remove(&conference);
+        // Dropping what a panic left behind may panic again.
+        drop(catch_unwind(AssertUnwindSafe(|| drop(gone))));
+        (self.failed)(conference);
+        self.report(conference, Report::Failed { reason });
+    }
+
+    fn report(&mut self, conference: ConferenceId, report: Report) {
+        (self.sink)(McuEvent { conference, report });
+    }
+
+    fn account(&mut self, io: &mut Io, begun: Instant) {
+        let metrics = &self.metrics;
+        for hosted in self.conferences.values_mut() {
+            let work = hosted.mixer.take_work();
+            metrics.decodes.inc_by(work.decodes);
+            metrics.concealed.inc_by(work.concealed);
+            metrics.encodes.inc_by(work.encodes);
+            metrics.packets_sent.inc_by(work.packets);
+        }
+        metrics
+            .datagrams_received
+            .inc_by(std::mem::take(&mut io.received));
+        metrics.sends_failed.inc_by(std::mem::take(&mut io.refused));
+        let busy = now().saturating_duration_since(begun);
+        metrics.tick_duration.observe(busy.as_secs_f64());
+        let permille = busy.as_secs_f32() / PERIOD.as_secs_f32() * 1_000.0;
+        // About a second's average.
+        self.load += (permille - self.load) * 0.02;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped into the range of the type"
+        )]
+        let load = self.load.clamp(0.0, 1_000_000.0) as u32;
+        self.gauges.load.store(load, Ordering::Relaxed);
+    }
+}
+
+/// The worker's side of its sockets.
+struct Io {
+    buffer: Vec<u8>,
+    reads: usize,
+    received: u64,
+    refused: u64,
+}
+
+impl Io {
+    fn receive(&mut self, mixer: &mut McuConference<Sockets>, rtcp: bool) {
+        for (sockets, leg) in mixer.legs() {
+            let Self {
+                buffer,
+                reads,
+                received,
+                ..
+            } = self;
+            *received += read(&sockets.rtp, buffer, *reads, |from, packet| {
+                leg.handle_rtp(now(), from, packet);
+            });
+            if rtcp && !sockets.rtcp_mux {
+                *received += read(&sockets.rtcp, buffer, *reads, |from, packet| {
+                    leg.handle_rtcp(now(), from, packet);
+                });
+            }
+        }
+    }
+
+    fn send(&mut self, socket: &UdpSocket, to: SocketAddr, packet: &[u8]) {
+        if socket.send_to(packet, to).is_err() {
+            self.refused += 1;
+        }
+    }
+}
+
+impl Network<Sockets> for Io {
+    fn send_rtp(&mut self, sockets: &Sockets, to: SocketAddr, packet: &[u8]) {
+        self.send(&sockets.rtp, to, packet);
+    }
+
+    fn send_rtcp(&mut self, sockets: &Sockets, to: SocketAddr, packet: &[u8]) {
+        let socket = if sockets.rtcp_mux {
+            &sockets.rtp
+        } else {
+            &sockets.rtcp
+        };
+        self.send(socket, to, packet);
+    }
+}
+
+/// Whether an order changes where RTCP goes (RFC 5761 §5.1.1).
+fn rtcp_mux(order: &Order<Sockets>) -> Option<(EndpointId, bool)> {
+    match order {
+        Order::Add(new) => Some((new.endpoint, new.negotiated.as_ref()?.rtcp_mux)),
+        Order::Apply {
+            endpoint,
+            negotiated,
+        } => Some((*endpoint, negotiated.rtcp_mux)),
+        Order::Remove { .. }
+        | Order::Place { .. }
+        | Order::Filter { .. }
+        | Order::Play { .. }
+        | Order::Stop { .. }
+        | Order::Ambience { .. }
+        | Order::SignalledDtmf { .. } => None,
+    }
+}
+
+/// Reads a socket until it is empty, at most `most` datagrams.
+fn read(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+    most: usize,
+    mut handle: impl FnMut(SocketAddr, &[u8]),
+) -> u64 {
+    let mut count = 0;
+    for _ in 0..most {
+        match socket.recv_from(buffer) {
+            Ok((length, from)) => {
+                handle(from, buffer.get(..length).unwrap_or_default());
+                count += 1;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            // An ICMP error about something sent earlier; the next call reads on.
+            Err(_) => {}
+        }
+    }
+    count
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a fault without words").to_owned()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clock for its cores"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
