@@ -1,5 +1,11 @@
 //! Every session description of `sdp-fixtures` gets what its expectation says.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 use bytes::Bytes;
 use plenum_media::limits::Limits;
 use plenum_media::metrics::Metrics;
@@ -114,54 +120,18 @@ fn code(error: &SdpError) -> String {
 
 fn compare(expect: &Expectation, ours: &Bytes, audio: &NegotiatedAudio) -> Vec<String> {
     let ours = std::str::from_utf8(ours).expect("we write UTF-8");
-    let or_none = |value: Option<&dyn Display>| value.map_or("-".to_owned(), |v| v.to_string());
-    let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
-    let number = |pt: &Option<u8>| or_none(pt.as_ref().map(|pt| pt as &dyn Display));
-    let receive: Vec<String> = audio
-        .receive
-        .iter()
-        .map(|(pt, payload)| format!("{pt}={}", word(*payload)))
-        .collect();
-    let rtp = audio.remote_rtp.as_ref().map(|rtp| rtp as &dyn Display);
-    let rtcp = audio.remote_rtcp.as_ref().map(|rtcp| rtcp as &dyn Display);
-    let always = [
-        ("codec", word(Payload::Audio(audio.send.codec))),
-        ("send", audio.send_pt.to_string()),
-        ("dtmf", number(&audio.send_dtmf_pt)),
-        ("cn", number(&audio.send_cn_pt)),
-        ("receive", receive.join(" ")),
-        ("ptime", audio.send.ptime_ms.to_string()),
-        ("rtp", or_none(rtp)),
-        ("rtcp", or_none(rtcp)),
-        ("mux", yes(audio.rtcp_mux)),
-        (
-            "direction",
-            Direction::new(audio.sending, audio.receiving)
-                .as_str()
-                .to_owned(),
-        ),
-        ("level", number(&audio.audio_level_id)),
-    ];
-    let version = ours
-        .lines()
-        .find(|line| line.starts_with("o="))
-        .unwrap_or_default();
-    let sometimes = [
-        ("bitrate", audio.send.bitrate.to_string()),
-        ("rate", audio.send.playback_rate.to_string()),
-        ("fec", yes(audio.send.fec)),
-        ("dtx", yes(audio.send.dtx)),
-        ("cbr", yes(audio.send.cbr)),
-        (
-            "version",
-            version.split(' ').nth(2).unwrap_or_default().to_owned(),
-        ),
-    ];
     let mut failures = Vec::new();
-    for (key, is) in always {
+    for (key, is) in always(audio) {
         failures.extend(differ(key, &is, expect.one(key).unwrap_or("(not said)")));
     }
-    for (key, is) in sometimes {
+    let origin = ours.lines().find(|line| line.starts_with("o="));
+    let version = origin
+        .and_then(|line| line.split(' ').nth(2))
+        .unwrap_or_default();
+    for (key, is) in sometimes(audio)
+        .into_iter()
+        .chain([("version", version.to_owned())])
+    {
         failures.extend(expect.one(key).and_then(|wanted| differ(key, &is, wanted)));
     }
     let wanted: Vec<&str> = expect.all("m").collect();
@@ -190,6 +160,48 @@ fn compare(expect: &Expectation, ours: &Bytes, audio: &NegotiatedAudio) -> Vec<S
             .map(|line| format!("has {line}")),
     );
     failures
+}
+
+/// What every expectation says.
+fn always(audio: &NegotiatedAudio) -> [(&'static str, String); 11] {
+    let number = |pt: Option<u8>| or_none(pt.as_ref());
+    let receive = audio
+        .receive
+        .iter()
+        .map(|&(pt, payload)| format!("{pt}={}", word(payload)));
+    let direction = Direction::new(audio.sending, audio.receiving);
+    [
+        ("codec", word(Payload::Audio(audio.send.codec))),
+        ("send", audio.send_pt.to_string()),
+        ("dtmf", number(audio.send_dtmf_pt)),
+        ("cn", number(audio.send_cn_pt)),
+        ("receive", receive.collect::<Vec<_>>().join(" ")),
+        ("ptime", audio.send.ptime_ms.to_string()),
+        ("rtp", or_none(audio.remote_rtp.as_ref())),
+        ("rtcp", or_none(audio.remote_rtcp.as_ref())),
+        ("mux", yes(audio.rtcp_mux)),
+        ("direction", direction.as_str().to_owned()),
+        ("level", number(audio.audio_level_id)),
+    ]
+}
+
+/// What an expectation says when the case is about it.
+fn sometimes(audio: &NegotiatedAudio) -> [(&'static str, String); 5] {
+    [
+        ("bitrate", audio.send.bitrate.to_string()),
+        ("rate", audio.send.playback_rate.to_string()),
+        ("fec", yes(audio.send.fec)),
+        ("dtx", yes(audio.send.dtx)),
+        ("cbr", yes(audio.send.cbr)),
+    ]
+}
+
+fn or_none(value: Option<&impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+fn yes(value: bool) -> String {
+    if value { "yes" } else { "no" }.to_owned()
 }
 
 fn differ(key: &str, is: &str, wanted: &str) -> Option<String> {

@@ -1,5 +1,11 @@
 //! What holds for any session description.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use bytes::Bytes;
 use plenum_media::limits::Limits;
 use plenum_media::metrics::Metrics;

@@ -123,12 +123,13 @@ pub fn answer(
 }
 
 /// An offer of ours (RFC 3264 §5), or a further one that keeps every section in its place and
-/// every payload type at its meaning (§8): what was agreed first, then all else that we can.
+/// every payload type at its meaning (§8): the codec in use first, then all else that we can.
 pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) -> Offered {
     let mut history = previous.map_or_else(Vec::new, |previous| previous.history.clone());
     let agreed = previous.and_then(Agreement::section);
     let mut formats = Formats::new();
-    for payload in everything(local, agreed) {
+    let current = previous.map(|previous| previous.audio.send.codec);
+    for payload in everything(local, current, agreed) {
         let earlier = history
             .iter()
             .rev()
@@ -325,15 +326,24 @@ fn answer_formats(
     formats
 }
 
-/// Everything that we can, the codecs agreed before first.
-fn everything(local: &Local, agreed: Option<&AudioSection>) -> SmallVec<[Payload; 8]> {
+/// Everything that we can: the codec in use first, so that a hold does not change it, then what
+/// was described before, then the rest.
+fn everything(
+    local: &Local,
+    current: Option<Codec>,
+    agreed: Option<&AudioSection>,
+) -> SmallVec<[Payload; 8]> {
     let mut codecs = SmallVec::<[Codec; 4]>::new();
     let before = agreed.into_iter().flat_map(|section| &section.formats);
     let before = before.filter_map(|&(_, payload)| match payload {
         Payload::Audio(codec) => Some(codec),
         Payload::TelephoneEvent(_) | Payload::ComfortNoise(_) => None,
     });
-    for codec in before.chain(local.codecs.iter().copied()) {
+    for codec in current
+        .into_iter()
+        .chain(before)
+        .chain(local.codecs.iter().copied())
+    {
         if !codecs.contains(&codec) {
             codecs.push(codec);
         }

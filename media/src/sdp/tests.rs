@@ -187,6 +187,20 @@ fn a_late_offer_shows_everything() {
 }
 
 #[test]
+fn a_further_offer_leads_with_the_codec_in_use() {
+    let mut session = session();
+    session.create_offer().unwrap();
+    session
+        .handle_answer(&sdp("m=audio 5000 RTP/AVP 8"))
+        .unwrap();
+    let offer = session.create_offer().unwrap();
+    assert_eq!(
+        lines(&offer, "m="),
+        ["m=audio 40000 RTP/AVP 8 111 9 0 101 110 13"]
+    );
+}
+
+#[test]
 fn payload_types_never_change_their_meaning() {
     // RFC 3264 §8.3.2: 96 was Opus for us, so it cannot become telephone events.
     let mut session = session();
