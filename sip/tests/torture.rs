@@ -2,6 +2,13 @@
 //!
 //! RFC 4475, RFC 5118 and the grammar of RFC 3261: every message has its expected outcome.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may"
+)]
+
 mod bounds;
 
 use bytes::Bytes;

@@ -172,7 +172,7 @@ impl FromIterator<(HeaderName, Text)> for Headers {
 }
 
 /// A value that a peer's or a user's text got into must not start a header field of its own.
-fn one_line(value: Text) -> Text {
+pub(super) fn one_line(value: Text) -> Text {
     if memchr::memchr2(b'\r', b'\n', value.as_bytes()).is_none() {
         return value;
     }

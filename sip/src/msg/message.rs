@@ -1,6 +1,6 @@
 //! Requests and responses.
 
-use super::header::Headers;
+use super::header::{Headers, one_line};
 use super::method::Method;
 use super::name::HeaderName;
 use super::status::StatusCode;
@@ -131,10 +131,10 @@ impl Response {
         }
     }
 
-    /// With another reason phrase.
+    /// With another reason phrase. Line breaks in it become spaces.
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<Text>) -> Self {
-        self.reason = reason.into();
+        self.reason = one_line(reason.into());
         self
     }
 
