@@ -164,8 +164,8 @@ impl Connection {
             Err(_) => return Some(CloseReason::Reset),
             Ok(0) => {
                 work.at_end = true;
-                if work.lingering.is_some() {
-                    return Some(CloseReason::Framing);
+                if let Some((reason, _)) = work.lingering {
+                    return Some(reason);
                 }
                 return self.linger(work, CloseReason::Peer).await;
             }

@@ -94,12 +94,11 @@ impl Datagrams {
         self.local
     }
 
-    /// Whether a datagram to this address can leave here: the family must be the same, and a
-    /// socket on the loopback reaches the loopback only.
+    /// Whether a datagram to this address can leave here: the family must be the same, and from
+    /// the loopback nothing but the loopback is reached.
     pub(super) fn reaches(&self, remote: SocketAddr) -> bool {
-        let bound = self.local.ip();
         self.local.is_ipv4() == remote.is_ipv4()
-            && (bound.is_unspecified() || bound.is_loopback() == remote.ip().is_loopback())
+            && (!self.local.ip().is_loopback() || remote.ip().is_loopback())
     }
 
     /// Reads up to a batch of messages, without waiting between them. Pending: nothing is there.

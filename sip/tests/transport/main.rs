@@ -1,5 +1,7 @@
 //! The sockets of the shell on the loopback: real datagrams and streams, every wait bounded.
 
+#![cfg(feature = "shell")]
+
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
