@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod g711;
 pub mod hearing;
 pub mod netem;
+pub mod peer;
 pub mod process;
 pub mod report;
 pub mod rtp;

@@ -4,15 +4,17 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How the server is to be set up.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// The address it is bound to.
+    /// The address it is bound to; every `default()` has another one.
     pub ip: String,
     /// Its RTP ports.
     pub ports: String,
@@ -32,7 +34,7 @@ impl Default for ServerSettings {
     /// No tones and no music: measured audio is what the phones say and nothing else.
     fn default() -> Self {
         Self {
-            ip: "127.0.0.2".to_owned(),
+            ip: own_address(),
             ports: "20000-29999".to_owned(),
             sip: String::new(),
             media: String::new(),
@@ -53,13 +55,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `program` on free ports and waits until it answers OPTIONS.
+    /// Starts `program` on ports 5060 and 8060 of its own address and waits until it answers OPTIONS.
     ///
     /// Fails with the end of its log when it does not within ten seconds.
     pub fn start(program: &Path, settings: &ServerSettings) -> io::Result<Self> {
-        let sip = free_port(&settings.ip)?;
-        let http = free_port(&settings.ip)?;
-        let name = format!("plenum-test-{}-{}", std::process::id(), sip.port());
+        let address = |port: u16| -> io::Result<SocketAddr> {
+            format!("{}:{port}", settings.ip)
+                .parse()
+                .map_err(io::Error::other)
+        };
+        let (sip, http) = (address(5060)?, address(8060)?);
+        let name = format!("plenum-{}-{}", std::process::id(), settings.ip);
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder)?;
         let config = folder.join("plenum.toml");
@@ -183,16 +189,53 @@ impl Drop for Server {
     }
 }
 
-/// A port that is free for UDP and TCP at this moment.
-fn free_port(ip: &str) -> io::Result<SocketAddr> {
-    loop {
-        let tcp = TcpListener::bind(format!("{ip}:0"))?;
-        let address = tcp.local_addr()?;
-        // RTP ports begin at 20000 and end before 30000; keep out of their way.
-        if !(16_384..32_768).contains(&address.port()) && UdpSocket::bind(address).is_ok() {
-            return Ok(address);
-        }
+/// A loopback address that no other server of this or another test process has.
+fn own_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!(
+        "127.{}.{}.{}",
+        16 + std::process::id() % 200,
+        number / 200,
+        2 + number % 200
+    )
+}
+
+/// The server's program: `PLENUM_BIN`, or the one that cargo builds beside the running test.
+pub fn program() -> io::Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    if let Some(program) = std::env::var_os("PLENUM_BIN") {
+        return Ok(program.into());
     }
+    BUILT
+        .get_or_init(|| build().map_err(|error| error.to_string()))
+        .clone()
+        .map_err(io::Error::other)
+}
+
+/// Builds the server into the target folder, and in the profile, that this program runs from.
+fn build() -> io::Result<PathBuf> {
+    let running = std::env::current_exe()?;
+    let mut profile = running.parent().unwrap_or_else(|| Path::new("."));
+    if profile.ends_with("deps") {
+        profile = profile.parent().unwrap_or(profile);
+    }
+    let target = profile.parent().unwrap_or(profile);
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "-p", "plenum", "--bin", "plenum", "--target-dir"])
+        .arg(target);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let built = cargo.current_dir(workspace).output()?;
+    if !built.status.success() {
+        return Err(io::Error::other(
+            String::from_utf8_lossy(&built.stderr).into_owned(),
+        ));
+    }
+    Ok(profile.join("plenum"))
 }
 
 fn text(settings: &ServerSettings, sip: SocketAddr, http: SocketAddr) -> String {

@@ -1,0 +1,20 @@
+//! Peers that we did not write, driven headless on loopback: the second opinion on everything.
+
+pub mod baresip;
+pub mod raw;
+pub mod sipp;
+
+use std::io;
+use std::process::Command;
+
+/// Fails with the package's name when a program is not installed.
+pub(crate) fn installed(program: &str, argument: &str, package: &str) -> io::Result<()> {
+    Command::new(program)
+        .arg(argument)
+        .output()
+        .map(drop)
+        .map_err(|error| {
+            let fault = format!("{program}: {error}; install {package} (make deps)");
+            io::Error::new(error.kind(), fault)
+        })
+}
