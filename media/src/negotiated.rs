@@ -83,15 +83,16 @@ pub struct NegotiatedAudio {
     pub send: SendFormat,
     /// The payload type we send it with: the peer's number.
     pub send_pt: u8,
-    /// The payload type we may send telephone events with.
+    /// The payload type we may send telephone events with: one with the clock of the codec, as
+    /// RFC 4733 §2.1 demands, so `None` when the peer has Opus and events at 8 kHz only.
     pub send_dtmf_pt: Option<u8>,
-    /// The payload type we may send comfort noise with.
+    /// The payload type we may send comfort noise with; never with Opus, which has DTX.
     pub send_cn_pt: Option<u8>,
     /// What each payload type means that may come in: our numbers.
     pub receive: SmallVec<[(u8, Payload); 8]>,
     /// Where the peer wants RTP; `None` while it wants none (port 0, or the old hold address `0.0.0.0`).
     pub remote_rtp: Option<SocketAddr>,
-    /// Where the peer wants RTCP.
+    /// Where the peer wants RTCP; `None` while it wants no RTP or has turned RTCP off (RFC 3556).
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share the port (RFC 5761).
     pub rtcp_mux: bool,

@@ -57,11 +57,7 @@ pub fn answer(
 ) -> Result<Agreement, SdpError> {
     let (audio_index, remote) = choose_section(local, offer, previous, limits)?;
     let mut ours = OurDescription {
-        timing: offer
-            .first(b't')
-            .filter(|t| !t.is_empty())
-            .unwrap_or("0 0")
-            .to_owned(),
+        timing: timing(offer).to_owned(),
         sections: offer
             .media
             .iter()
@@ -82,6 +78,13 @@ pub fn answer(
     let mut history = previous.map_or_else(Vec::new, |previous| previous.history.clone());
     let codec = first_common(local, &remote).ok_or_else(|| no_codec(local))?;
     let formats = answer_formats(local, &remote, codec, &history);
+    if formats
+        .iter()
+        .all(|&(_, payload)| payload != Payload::Audio(codec))
+    {
+        // A peer that renumbered until no number was left without a meaning.
+        return Err(no_codec(local).into());
+    }
     remember(&mut history, &formats);
     let section = AudioSection {
         proto: match remote.profile {
@@ -254,6 +257,12 @@ impl Agreement {
         off.audio.receiving = false;
         off
     }
+}
+
+/// The offer's `t=`, which the answer repeats (RFC 3264 §6), when it is made of numbers.
+fn timing(offer: &SessionDescription) -> &str {
+    let numbers = |t: &&str| !t.is_empty() && t.chars().all(|c| c.is_ascii_digit() || c == ' ');
+    offer.first(b't').filter(numbers).unwrap_or("0 0")
 }
 
 /// The audio section to take: the one agreed before or else the first in use that we can speak;

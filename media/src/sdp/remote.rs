@@ -116,12 +116,13 @@ impl RemoteAudio {
     }
 }
 
-/// The `a=mid:` of a section.
+/// The `a=mid:` of a section, when it is the token that RFC 5888 §4 wants: we repeat it.
 pub(super) fn mid(section: &MediaSection) -> Option<Bytes> {
-    let mid = section
+    let (_, mid) = section
         .attributes()
-        .find(|(name, _)| name.eq_ignore_ascii_case("mid"));
-    mid.map(|(_, value)| Bytes::copy_from_slice(value.as_bytes()))
+        .find(|(name, _)| name.eq_ignore_ascii_case("mid"))?;
+    let token = !mid.is_empty() && mid.bytes().all(|octet| octet.is_ascii_graphic());
+    token.then(|| Bytes::copy_from_slice(mid.as_bytes()))
 }
 
 /// The attributes that hold for a section: its own first, then the session's.

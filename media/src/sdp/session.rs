@@ -6,6 +6,11 @@
 //! | `HaveLocalOffer` | misuse (glare, 491) | misuse | from the peer: `Stable` | `Stable` |
 //! | `HaveRemoteOffer` | misuse | misuse | of ours: `Stable` | `Stable` |
 //!
+//! For an INVITE with an offer call [`Session::handle_offer`]; for one without,
+//! [`Session::create_offer`] and, with what the ACK brings, [`Session::handle_answer`]; the same
+//! for re-INVITE and UPDATE. When our offer is refused or our re-INVITE fails, call
+//! [`Session::rollback`]. [`SdpError`] tells 400 from 488 and has the words of the Warning.
+//!
 //! An error never changes what was agreed: the session goes on as it was (RFC 3261 §14.1).
 
 use super::attr::Direction;

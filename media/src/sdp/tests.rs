@@ -402,3 +402,29 @@ fn numbers_once_said_need_no_rtpmap() {
         .unwrap();
     assert_eq!(audio.send_dtmf_pt, Some(101));
 }
+
+#[test]
+fn nothing_of_the_peer_breaks_our_lines() {
+    let offer = Bytes::from_static(
+        b"v=0\r\nc=IN IP4 192.0.2.1\r\nt=0\ra=x\r\nm=audio 5000 RTP/AVP 8\r\na=mid:1\ra=y\r\n",
+    );
+    let (answer, _) = session().handle_offer(&offer).unwrap();
+    assert_eq!(lines(&answer, "t="), ["t=0 0"]);
+    assert_eq!(lines(&answer, "a=mid"), Vec::<&str>::new());
+}
+
+#[test]
+fn a_peer_that_uses_up_all_numbers_is_refused() {
+    let mut session = session();
+    for pt in 0..128 {
+        let offer = format!("m=audio 5000 RTP/AVP {pt}|a=rtpmap:{pt} opus/48000/2");
+        session.handle_offer(&sdp(&offer)).unwrap();
+    }
+    let none_left = session.handle_offer(&sdp("m=audio 5000 RTP/AVP 8"));
+    assert!(matches!(
+        none_left,
+        Err(SdpError::Incompatible(Incompatible::NoCodec(_)))
+    ));
+    let offer = session.create_offer().unwrap();
+    assert_eq!(lines(&offer, "m=").len(), 1);
+}
