@@ -46,7 +46,7 @@ impl Decoder {
             Codec::Pcma => g711(Law::A),
             Codec::Pcmu => g711(Law::U),
             Codec::G722 => State::G722 {
-                decoder: Box::new(g722::Decoder::new()),
+                decoder: Box::new(g722::Decoder::default()),
                 waveform: Waveform::new(Factor::Three),
             },
             Codec::Opus => State::Opus {
@@ -70,7 +70,7 @@ impl Decoder {
         match &mut self.state {
             State::G711 { waveform, .. } => *waveform = Waveform::new(Factor::Six),
             State::G722 { decoder, waveform } => {
-                **decoder = g722::Decoder::new();
+                **decoder = g722::Decoder::default();
                 *waveform = Waveform::new(Factor::Three);
             }
             State::Opus { decoder } => decoder.reset(),

@@ -137,7 +137,7 @@ impl Encoder {
             Codec::Pcma => g711(Law::A),
             Codec::Pcmu => g711(Law::U),
             Codec::G722 => State::G722 {
-                encoder: Box::new(g722::Encoder::new()),
+                encoder: Box::new(g722::Encoder::default()),
                 down: Downsampler::new(Factor::Three),
                 octets: Octets::default(),
             },
@@ -184,7 +184,7 @@ fn push_opus(
         // A frame the codec refuses is left out like one of discontinuous transmission.
         emit(encoder.encode(samples).unwrap_or(&[]), ticks);
     };
-    if pending.is_empty() && frame.0.len() % size == 0 {
+    if pending.is_empty() && frame.0.len().is_multiple_of(size) {
         frame.0.chunks_exact(size).for_each(&mut encode);
         return;
     }

@@ -20,6 +20,14 @@ pub fn decode(law: Law, payload: &[u8], out: &mut Vec<f32>) {
     out.extend(payload.iter().map(|&octet| lookup(table, octet)));
 }
 
+/// Fills the beginning of `out` with one sample for every octet that has room.
+pub fn decode_into(law: Law, payload: &[u8], out: &mut [f32]) {
+    let table = decoding(law);
+    for (sample, octet) in out.iter_mut().zip(payload) {
+        *sample = lookup(table, *octet);
+    }
+}
+
 /// The mean square of a payload, without decoding it anywhere.
 pub fn power(law: Law, payload: &[u8]) -> f32 {
     let table = decoding(law);
@@ -114,7 +122,7 @@ const fn table(a_law: bool) -> [f32; 256] {
 
 const fn u_law_linear(octet: u8) -> i32 {
     let bits = !octet;
-    let magnitude = ((((bits & 0x0f) as i32) << 3) + 132 << ((bits >> 4) & 7)) - 132;
+    let magnitude = (((((bits & 0x0f) as i32) << 3) + 132) << ((bits >> 4) & 7)) - 132;
     if bits & 0x80 != 0 {
         -magnitude
     } else {

@@ -10,12 +10,13 @@ const CHUNK: usize = 320;
 /// Decodes octets to 16 kHz samples, two for one.
 pub struct Decoder(G722Decoder);
 
-impl Decoder {
-    /// A decoder in its initial state.
-    pub fn new() -> Self {
+impl Default for Decoder {
+    fn default() -> Self {
         Self(G722Decoder::new())
     }
+}
 
+impl Decoder {
     /// Appends two samples for every octet.
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) {
         let mut samples = [0i16; CHUNK];
@@ -40,12 +41,13 @@ impl fmt::Debug for Decoder {
 /// Encodes 16 kHz samples to octets, one for two.
 pub struct Encoder(G722Encoder);
 
-impl Encoder {
-    /// An encoder in its initial state.
-    pub fn new() -> Self {
+impl Default for Encoder {
+    fn default() -> Self {
         Self(G722Encoder::new())
     }
+}
 
+impl Encoder {
     /// Appends one octet for every two samples.
     pub fn encode(&mut self, samples: &[f32], out: &mut Vec<u8>) {
         let mut linear = [0i16; CHUNK];

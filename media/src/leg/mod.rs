@@ -1,10 +1,37 @@
 //! One audio leg: everything between datagrams and 20 ms frames, in both directions.
+//!
+//! The receive path, in its order:
+//!
+//! | stage | takes | gives | why here |
+//! |---|---|---|---|
+//! | `rtp::packet` | datagram | header, payload | nothing is believed before it can be read |
+//! | payload table | payload type | meaning | a packet of no agreed type must not move the latch |
+//! | `rtp::latch` | source address | accepted or stray | an attacker's packet must not reach the stream's state |
+//! | `rtp::source` | SSRC, sequence | wide sequence | RFC 3550 §A.1, and the loss and jitter of our reports |
+//! | `dtmf` | telephone event | digit | events are not audio, but keep their place in the sequence |
+//! | `jitter::timeline` | timestamp | media time | all that follows knows one clock |
+//! | `jitter::buffer` | packet | order | until the tick |
+//! | `playout` | tick | frame | decodes, conceals, adjusts the delay |
 
+mod adjust;
+mod noise;
+mod pass;
+mod playout;
 mod receive;
+mod ring;
 mod send;
 
+use crate::dtmf::goertzel::Detector;
+use crate::dtmf::once::Once;
+use crate::dtmf::receiver::EventReceiver;
 use crate::metrics::Metrics;
-use crate::negotiated::{Codec, NegotiatedAudio, SendFormat};
+use crate::negotiated::{Codec, NegotiatedAudio, Payload};
+use crate::rtp::latch::{Latch, LatchRules};
+use crate::rtp::report::Reports;
+use crate::rtp::source::Source;
+use playout::Playout;
+use send::Stream;
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -142,20 +169,115 @@ pub struct LegQuality {
 #[derive(Debug)]
 pub struct AudioLeg {
     config: LegConfig,
+    began: Instant,
     negotiated: Option<NegotiatedAudio>,
+    latch: Latch,
+    rtcp_from: Option<SocketAddr>,
+    source: Source,
+    playout: Playout,
+    reports: Reports,
+    telephone_events: EventReceiver,
+    once: Once,
+    liveness: Liveness,
+    received: u64,
+    events: VecDeque<LegEvent>,
+    stream: Stream,
 }
+
+/// When the peer was last heard by RTP or RTCP.
+#[derive(Clone, Copy, Debug)]
+struct Liveness {
+    heard: Instant,
+    lost: bool,
+}
+
+/// Events nobody polled; more are dropped and counted.
+const MAX_EVENTS: usize = 32;
 
 impl AudioLeg {
     /// A leg that neither sends nor receives until [`Self::apply`].
-    pub fn new(config: LegConfig, _now: Instant) -> Self {
+    pub fn new(config: LegConfig, now: Instant) -> Self {
+        let rules = LatchRules {
+            window: config.latch_window,
+            silence: config.relatch_silence,
+        };
         Self {
-            config,
+            began: now,
             negotiated: None,
+            latch: Latch::new(rules, config.signalled_from, now),
+            rtcp_from: None,
+            source: Source::default(),
+            playout: Playout::new(&config),
+            reports: Reports::new(config.seed, now),
+            telephone_events: EventReceiver::default(),
+            once: Once::default(),
+            liveness: Liveness {
+                heard: now,
+                lost: false,
+            },
+            received: 0,
+            events: VecDeque::new(),
+            stream: Stream::new(config.ssrc, config.seed),
+            config,
         }
     }
 
     /// Puts what was agreed on in force, at the start and at every change mid-call.
-    pub fn apply(&mut self, _now: Instant, negotiated: NegotiatedAudio) {
+    pub fn apply(&mut self, now: Instant, negotiated: NegotiatedAudio) {
+        self.latch.signal(now, negotiated.remote_rtp);
+        let was_receiving = self
+            .negotiated
+            .as_ref()
+            .is_some_and(|agreed| agreed.receiving);
+        if negotiated.receiving && !was_receiving {
+            // The media timeout counts from when the peer may send.
+            self.liveness.heard = now;
+        }
+        let has_events = negotiated
+            .receive
+            .iter()
+            .any(|(_, payload)| matches!(payload, Payload::TelephoneEvent(_)));
+        self.playout.detector =
+            (self.config.inband_dtmf && !has_events).then(Box::<Detector>::default);
         self.negotiated = Some(negotiated);
+    }
+
+    /// What was agreed on last.
+    pub fn negotiated(&self) -> Option<&NegotiatedAudio> {
+        self.negotiated.as_ref()
+    }
+
+    /// Our own synchronisation source.
+    pub fn ssrc(&self) -> u32 {
+        self.config.ssrc
+    }
+
+    /// The peer's synchronisation source, once known: what others see as its contributing source.
+    pub fn peer_ssrc(&self) -> Option<u32> {
+        self.source.ssrc()
+    }
+
+    /// Octets of memory: of the leg and its packets, and of the decoded side, which is made when a frame is pulled.
+    pub fn memory(&self) -> (usize, usize) {
+        let (packets, decoded) = self.playout.memory();
+        (size_of::<Self>() + packets, decoded)
+    }
+
+    fn event(&mut self, event: LegEvent) {
+        if self.events.len() >= MAX_EVENTS {
+            self.config.metrics.events_dropped.inc();
+            return;
+        }
+        self.events.push_back(event);
+    }
+
+    /// The middle 32 bits and the whole of our NTP time.
+    fn ntp(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.began);
+        let fraction = u64::from(since.subsec_nanos()) * (1 << 32) / 1_000_000_000;
+        self.config
+            .ntp_origin
+            .wrapping_add(since.as_secs() << 32)
+            .wrapping_add(fraction)
     }
 }

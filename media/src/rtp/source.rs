@@ -117,11 +117,7 @@ impl Source {
         let lost = interval.saturating_sub(got);
         self.expected_prior = expected;
         self.received_prior = self.received;
-        let fraction = if interval == 0 {
-            0
-        } else {
-            lost.saturating_mul(256) / interval
-        };
+        let fraction = lost.saturating_mul(256).checked_div(interval).unwrap_or(0);
         let cumulative =
             i64::try_from(expected).unwrap_or(i64::MAX) - i64::try_from(self.received).unwrap_or(0);
         Some(Reception {

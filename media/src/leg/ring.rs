@@ -1,0 +1,294 @@
+//! Decoded audio at 48 kHz between the packets of any length and the 20 ms ticks: read at any phase and, while the
+//! delay slides, at a slightly different speed; shortened and lengthened by whole pitch periods without a click.
+
+use crate::codec::resample::{bessel_i0, dot, sinc};
+use crate::pcm::FRAME_SAMPLES;
+use std::sync::OnceLock;
+
+/// Taps of the interpolator.
+const TAPS: usize = 16;
+/// The output lags behind the read position by half the interpolator, so that it never looks ahead.
+const LAG: usize = TAPS / 2;
+/// Steps between two samples for which the interpolator's taps are tabulated.
+const STEPS: usize = 128;
+/// What is kept behind the read position: for the interpolator and for going back a period.
+const HISTORY: usize = 1024;
+/// Consumed samples are moved out once there are so many.
+const COMPACT: usize = 4096;
+/// The length of a crossfade, 5 ms.
+const FADE: usize = 240;
+/// The shortest piece cut out or put in, 2.5 ms.
+const SHORTEST: usize = 120;
+/// The longest, 15 ms.
+const LONGEST: usize = 720;
+/// A fade-in after nothing was decoded for a while, 10 ms.
+const FADE_IN: usize = 480;
+
+/// The decoded audio of one leg.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    samples: Vec<f32>,
+    read: usize,
+    /// The position between two samples, 0 unless the delay slides or slid.
+    fraction: f64,
+    /// Samples still to be faded in, out of [`FADE_IN`].
+    fading: usize,
+}
+
+impl Ring {
+    pub(crate) fn new() -> Self {
+        let mut ring = Self {
+            samples: Vec::new(),
+            read: 0,
+            fraction: 0.0,
+            fading: 0,
+        };
+        ring.clear();
+        ring
+    }
+
+    /// Forgets everything; what comes next is faded in.
+    pub(crate) fn clear(&mut self) {
+        self.samples.clear();
+        self.samples.resize(HISTORY, 0.0);
+        self.read = HISTORY;
+        self.fraction = 0.0;
+        self.fading = FADE_IN;
+    }
+
+    /// Whole samples not read yet.
+    pub(crate) fn available(&self) -> usize {
+        self.samples.len() - self.read
+    }
+
+    /// Samples that [`Self::read`] at this speed takes.
+    pub(crate) fn needed(&self, speed: f64) -> usize {
+        ceil(self.fraction + to_f64(FRAME_SAMPLES) * speed)
+    }
+
+    /// Appends what `fill` appends, fading it in where due; the first `trim` samples of it are left out.
+    pub(crate) fn append<R>(&mut self, trim: usize, fill: impl FnOnce(&mut Vec<f32>) -> R) -> R {
+        let start = self.samples.len();
+        let result = fill(&mut self.samples);
+        let added = self.samples.len() - start;
+        let trim = trim.min(added);
+        if trim > 0 {
+            self.samples.copy_within(start + trim.., start);
+            self.samples.truncate(start + added - trim);
+        }
+        for sample in self.samples.iter_mut().skip(start) {
+            if self.fading == 0 {
+                break;
+            }
+            *sample *= 1.0 - ratio(self.fading, FADE_IN + 1);
+            self.fading -= 1;
+        }
+        result
+    }
+
+    /// Fades the last `count` samples out.
+    pub(crate) fn fade_out(&mut self, count: usize) {
+        let start = self.samples.len().saturating_sub(count);
+        for (index, sample) in self.samples.iter_mut().skip(start).enumerate() {
+            *sample *= 1.0 - ratio(index + 1, count);
+        }
+    }
+
+    /// The samples appended last.
+    pub(crate) fn last(&self, count: usize) -> &[f32] {
+        self.samples
+            .get(self.samples.len().saturating_sub(count)..)
+            .unwrap_or_default()
+    }
+
+    /// Fills one frame, going through the audio `speed` times as fast. `last` lands on a whole sample.
+    pub(crate) fn read(&mut self, out: &mut [f32; FRAME_SAMPLES], speed: f64, last: bool) {
+        let start = self.read - LAG;
+        if speed == 1.0 && self.fraction == 0.0 {
+            let from = self
+                .samples
+                .get(start..start + FRAME_SAMPLES)
+                .unwrap_or_default();
+            for (to, from) in out.iter_mut().zip(from) {
+                *to = *from;
+            }
+            self.read += from.len().min(self.available());
+        } else {
+            self.interpolate(out, speed);
+            let advanced = self.fraction + to_f64(FRAME_SAMPLES) * speed;
+            let whole = if last {
+                advanced.round()
+            } else {
+                advanced.floor()
+            };
+            self.fraction = if last { 0.0 } else { advanced - whole };
+            self.read = (self.read + to_usize(whole)).min(self.samples.len());
+        }
+        if self.read > COMPACT {
+            let gone = self.read - HISTORY;
+            self.samples.copy_within(gone.., 0);
+            self.samples.truncate(self.samples.len() - gone);
+            self.read = HISTORY;
+        }
+    }
+
+    /// Cuts out about `most` samples at most, where the signal joins best. Returns what was cut, 0 if it would be heard.
+    pub(crate) fn shorten(&mut self, most: usize, urgent: bool) -> usize {
+        let position = self.read - LAG;
+        let most = most.min(LONGEST).min(self.available().saturating_sub(FADE));
+        let lag = best_lag(&self.samples, position, most, urgent, |lag| {
+            Some(position + lag)
+        });
+        let Some(lag) = lag else {
+            return 0;
+        };
+        self.crossfade(position, position + lag);
+        self.read += lag;
+        lag
+    }
+
+    /// Plays about `most` samples at most twice, where the signal joins best. Returns what was put in.
+    pub(crate) fn lengthen(&mut self, most: usize, urgent: bool) -> usize {
+        let position = self.read - LAG;
+        let most = most
+            .min(LONGEST)
+            .min(if self.available() < FADE { 0 } else { LONGEST });
+        let lag = best_lag(&self.samples, position, most, urgent, |lag| {
+            position.checked_sub(lag + TAPS)?;
+            Some(position - lag)
+        });
+        let Some(lag) = lag else {
+            return 0;
+        };
+        self.crossfade(position, position - lag);
+        self.read -= lag;
+        lag
+    }
+
+    /// Octets of memory held.
+    pub(crate) fn memory(&self) -> usize {
+        self.samples.capacity() * size_of::<f32>()
+    }
+
+    /// Makes the audio at `to` begin like the audio at `from` and run over into itself.
+    fn crossfade(&mut self, from: usize, to: usize) {
+        let mut old = [0.0f32; TAPS + FADE];
+        for (old, sample) in old.iter_mut().zip(self.samples.iter().skip(from - TAPS)) {
+            *old = *sample;
+        }
+        for (index, (sample, old)) in self.samples.iter_mut().skip(to - TAPS).zip(old).enumerate() {
+            let weight = ratio(index.saturating_sub(TAPS), FADE);
+            *sample = *sample * weight + old * (1.0 - weight);
+        }
+    }
+
+    fn interpolate(&self, out: &mut [f32; FRAME_SAMPLES], speed: f64) {
+        let table = kernel();
+        let mut position = self.fraction;
+        for sample in out {
+            let whole = to_usize(position);
+            let phase = (position - position.floor()) * to_f64(STEPS);
+            let step = to_usize(phase);
+            let blend = to_f32(phase - phase.floor());
+            let first = self.read + whole + 1 - TAPS;
+            let window = self.samples.get(first..first + TAPS).unwrap_or_default();
+            if let (Some(before), Some(after)) = (table.get(step), table.get(step + 1)) {
+                *sample = dot(window, before) * (1.0 - blend) + dot(window, after) * blend;
+            }
+            position += speed;
+        }
+    }
+}
+
+/// The lag at which the audio `at(lag)` looks most like the audio at `position`, coarse first, then fine.
+fn best_lag(
+    samples: &[f32],
+    position: usize,
+    most: usize,
+    urgent: bool,
+    at: impl Fn(usize) -> Option<usize>,
+) -> Option<usize> {
+    if most < SHORTEST {
+        return None;
+    }
+    let here = samples.get(position..position + FADE)?;
+    let score = |lag: usize| {
+        let there = at(lag).and_then(|start| samples.get(start..start + FADE));
+        there.map_or(-1.0, |there| {
+            dot(here, there) / (dot(here, here) * dot(there, there) + 1e-12).sqrt()
+        })
+    };
+    let coarse = (SHORTEST..=most)
+        .step_by(6)
+        .max_by(|a, b| score(*a).total_cmp(&score(*b)))?;
+    let fine = (coarse.saturating_sub(5).max(SHORTEST)..=(coarse + 5).min(most))
+        .max_by(|a, b| score(*a).total_cmp(&score(*b)))?;
+    let quiet = dot(here, here) < to_f32(to_f64(FADE)) * 1e-7;
+    if quiet {
+        // Nobody hears the join, so the longest piece goes.
+        return Some(most);
+    }
+    (urgent || score(fine) > 0.8).then_some(fine)
+}
+
+/// The interpolator: rows of taps for every step between two samples, a Kaiser-windowed sinc.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "filter design in f64, kept as f32"
+)]
+fn kernel() -> &'static [[f32; TAPS]] {
+    static KERNEL: OnceLock<Vec<[f32; TAPS]>> = OnceLock::new();
+    KERNEL.get_or_init(|| {
+        (0..=STEPS)
+            .map(|step| {
+                let fraction = to_f64(step) / to_f64(STEPS);
+                let mut row = [0.0f64; TAPS];
+                for (tap, value) in row.iter_mut().enumerate() {
+                    let offset = to_f64(tap) - (to_f64(LAG) - 1.0) - fraction;
+                    let edge = offset / to_f64(LAG);
+                    let window = bessel_i0(7.0 * (1.0 - edge * edge).max(0.0).sqrt());
+                    *value = sinc(offset) * window;
+                }
+                let sum: f64 = row.iter().sum();
+                row.map(|value| (value / sum) as f32)
+            })
+            .collect()
+    })
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of samples stay far below 2^24"
+)]
+fn ratio(part: usize, whole: usize) -> f32 {
+    (part as f32 / whole.max(1) as f32).min(1.0)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of samples stay far below 2^52"
+)]
+fn to_f64(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "audio needs no more than 24 bits"
+)]
+fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positions within a few frames, never negative"
+)]
+fn to_usize(value: f64) -> usize {
+    value as usize
+}
+
+fn ceil(value: f64) -> usize {
+    to_usize(value.ceil())
+}
