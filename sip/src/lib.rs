@@ -11,8 +11,10 @@
 //!
 //! A body is octets and a media type: this crate reads neither SDP nor XML.
 
+pub mod dialog;
 pub mod endpoint;
 pub mod frame;
+mod id;
 pub mod limits;
 pub mod metrics;
 pub mod msg;
@@ -20,3 +22,4 @@ pub mod msg;
 pub mod resolve;
 #[cfg(feature = "shell")]
 pub mod transport;
+pub mod transaction;

@@ -12,6 +12,18 @@ pub struct Metrics {
     pub answered_malformed: Counter,
     /// Messages of nothing but line breaks (RFC 5626 §3.5.1).
     pub keep_alives: Counter,
+    /// Responses that match no transaction of ours, dropped.
+    pub stray_responses: Counter,
+    /// ACKs that match neither a transaction nor a dialog, dropped.
+    pub stray_acks: Counter,
+    /// Requests answered 503 for lack of room, before any state was made.
+    pub refused_overload: Counter,
+    /// Requests answered with a failure by the endpoint itself, 503 included.
+    pub refused_requests: Counter,
+    /// Session descriptions in messages that may not carry one, ignored.
+    pub misplaced_bodies: Counter,
+    /// 2xx from further branches of a fork, or after a CANCEL: acknowledged and ended with BYE.
+    pub abandoned_forks: Counter,
 }
 
 impl Metrics {
@@ -32,6 +44,36 @@ impl Metrics {
             "keep_alives",
             "Messages of nothing but line breaks",
             self.keep_alives.clone(),
+        );
+        registry.register(
+            "stray_responses",
+            "Responses that match no transaction, dropped",
+            self.stray_responses.clone(),
+        );
+        registry.register(
+            "stray_acks",
+            "ACKs that match neither a transaction nor a dialog, dropped",
+            self.stray_acks.clone(),
+        );
+        registry.register(
+            "refused_overload",
+            "Requests answered 503 for lack of room",
+            self.refused_overload.clone(),
+        );
+        registry.register(
+            "refused_requests",
+            "Requests answered with a failure by the endpoint itself",
+            self.refused_requests.clone(),
+        );
+        registry.register(
+            "misplaced_bodies",
+            "Session descriptions in messages that may not carry one, ignored",
+            self.misplaced_bodies.clone(),
+        );
+        registry.register(
+            "abandoned_forks",
+            "Further 2xx to an INVITE of ours, acknowledged and ended with BYE",
+            self.abandoned_forks.clone(),
         );
     }
 }

@@ -1,11 +1,7 @@
-//! The sans-IO endpoint: everything of RFC 3261 between a socket and a transaction user.
-//!
-//! The verbs are the same in every core of Plenum: `handle_*(now, …)` tells it something, then
-//! [`Endpoint::poll_output`] is called until it answers [`Output::Timeout`].
-//!
-//! Skeleton of the contract: names and signatures the shell, the focus and the tests build on.
+//! What goes in and out of the endpoint.
 
-use crate::msg::{Message, Method, Request, Response, StatusCode, Text, Uri};
+use crate::id::{ClientTxId, FlowId, InviteId, ResolveId, ServerTxId};
+use crate::msg::{Method, Request, Response, StatusCode, Text, Uri};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -21,9 +17,36 @@ pub enum Transport {
     Wss,
 }
 
-/// One stream connection, or one bound datagram socket. Given out by the shell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FlowId(pub u64);
+impl Transport {
+    /// A stream delivers what it accepts: no retransmission timers run on it (RFC 3261 §17).
+    pub fn is_reliable(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp | Self::Tls | Self::Ws | Self::Wss => true,
+        }
+    }
+
+    /// Its name in a Via (RFC 3261 §20.42, RFC 7118 §5.2).
+    pub fn via_name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// The port meant where none is written (RFC 3261 §19.1.2, RFC 7118 §5).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+}
 
 /// Where a message came from, and where its answer goes back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,24 +73,11 @@ pub struct Target {
 /// How bytes leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// On this flow; if it is a closed stream, on a new one to the same remote (RFC 3261 §18.2.2).
+    /// On this flow; if it is a closed stream, on a new one to the same remote (§18.2.2).
     Flow(Flow),
     /// To this target, on an existing connection to it or a new one.
     Target(Target),
 }
-
-/// An INVITE usage: one call, from INVITE to its end, on either side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InviteId(pub u64);
-/// A server transaction the transaction user has to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerTxId(pub u64);
-/// A client transaction the transaction user started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientTxId(pub u64);
-/// A question to the resolver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ResolveId(pub u64);
 
 /// A body and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +116,8 @@ pub enum Output {
 /// What happened, for the transaction user.
 #[derive(Debug)]
 pub enum Event {
-    /// An INVITE outside any dialog. A 100 is sent by itself. Answer with `progress`, `accept`, `reject` or `redirect`.
+    /// An INVITE outside any dialog. A 100 is sent by itself after 200 ms.
+    /// Answer with `progress`, `accept`, `reject` or `redirect`.
     Invite {
         /// The new usage.
         id: InviteId,
@@ -120,11 +131,13 @@ pub enum Event {
         /// Which.
         id: InviteId,
     },
-    /// The reliable provisional (RFC 3262) was acknowledged by PRACK, with an answer if ours was an offer.
-    /// If the PRACK carries an offer, answer with `respond_modify`.
+    /// The reliable provisional (RFC 3262) was acknowledged by PRACK, with an answer if ours was
+    /// an offer, or with an offer of the peer's.
     Pracked {
         /// Which.
         id: InviteId,
+        /// Set if the PRACK carries an offer: answer with `respond_modify`. Else it is answered.
+        tx: Option<ServerTxId>,
         /// Its body.
         body: Option<Body>,
     },
@@ -135,7 +148,8 @@ pub enum Event {
         /// Its body.
         body: Option<Body>,
     },
-    /// A re-INVITE or UPDATE (target refresh, new offer, or a bare session refresh). Answer with `respond_modify`.
+    /// A re-INVITE or UPDATE (target refresh, new offer, or a bare session refresh).
+    /// Answer with `respond_modify`.
     Modify {
         /// Which.
         id: InviteId,
@@ -148,7 +162,8 @@ pub enum Event {
         /// The whole request.
         request: Request,
     },
-    /// Any other request inside the dialog (INFO, MESSAGE, REFER, NOTIFY, SUBSCRIBE …). Answer with `respond`.
+    /// Any other request inside the dialog (INFO, MESSAGE, REFER, NOTIFY, SUBSCRIBE …).
+    /// Answer with `respond`.
     InDialog {
         /// Which.
         id: InviteId,
@@ -167,27 +182,33 @@ pub enum Event {
         flow: Flow,
     },
     /// Our INVITE got a provisional response above 100, with its body if it has one.
+    /// A reliable one (RFC 3262) is acknowledged by itself, unless it carries an offer: then
+    /// answer with `acknowledge`.
     Progress {
         /// Which.
         id: InviteId,
         /// The response.
         response: Response,
     },
-    /// Our INVITE got its (first) 2xx. If our INVITE carried no offer, answer with `acknowledge`; else ACK was sent.
+    /// Our INVITE got its (first) 2xx. If it carries an offer (our INVITE carried none), answer
+    /// with `acknowledge`; else the ACK was sent.
     Answered {
         /// Which.
         id: InviteId,
         /// The response.
         response: Response,
     },
-    /// Our re-INVITE or UPDATE was answered finally (glare was retried by itself as RFC 3261 §14.1 says).
+    /// Our re-INVITE or UPDATE was answered finally (glare was retried by itself as RFC 3261 §14.1
+    /// says). If a 2xx carries an offer (our re-INVITE carried none), answer with `acknowledge`.
+    /// Also sent for a session refresh of the endpoint's own whose answer differs from the last.
     Modified {
         /// Which.
         id: InviteId,
         /// The final response.
         response: Response,
     },
-    /// A response to `request` or `request_in_dialog`; 408 and 503 are made up by us on timeout and transport failure.
+    /// A response above 100 to `request` or `request_in_dialog`; 408 and 503 are made up by us on
+    /// timeout and transport failure.
     Response {
         /// Which.
         tx: ClientTxId,
@@ -223,28 +244,3 @@ pub enum EndCause {
     /// The peer answered 481 or 408 inside the dialog (RFC 5057).
     DialogGone,
 }
-
-// --- the rest of the contract, to be implemented ---
-//
-// pub struct Config { user_agent, server name, allow: Vec<Method>, supported: Vec<option tag>, allow_events,
-//   accept, domains?, advertised: Vec<Advertised{transport, host, port}> for Via/Contact, t1/t2/t4,
-//   session_expires: Duration, min_se: Duration, limits: Limits }
-// Endpoint::new(config, seed: [u8; 32], metrics: Metrics)
-// handle_message(now, flow: Flow, bytes: Bytes)           one datagram or one framed message
-// handle_resolved(now, ResolveId, Vec<Target>)            empty: unresolvable
-// handle_send_failed(now, ClientTxId) / handle_flow_closed(now, FlowId)
-// handle_timeout(now)
-// poll_output() -> Output
-// -- UAS: progress(now, id, status, Option<Body>, reliable: bool), accept(now, id, Accept{body, extra headers, contact}),
-//         reject(now, id, status, headers…), redirect(now, id, contacts)
-//         respond_modify(now, tx, status, Option<Body>), respond(now, tx, Response)
-// -- UAC: invite(now, Invite{to, uri, from, contact, body, headers, route}) -> InviteId, cancel(now, id),
-//         acknowledge(now, id, Option<Body>), request(now, OutOfDialog) -> ClientTxId
-// -- both: modify(now, id, Method, Option<Body>), request_in_dialog(now, id, Method, headers, body) -> ClientTxId,
-//         bye(now, id, Option<Reason>), counts() for drain (how many usages are alive)
-
-/// Skeleton: keeps the imports honest until the endpoint is written.
-pub type Skeleton = (Message, Endpoint);
-/// The endpoint.
-#[derive(Debug)]
-pub struct Endpoint;

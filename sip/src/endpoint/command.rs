@@ -1,0 +1,127 @@
+//! What the transaction user tells the endpoint.
+
+use super::Body;
+use crate::msg::{Headers, Method, NameAddr, Params, StatusCode, Text, Uri};
+use thiserror::Error;
+
+/// A command that cannot be obeyed; nothing was changed or sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CommandError {
+    /// The usage or transaction is over, or its answer was given already. Races make this
+    /// ordinary: a CANCEL, BYE or timeout may have come first.
+    #[error("the usage or transaction is over")]
+    Gone,
+    /// The usage is not in a state for this (a modify before the call is up, a cancel of a call
+    /// that is up).
+    #[error("not possible in this state of the call")]
+    WrongState,
+    /// Another offer or refresh is under way, ours or the peer's; try after its end.
+    #[error("an offer/answer exchange is under way")]
+    Pending,
+    /// The message has to carry an offer or answer (RFC 3264) and none was given.
+    #[error("a session description is owed here")]
+    BodyMissing,
+    /// The message may not carry a session description here (RFC 6337 §2.2).
+    #[error("a session description is not allowed here")]
+    BodyUnexpected,
+    /// The status is not one this command sends.
+    #[error("this status cannot be sent here")]
+    BadStatus,
+}
+
+/// What of a Contact is the transaction user's; host, port and transport are filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// The user part, escaped where it must be.
+    pub user: Option<Text>,
+    /// The parameters behind the address: `isfocus`, `+sip.instance` and the like.
+    pub params: Params,
+}
+
+/// How an INVITE is accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Accept {
+    /// The answer, or the offer if the INVITE had none. `None` only if the answer went out in an
+    /// acknowledged reliable provisional.
+    pub body: Option<Body>,
+    /// More header fields of the 200.
+    pub headers: Headers,
+    /// Our Contact from here on; `None`: the user part of the Request-URI.
+    pub contact: Option<Contact>,
+}
+
+/// A call to make.
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// The Request-URI.
+    pub uri: Uri,
+    /// Who is called; a tag in it is ignored.
+    pub to: NameAddr,
+    /// Who calls; the tag is ours to set.
+    pub from: NameAddr,
+    /// Our Contact; `None`: the user part of `from`.
+    pub contact: Option<Contact>,
+    /// The offer; `None` asks the peer for one, and `acknowledge` answers it.
+    pub body: Option<Body>,
+    /// More header fields: `Replaces`, `Referred-By`, `Subject` and the like.
+    pub headers: Headers,
+    /// A pre-loaded route set (§8.1.2): outbound proxies, first hop first.
+    pub route: Vec<NameAddr>,
+}
+
+/// A request outside any dialog, not INVITE, ACK, CANCEL or BYE.
+#[derive(Clone, Debug)]
+pub struct OutOfDialog {
+    /// The method.
+    pub method: Method,
+    /// The Request-URI.
+    pub uri: Uri,
+    /// The To; a tag in it is kept, for dialogs the transaction user keeps itself (RFC 6665).
+    pub to: NameAddr,
+    /// The From; it gets a tag if it has none.
+    pub from: NameAddr,
+    /// More header fields. `Call-ID`, `CSeq` (its number) and `Contact` here replace ours.
+    pub headers: Headers,
+    /// The body.
+    pub body: Option<Body>,
+    /// The route set, first hop first.
+    pub route: Vec<NameAddr>,
+}
+
+/// The answer to a request: what `respond` and `reject` send.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The reason phrase; `None`: the status's own.
+    pub reason: Option<Text>,
+    /// More header fields: `Warning`, `Reason`, `Retry-After`, `Contact` and the like.
+    pub headers: Headers,
+    /// The body.
+    pub body: Option<Body>,
+}
+
+impl Answer {
+    /// The bare status.
+    pub fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            reason: None,
+            headers: Headers::default(),
+            body: None,
+        }
+    }
+}
+
+/// How much is alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// INVITE usages, from INVITE to `Ended`.
+    pub usages: usize,
+    /// Of these, the incoming ones not confirmed by an ACK.
+    pub half_open: usize,
+    /// Server transactions.
+    pub server_transactions: usize,
+    /// Client transactions, those waiting for the resolver included.
+    pub client_transactions: usize,
+}

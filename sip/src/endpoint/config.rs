@@ -1,0 +1,51 @@
+//! What the endpoint is told once: who we are and what we can do.
+
+use super::Transport;
+use crate::limits::Limits;
+use crate::msg::{Host, Method, Text};
+use crate::transaction::timer::Times;
+use std::time::Duration;
+
+/// The configuration of an [`Endpoint`](super::Endpoint).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Value of `User-Agent` in requests and `Server` in responses.
+    pub user_agent: Text,
+    /// The methods we answer, for `Allow`; any other is refused with 405 or 501.
+    pub allow: Vec<Method>,
+    /// The option tags we understand, for `Supported`; any other in `Require` is refused with 420.
+    /// `100rel` and `timer` are obeyed by the endpoint itself where they stand here.
+    pub supported: Vec<Text>,
+    /// The event packages we notify, for `Allow-Events`; none: no such header.
+    pub allow_events: Vec<Text>,
+    /// The session description types we read (`application/sdp`), for `Accept`; any other is
+    /// refused with 415 in INVITE, UPDATE and PRACK. `multipart/*` is always let through.
+    pub accept: Vec<Text>,
+    /// What stands in Via and Contact, by transport. A flow whose transport is not listed names
+    /// its own local address; a request to a target must find its transport here, or falls back
+    /// to the first entry's host.
+    pub advertised: Vec<Advertised>,
+    /// T1, T2 and T4.
+    pub times: Times,
+    /// The session interval we ask for (RFC 4028 §4), at least 90 s; `None`: no session timer
+    /// unless the peer asks for one.
+    pub session_expires: Option<Duration>,
+    /// The shortest session interval we let a peer ask for (RFC 4028 §5), at least 90 s.
+    pub min_se: Duration,
+    /// Answer 483 to a request outside any dialog whose Max-Forwards is 0, as one that forwards has
+    /// to. A request that has arrived may be spent (RFC 3261 §8.1.1.6): a user agent takes it.
+    pub refuse_spent_hops: bool,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// The host and port we are reached at over one transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advertised {
+    /// Over which transport.
+    pub transport: Transport,
+    /// The name or address.
+    pub host: Host,
+    /// The port; `None`: the transport's default, or a name that SRV finds.
+    pub port: Option<u16>,
+}

@@ -1,0 +1,183 @@
+//! The sans-IO endpoint: everything of RFC 3261 between a socket and a transaction user.
+//!
+//! The verbs are the same in every core of Plenum: `handle_*(now, …)` tells it something, a command
+//! asks for something, then [`Endpoint::poll_output`] is called until it answers
+//! [`Output::Timeout`].
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `event`, `config`, `command` | the words spoken with the shell and the transaction user |
+//! | `receive` | a message from the network to the machine it belongs to, or a refusal without state |
+//! | `server`, `client` | the transactions: their table, actions, targets and failover |
+//! | `compose` | the header fields every message of ours carries |
+//! | `uas`, `uac` | the INVITE usage until it is confirmed, from either side |
+//! | `in_dialog` | requests inside a dialog |
+//! | `modify` | re-INVITE, UPDATE and session refresh of our own |
+
+mod client;
+mod command;
+mod compose;
+mod config;
+mod event;
+mod in_dialog;
+mod modify;
+mod receive;
+mod server;
+mod uac;
+mod uas;
+
+pub use crate::id::{ClientTxId, FlowId, InviteId, ResolveId, ServerTxId};
+pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog};
+pub use config::{Advertised, Config};
+pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
+
+use crate::dialog::Usage;
+use crate::id::{Keyed, Slab};
+use crate::metrics::Metrics;
+use crate::msg::{Replaces, Text};
+use crate::transaction::ServerKey;
+use crate::transaction::timer::{Owner, TimerTable};
+use client::{ClientTx, Resolving};
+use compose::Lists;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use server::ServerTx;
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+/// The endpoint. See the module documentation for how it is driven.
+///
+/// Commands that fail changed nothing. A command may be late, because a CANCEL, BYE or timeout came
+/// first; it then answers [`CommandError::Gone`], and the event that says why is on its way or was
+/// given out already.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: Config,
+    metrics: Metrics,
+    rng: StdRng,
+    out: VecDeque<Output>,
+    timers: TimerTable,
+    keyed: Keyed,
+    servers: Slab<ServerTxId, ServerTx>,
+    server_keys: HashMap<ServerKey, ServerTxId, Keyed>,
+    /// From tag, Call-ID and CSeq of the living requests without To tag (RFC 3261 §8.2.2.2).
+    merged: HashMap<u64, ServerTxId, Keyed>,
+    clients: Slab<ClientTxId, ClientTx>,
+    /// The random part of our branches, and whether it is the CANCEL of that branch (§17.1.3).
+    branches: HashMap<(u64, bool), ClientTxId, Keyed>,
+    resolving: Slab<ResolveId, Resolving>,
+    usages: Slab<InviteId, Usage>,
+    /// Our tags; they are random, so one of them names one usage.
+    tags: HashMap<u64, InviteId, Keyed>,
+    half_open: usize,
+    lists: Lists,
+}
+
+impl Endpoint {
+    /// An endpoint without state. `seed` is the source of all its tags, branches and choices.
+    pub fn new(config: Config, seed: [u8; 32], metrics: Metrics) -> Self {
+        let mut rng = StdRng::from_seed(seed);
+        let keyed = Keyed::new(rng.next_u64(), rng.next_u64());
+        Self {
+            lists: Lists::new(&config),
+            config,
+            metrics,
+            rng,
+            out: VecDeque::new(),
+            timers: TimerTable::default(),
+            keyed,
+            servers: Slab::default(),
+            server_keys: HashMap::with_hasher(keyed),
+            merged: HashMap::with_hasher(keyed),
+            clients: Slab::default(),
+            branches: HashMap::with_hasher(keyed),
+            resolving: Slab::default(),
+            usages: Slab::default(),
+            tags: HashMap::with_hasher(keyed),
+            half_open: 0,
+        }
+    }
+
+    /// Runs every timer that is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((owner, timer)) = self.timers.pop(now) {
+            match owner {
+                Owner::Client(id) => self.on_client_timer(now, id, timer),
+                Owner::Server(id) => self.on_server_timer(now, id, timer),
+                Owner::Usage(id) => self.on_usage_timer(now, id, timer),
+            }
+        }
+    }
+
+    /// What is to be done next. [`Output::Timeout`] is the last; it stays the same until something
+    /// is handled or commanded.
+    pub fn poll_output(&mut self) -> Output {
+        self.out
+            .pop_front()
+            .unwrap_or_else(|| Output::Timeout(self.timers.next()))
+    }
+
+    /// How much is alive, for draining.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            usages: self.usages.len(),
+            half_open: self.half_open,
+            server_transactions: self.servers.len(),
+            client_transactions: self.clients.len(),
+        }
+    }
+
+    /// Every living usage, oldest slot first: what a drain has to end.
+    pub fn usages(&self) -> Vec<InviteId> {
+        self.usages.ids().collect()
+    }
+
+    /// The call an INVITE with this `Replaces` wants to take over (RFC 3891 §3).
+    pub fn find_dialog(&self, replaces: &Replaces) -> Option<InviteId> {
+        let tag = crate::id::unhex(replaces.to_tag.as_bytes())?;
+        let id = *self.tags.get(&tag)?;
+        let usage = self.usages.get(id)?;
+        // §3: "early-only" must not match a dialog that is up; an incoming early one never matches.
+        let state = match usage.stage {
+            crate::dialog::Stage::Up(_) => !replaces.early_only,
+            crate::dialog::Stage::Calling(_) => true,
+            crate::dialog::Stage::Incoming(_) => false,
+        };
+        let dialog = usage.dialog_with(&replaces.from_tag);
+        (state && usage.call_id == replaces.call_id && dialog.is_some()).then_some(id)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Replaces the configuration (on reload); running calls keep what they agreed on.
+    pub fn set_config(&mut self, config: Config) {
+        self.lists = Lists::new(&config);
+        self.config = config;
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn supports(&self, option: &str) -> bool {
+        self.config
+            .supported
+            .iter()
+            .any(|tag| tag.eq_ignore_case(option))
+    }
+
+    fn random_tag(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
+    fn random_call_id(&mut self) -> Text {
+        Text::from(format!(
+            "{:016x}{:016x}",
+            self.rng.next_u64(),
+            self.rng.next_u64()
+        ))
+    }
+}

@@ -1,0 +1,639 @@
+//! Changing a call that is up: re-INVITE (RFC 3261 §14), UPDATE (RFC 3311), session refresh
+//! (RFC 4028).
+
+use super::client::{Outcome, Purpose};
+use super::compose::session_body;
+use super::in_dialog::is_gone;
+use super::receive::Refusal;
+use super::server::{Arrival, Extra, ServerRole};
+use super::uas::push_session;
+use super::{Body, ClientTxId, CommandError, EndCause, Endpoint, Event, InviteId, ServerTxId};
+use crate::dialog::offer_answer::{Carrier, Meaning, OfferAnswer};
+use crate::dialog::session_timer::{Asked, LEAST, Refresher as Side, SessionTimer};
+use crate::dialog::{Modify, Modifying, Stage, Unacknowledged, Usage};
+use crate::msg::{
+    HeaderName, Headers, Method, Refresher, Request, Response, SessionExpires, StatusCode,
+};
+use crate::transaction::from_tag;
+use crate::transaction::timer::{Owner, Timer};
+use rand::RngExt as _;
+use std::time::{Duration, Instant};
+
+/// A request that is refused this often with 491 or 422 is given up.
+const TRIES: u8 = 5;
+
+impl Endpoint {
+    /// A re-INVITE or UPDATE of the peer's (§14.2, RFC 3311 §5.2).
+    pub(super) fn on_modify_request(&mut self, now: Instant, id: InviteId, arrival: Arrival) {
+        let request = &arrival.request;
+        let body = session_body(&request.headers, &request.body);
+        if let Err(refusal) = self.may_modify(id, request, body.is_some()) {
+            return self.refuse(now, &arrival, refusal);
+        }
+        let asked = self.session_asked(&request.headers);
+        if let Some(refusal) = self.too_brief(&asked) {
+            return self.refuse(now, &arrival, refusal);
+        }
+        let hash = body.as_ref().map(|body| self.hash(&[&body.octets]));
+        let Some(usage) = self.usages.get_mut(id) else {
+            return;
+        };
+        usage.note_peer(&request.headers, hash);
+        let invite = request.method == Method::Invite;
+        let carrier = if invite {
+            Carrier::Invite
+        } else {
+            Carrier::Update
+        };
+        if let Some(dialog) = usage.dialog_with_mut(&from_tag(&request.headers)) {
+            dialog.offer.received(carrier, body.is_some());
+            dialog.refresh_target(&request.headers);
+            if arrival.direct && dialog.is_direct() {
+                dialog.hop = crate::dialog::Hop::Flow(arrival.from);
+            }
+        }
+        let tx = self.open_pending(now, id, &arrival, ServerRole::Modify);
+        if let Some(server) = self.servers.get_mut(tx) {
+            server.asked = asked;
+            server.offer = body.is_some() || invite;
+        }
+        let method = arrival.request.method.clone();
+        self.event(Event::Modify {
+            id,
+            tx,
+            method,
+            body,
+            request: arrival.request,
+        });
+    }
+
+    /// Overlap (§14.2, RFC 3311 §5.2, RFC 6337 §4): 491 where our offer is out, 500 where theirs
+    /// is still unanswered.
+    fn may_modify(&mut self, id: InviteId, request: &Request, body: bool) -> Result<(), Refusal> {
+        let retry = self.rng.random_range(0..=10_u32).to_string();
+        let later =
+            Refusal::new(StatusCode::SERVER_INTERNAL_ERROR).with(HeaderName::RetryAfter, retry);
+        let pending = Refusal::new(StatusCode::REQUEST_PENDING);
+        let usage = self.usages.get(id);
+        let Some(usage) = usage else {
+            return Err(later);
+        };
+        let Some(dialog) = usage.dialog_with(&from_tag(&request.headers)) else {
+            return Err(later);
+        };
+        let invite = request.method == Method::Invite;
+        let unanswered = usage.pending.iter().any(|tx| {
+            self.servers.get(*tx).is_some_and(|server| {
+                server.role == ServerRole::Modify && (invite || server.method == request.method)
+            })
+        });
+        let ours = match &usage.stage {
+            Stage::Incoming(_) if invite => return Err(later),
+            Stage::Calling(_) if invite => return Err(pending),
+            Stage::Incoming(_) | Stage::Calling(_) => false,
+            Stage::Up(up) => match &up.modify {
+                Modify::Active(_, modifying) => invite && modifying.method == Method::Invite,
+                Modify::None | Modify::Waiting(_) => false,
+            },
+        };
+        if ours {
+            return Err(pending);
+        }
+        if unanswered {
+            return Err(later);
+        }
+        // A request without offer opens no exchange, unless it is an INVITE, which asks for one.
+        match dialog.offer {
+            OfferAnswer::Idle => Ok(()),
+            OfferAnswer::WeOffered | OfferAnswer::TheyOwe if invite || body => Err(pending),
+            OfferAnswer::TheyOffered | OfferAnswer::WeOwe if invite || body => Err(later),
+            OfferAnswer::WeOffered
+            | OfferAnswer::TheyOwe
+            | OfferAnswer::TheyOffered
+            | OfferAnswer::WeOwe => Ok(()),
+        }
+    }
+
+    /// The re-INVITE was cancelled before we answered it; the session stays as it was (§14.2).
+    pub(super) fn cancel_modify(&mut self, now: Instant, id: InviteId, tx: ServerTxId) {
+        self.close_exchange(id, tx, Carrier::Failure, false)
+            .unwrap_or_default();
+        self.unpend(id, tx);
+        self.reply(now, tx, StatusCode::REQUEST_TERMINATED, Extra::default());
+    }
+
+    fn close_exchange(
+        &mut self,
+        id: InviteId,
+        tx: ServerTxId,
+        carrier: Carrier,
+        body: bool,
+    ) -> Result<(), CommandError> {
+        let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
+        let remote = self.servers.get(tx).map(|server| &server.remote_tag);
+        let dialog = remote.and_then(|remote| usage.dialog_with_mut(remote));
+        let dialog = dialog.ok_or(CommandError::Gone)?;
+        dialog.offer.send(carrier, body)
+    }
+
+    /// Answers a `Modify` event, or a `Pracked` event with `tx`. 2xx: `body` answers the offer, or
+    /// is the offer if a re-INVITE had none. 300 to 699: the session stays as it was.
+    pub fn respond_modify(
+        &mut self,
+        now: Instant,
+        tx: ServerTxId,
+        status: StatusCode,
+        body: Option<Body>,
+    ) -> Result<(), CommandError> {
+        let server = self.servers.get(tx).ok_or(CommandError::Gone)?;
+        let (role, asked) = (server.role, server.asked);
+        let id = server
+            .usage
+            .filter(|_| matches!(role, ServerRole::Modify | ServerRole::Prack));
+        let id = id.ok_or(CommandError::WrongState)?;
+        let invite = server.method == Method::Invite;
+        let offer = server.offer;
+        if !self.is_unanswered(tx) {
+            return Err(CommandError::Gone);
+        }
+        if !status.is_final() {
+            return Err(CommandError::BadStatus);
+        }
+        if !status.is_success() {
+            if offer {
+                self.close_exchange(id, tx, Carrier::Failure, false)?;
+            }
+            self.unpend(id, tx);
+            self.reply(
+                now,
+                tx,
+                status,
+                Extra {
+                    body,
+                    ..Extra::default()
+                },
+            );
+            if role == ServerRole::Prack {
+                self.after_reliable(now, id);
+            }
+            return Ok(());
+        }
+        if offer {
+            let carrier = if invite {
+                Carrier::Success
+            } else {
+                Carrier::Answer
+            };
+            self.close_exchange(id, tx, carrier, body.is_some())?;
+        } else if body.is_some() {
+            return Err(CommandError::BodyUnexpected);
+        }
+        self.unpend(id, tx);
+        if let (Some(usage), Some(body)) = (self.usages.get_mut(id), &body) {
+            usage.local = Some(body.clone());
+        }
+        if role == ServerRole::Prack {
+            self.reply(
+                now,
+                tx,
+                status,
+                Extra {
+                    body,
+                    ..Extra::default()
+                },
+            );
+            self.after_reliable(now, id);
+            return Ok(());
+        }
+        self.accept_modify(now, id, tx, asked, status, body);
+        Ok(())
+    }
+
+    fn accept_modify(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        tx: ServerTxId,
+        asked: Asked,
+        status: StatusCode,
+        body: Option<Body>,
+    ) {
+        let up = self.usages.get_mut(id).and_then(Usage::up_mut).is_some();
+        let ours = self.own_interval();
+        // RFC 4028 §9: an UPDATE before the call is up says nothing about the session's life.
+        let timer = SessionTimer::choose(&asked, ours).filter(|_| up && self.supports("timer"));
+        let mut headers = self.dialog_headers(tx, id);
+        push_session(&mut headers, timer);
+        let (seq, invite) = self
+            .servers
+            .get(tx)
+            .map_or((0, false), |s| (s.seq, s.method == Method::Invite));
+        if invite && let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut) {
+            up.unacknowledged.push(Unacknowledged { seq, tx });
+        }
+        self.reply(
+            now,
+            tx,
+            status,
+            Extra {
+                reason: None,
+                headers,
+                body,
+            },
+        );
+        if up {
+            self.run_session(now, id, timer);
+        }
+    }
+
+    /// Sends a re-INVITE or UPDATE; `Modified` follows. UPDATE becomes re-INVITE where the peer
+    /// does not allow it. An INVITE without `body` asks the peer for an offer. Before the call is up
+    /// neither is possible.
+    pub fn modify(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        method: Method,
+        body: Option<Body>,
+    ) -> Result<(), CommandError> {
+        let modifying = Modifying {
+            method,
+            body,
+            refresh: false,
+            tries: 0,
+        };
+        self.start_modify(now, id, modifying)
+    }
+
+    fn start_modify(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        mut modifying: Modifying,
+    ) -> Result<(), CommandError> {
+        let usage = self.usages.get(id).ok_or(CommandError::Gone)?;
+        let Stage::Up(up) = &usage.stage else {
+            return Err(CommandError::WrongState);
+        };
+        if up.closing.is_some() {
+            return Err(CommandError::Gone);
+        }
+        if modifying.method == Method::Update && !usage.peer_updates {
+            modifying.method = Method::Invite;
+        }
+        let invite = match modifying.method {
+            Method::Invite => true,
+            Method::Update => false,
+            _ => return Err(CommandError::WrongState),
+        };
+        let open = usage.pending.iter().any(|tx| {
+            self.servers
+                .get(*tx)
+                .is_some_and(|server| server.role == ServerRole::Modify)
+        });
+        let unacknowledged = invite && !up.unacknowledged.is_empty();
+        if open || unacknowledged || !matches!(up.modify, Modify::None) {
+            return Err(CommandError::Pending);
+        }
+        self.send_modify(now, id, modifying)
+    }
+
+    fn send_modify(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        modifying: Modifying,
+    ) -> Result<(), CommandError> {
+        let session = self.session_offer(id);
+        let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
+        let contact = usage.contact.clone();
+        let dialog = usage.dialogs.first_mut().ok_or(CommandError::Gone)?;
+        let invite = modifying.method == Method::Invite;
+        let carrier = if invite {
+            Carrier::Invite
+        } else {
+            Carrier::Update
+        };
+        dialog.offer.send(carrier, modifying.body.is_some())?;
+        let seq = dialog.next_seq();
+        let mut request = dialog.request(modifying.method.clone(), seq);
+        let hop = dialog.hop.clone();
+        if let Some(body) = modifying.body.as_ref().filter(|_| !modifying.refresh) {
+            usage.local = Some(body.clone());
+        }
+        self.lists.push_capabilities(&mut request.headers);
+        for field in &session {
+            request
+                .headers
+                .push(field.name.clone(), field.value.clone());
+        }
+        Self::put_body(
+            &mut request.headers,
+            &mut request.body,
+            modifying.body.as_ref(),
+        );
+        self.stamp_user_agent(&mut request);
+        let tx = self.start_client(now, request, Some(contact), Purpose::Modify(id), &hop);
+        if self.clients.get(tx).is_some()
+            && let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut)
+        {
+            up.modify = Modify::Active(tx, modifying);
+        }
+        Ok(())
+    }
+
+    /// A response to our re-INVITE or UPDATE.
+    pub(super) fn on_modify_response(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        tx: ClientTxId,
+        outcome: Outcome,
+    ) {
+        let response = outcome.response;
+        if !response.status.is_final() {
+            return;
+        }
+        if response.status.is_success() && self.repeat_ack(tx, &response) {
+            return;
+        }
+        let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut) else {
+            return self.acknowledge_after_end(tx, &response);
+        };
+        let modifying = match std::mem::take(&mut up.modify) {
+            Modify::Active(active, modifying) if active == tx => modifying,
+            other @ (Modify::Active(..) | Modify::None | Modify::Waiting(_)) => {
+                up.modify = other;
+                return;
+            }
+        };
+        if response.status.is_success() {
+            return self.on_modify_success(now, id, tx, &modifying, response);
+        }
+        if let Some(dialog) = self
+            .usages
+            .get_mut(id)
+            .and_then(|usage| usage.dialogs.first_mut())
+        {
+            dialog.offer.received(Carrier::Failure, false);
+        }
+        self.on_modify_failure(now, id, modifying, response);
+    }
+
+    fn on_modify_failure(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        mut modifying: Modifying,
+        response: Response,
+    ) {
+        let status = response.status;
+        let again = modifying.tries < TRIES;
+        modifying.tries = modifying.tries.saturating_add(1);
+        if status == StatusCode::REQUEST_PENDING && again {
+            return self.wait_for_glare(now, id, modifying);
+        }
+        if status == StatusCode::SESSION_INTERVAL_TOO_SMALL && again && self.raise(id, &response) {
+            self.send_modify(now, id, modifying).unwrap_or_default();
+            return;
+        }
+        if !modifying.refresh {
+            self.event(Event::Modified { id, response });
+        }
+        if is_gone(status) {
+            self.close_with_bye(now, id, EndCause::DialogGone, None);
+        }
+    }
+
+    /// §14.1: whoever made the Call-ID waits 2.1 s to 4 s, the other at most 2 s, in steps of 10 ms.
+    fn wait_for_glare(&mut self, now: Instant, id: InviteId, modifying: Modifying) {
+        let Some(usage) = self.usages.get(id) else {
+            return;
+        };
+        let range = if usage.owns_call_id {
+            210..=400_u64
+        } else {
+            0..=200_u64
+        };
+        let after = Duration::from_millis(self.rng.random_range(range) * 10);
+        if let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut) {
+            up.modify = Modify::Waiting(modifying);
+        }
+        self.timers.set(Owner::Usage(id), Timer::Glare, now + after);
+    }
+
+    /// The wait after a 491 is over.
+    pub(super) fn on_glare_timer(&mut self, now: Instant, id: InviteId) {
+        let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut) else {
+            return;
+        };
+        let Modify::Waiting(modifying) = std::mem::take(&mut up.modify) else {
+            return;
+        };
+        let again = modifying.clone();
+        if self.start_modify(now, id, modifying) == Err(CommandError::Pending) {
+            // The peer's own exchange is still open: wait as long again.
+            self.wait_for_glare(now, id, again);
+        }
+    }
+
+    fn on_modify_success(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        tx: ClientTxId,
+        modifying: &Modifying,
+        response: Response,
+    ) {
+        let body = session_body(&response.headers, &response.body);
+        let hash = body.as_ref().map(|body| self.hash(&[&body.octets]));
+        let seq = self.clients.get(tx).map_or(0, |client| client.seq);
+        let invite = modifying.method == Method::Invite;
+        let Some(usage) = self.usages.get_mut(id) else {
+            return;
+        };
+        let changed = hash.is_some_and(|hash| hash != usage.remote);
+        usage.remote = hash.unwrap_or(usage.remote);
+        let Some(dialog) = usage.dialogs.first_mut() else {
+            return;
+        };
+        dialog.refresh_target(&response.headers);
+        let carrier = if invite {
+            Carrier::Success
+        } else {
+            Carrier::Answer
+        };
+        let meaning = dialog.offer.received(carrier, body.is_some());
+        let dialog = dialog.clone();
+        if invite && meaning == Meaning::Offer {
+            if let Some(up) = usage.up_mut() {
+                up.owed_ack = Some((tx, seq));
+            }
+        } else if invite {
+            self.send_ack(tx, &dialog, seq, None);
+        }
+        self.adopt_session(now, id, &response.headers);
+        if !modifying.refresh || changed || meaning == Meaning::Offer {
+            self.event(Event::Modified { id, response });
+        }
+    }
+
+    /// `Session-Expires` and `Min-SE` of a request (RFC 4028 §7.1).
+    pub(super) fn session_offer(&self, id: InviteId) -> Headers {
+        let mut headers = Headers::new();
+        let Some(usage) = self.usages.get(id) else {
+            return headers;
+        };
+        if !self.supports("timer") {
+            return headers;
+        }
+        let seconds = match (usage.timer, self.own_interval()) {
+            (Some(timer), _) => timer.interval,
+            (None, Some(ours)) => ours,
+            (None, None) => return headers,
+        };
+        let refresher = usage.timer.map(|timer| match timer.refresher {
+            Side::Us => Refresher::Uac,
+            Side::Them => Refresher::Uas,
+        });
+        let seconds = seconds.max(usage.min_se);
+        headers.push(
+            HeaderName::SessionExpires,
+            SessionExpires { seconds, refresher },
+        );
+        if usage.min_se > LEAST {
+            headers.push(HeaderName::MinSe, usage.min_se.to_string());
+        }
+        headers
+    }
+
+    /// A 422 raises the interval (RFC 4028 §7.3); false if it does not say to what.
+    pub(super) fn raise(&mut self, id: InviteId, response: &Response) -> bool {
+        let Ok(Some(min_se)) = response.headers.min_se() else {
+            return false;
+        };
+        let Some(usage) = self.usages.get_mut(id) else {
+            return false;
+        };
+        if min_se <= usage.min_se {
+            return false;
+        }
+        usage.min_se = min_se;
+        if let Some(timer) = &mut usage.timer {
+            timer.interval = timer.interval.max(min_se);
+        }
+        true
+    }
+
+    /// What the 2xx to our request says about the session's life (RFC 4028 §7.2). A peer that says
+    /// nothing does not know the extension: we refresh for both, if we want to.
+    pub(super) fn adopt_session(&mut self, now: Instant, id: InviteId, headers: &Headers) {
+        if !self.supports("timer") {
+            return;
+        }
+        let timer = match headers.session_expires() {
+            Ok(Some(theirs)) => {
+                let refresher = match theirs.refresher {
+                    Some(Refresher::Uas) => Side::Them,
+                    Some(Refresher::Uac) | None => Side::Us,
+                };
+                Some(SessionTimer {
+                    interval: theirs.seconds.max(LEAST),
+                    refresher,
+                })
+            }
+            Ok(None) | Err(_) => {
+                let least = self.usages.get(id).map_or(0, |usage| usage.min_se);
+                let ours = self.own_interval();
+                ours.map(|ours| SessionTimer {
+                    interval: ours.max(least),
+                    refresher: Side::Us,
+                })
+            }
+        };
+        self.run_session(now, id, timer);
+    }
+
+    /// Starts the session's timers anew.
+    pub(super) fn run_session(&mut self, now: Instant, id: InviteId, timer: Option<SessionTimer>) {
+        let owner = Owner::Usage(id);
+        self.timers.clear(owner, Timer::Refresh);
+        self.timers.clear(owner, Timer::Session);
+        let Some(usage) = self.usages.get_mut(id) else {
+            return;
+        };
+        usage.timer = timer;
+        let Some(timer) = timer else { return };
+        self.timers
+            .set(owner, Timer::Session, now + timer.expires_after());
+        if let Some(after) = timer.refresh_after() {
+            self.timers.set(owner, Timer::Refresh, now + after);
+        }
+    }
+
+    /// Our turn to refresh (RFC 4028 §7.4): by UPDATE if the peer allows it, else by re-INVITE with
+    /// the unchanged session description.
+    pub(super) fn on_refresh_timer(&mut self, now: Instant, id: InviteId) {
+        let Some(usage) = self.usages.get(id) else {
+            return;
+        };
+        let (method, body) = if usage.peer_updates {
+            (Method::Update, None)
+        } else {
+            (Method::Invite, usage.local.clone())
+        };
+        let modifying = Modifying {
+            method,
+            body,
+            refresh: true,
+            tries: 0,
+        };
+        if self.start_modify(now, id, modifying) == Err(CommandError::Pending) {
+            // Whatever is under way may refresh the session too; else it is tried again.
+            self.timers
+                .set(Owner::Usage(id), Timer::Refresh, now + self.config.times.t2);
+        }
+    }
+
+    /// Seconds we ask for, if we use session timers.
+    pub(super) fn own_interval(&self) -> Option<u32> {
+        let wanted = self
+            .config
+            .session_expires
+            .filter(|_| self.supports("timer"))?;
+        Some(
+            u32::try_from(wanted.as_secs())
+                .unwrap_or(u32::MAX)
+                .max(LEAST),
+        )
+    }
+
+    /// What a request says about session timers.
+    pub(super) fn session_asked(&self, headers: &Headers) -> Asked {
+        let expires = headers.session_expires().ok().flatten();
+        let refresher = expires.as_ref().and_then(|expires| expires.refresher);
+        Asked {
+            interval: expires.as_ref().map(|expires| expires.seconds),
+            refresher: refresher.map(|refresher| match refresher {
+                Refresher::Uac => Side::Them,
+                Refresher::Uas => Side::Us,
+            }),
+            min_se: headers.min_se().ok().flatten().unwrap_or(0),
+            supported: headers.supported().unwrap_or_default().has("timer")
+                || headers.require().unwrap_or_default().has("timer"),
+        }
+    }
+
+    /// 422 for an interval below ours (RFC 4028 §9), if the peer can make sense of it.
+    pub(super) fn too_brief(&self, asked: &Asked) -> Option<Refusal> {
+        let least = u32::try_from(self.config.min_se.as_secs())
+            .unwrap_or(u32::MAX)
+            .max(LEAST);
+        let brief = asked.interval.is_some_and(|interval| interval < least);
+        let refused = brief && asked.supported && self.supports("timer");
+        refused.then(|| {
+            let refusal = Refusal::new(StatusCode::SESSION_INTERVAL_TOO_SMALL);
+            refusal.with(HeaderName::MinSe, least.to_string())
+        })
+    }
+}
