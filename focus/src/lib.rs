@@ -11,7 +11,7 @@
 //! | [`caller`], [`roster`] | users and their endpoints |
 //! | [`disconnect`] | why somebody left |
 //! | [`output`] | actions, commands and events, as plain data |
-//! | [`shell`] | one actor per active conference, and the directory that finds it |
+//! | `shell` | one actor per active conference, and the directory that finds it |
 //!
 //! The core is sans-IO: it is told the time, the events of the SIP endpoint and the reports of the
 //! mixers, and says what is to be done. It does not know SDP, RTP or codecs: an offer is octets on
@@ -36,6 +36,8 @@ pub mod record;
 pub mod refusal;
 pub mod roster;
 mod session_description;
+#[cfg(feature = "shell")]
+pub mod shell;
 mod signalled_digit;
 mod timer;
 pub mod uri;

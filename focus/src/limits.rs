@@ -15,10 +15,10 @@ pub struct Limits {
     pub creations_per_minute: u32,
     /// Sources whose creations are remembered. Beyond: the longest quiet one is forgotten.
     pub creation_sources: usize,
-    /// Messages waiting for one conference. Beyond: 503 for requests, a busy answer for commands.
+    /// Messages waiting for one conference. Beyond: 503 for requests, a busy answer for commands,
+    /// DTMF digits are dropped; what ends calls or commands always finds room, and is bounded by
+    /// how many of those there are.
     pub mailbox: usize,
-    /// DTMF digits waiting for one conference. Beyond: the digit is dropped and counted.
-    pub digits: usize,
     /// Sources whose wrong PINs are remembered. Beyond: the longest quiet one is forgotten.
     pub pin_sources: usize,
     /// Calls of one source that are being asked for a PIN at the same time, while it behaves.
@@ -55,7 +55,6 @@ impl Default for Limits {
             creations_per_minute: 30,
             creation_sources: 10_000,
             mailbox: 4_096,
-            digits: 1_024,
             pin_sources: 10_000,
             pin_calls_per_source: 200,
             pin_free_failures: 3,

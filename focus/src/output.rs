@@ -150,6 +150,12 @@ pub enum CommandError {
     /// The conference is being ended.
     #[error("the conference is being ended")]
     Ending,
+    /// Too many messages wait for the conference.
+    #[error("the conference is too busy")]
+    Busy,
+    /// The conference ended by a fault of the server before it could answer.
+    #[error("the conference ended by a fault of the server")]
+    Fault,
 }
 
 /// What happened in a conference, for logs, records and whoever watches.

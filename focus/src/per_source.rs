@@ -62,6 +62,11 @@ impl<T: Default> PerSource<T> {
         self.entries.get_mut(&source).map(|(_, value)| value)
     }
 
+    /// When the source was last touched, if it is remembered.
+    pub(crate) fn quiet_since(&self, source: Source) -> Option<Instant> {
+        self.entries.get(&source).map(|&(last, _)| last)
+    }
+
     /// Forgets the source.
     pub(crate) fn forget(&mut self, source: Source) {
         if let Some((last, _)) = self.entries.remove(&source) {

@@ -46,19 +46,7 @@ impl PinGuard {
     /// # Errors
     /// How long the source is to stay away.
     pub fn admit(&mut self, now: Instant, source: Source) -> Result<(), Duration> {
-        let ceiling = self.ceiling;
-        if let Some(suspect) = self.sources.get_mut(source) {
-            if let Some(left) = suspect.refused_until.and_then(|until| left(now, until)) {
-                return Err(left);
-            }
-            if suspect.calls == 0
-                && suspect
-                    .refused_until
-                    .is_some_and(|until| now >= until + ceiling)
-            {
-                self.sources.forget(source);
-            }
-        }
+        self.peek(now, source)?;
         let (free, most, backoff) = (self.free_failures, self.calls_per_source, self.backoff);
         let suspect = self.sources.touch(now, source);
         let most = if suspect.failures > free { 1 } else { most };
@@ -66,6 +54,25 @@ impl PinGuard {
             return Err(backoff);
         }
         suspect.calls += 1;
+        Ok(())
+    }
+
+    /// Whether [`Self::admit`] would refuse this source for what it did before.
+    ///
+    /// # Errors
+    /// How long the source is to stay away.
+    pub fn peek(&mut self, now: Instant, source: Source) -> Result<(), Duration> {
+        // No call is asked for a PIN for so long: whatever is still counted was lost.
+        let forgotten = self.ceiling.saturating_mul(2);
+        let quiet = self.sources.quiet_since(source);
+        if quiet.is_some_and(|since| now.saturating_duration_since(since) >= forgotten) {
+            self.sources.forget(source);
+        }
+        let suspect = self.sources.get_mut(source);
+        let until = suspect.and_then(|suspect| suspect.refused_until);
+        if let Some(left) = until.and_then(|until| left(now, until)) {
+            return Err(left);
+        }
         Ok(())
     }
 
@@ -192,6 +199,14 @@ mod tests {
             assert_eq!(guard.admit(now, source(1)), Ok(()));
             guard.handle_outcome(now, source(1), PinOutcome::Wrong(0));
         }
+    }
+
+    #[test]
+    fn a_quiet_source_is_forgotten_with_the_calls_that_were_lost() {
+        let (mut guard, now) = (guard(), instant());
+        while guard.admit(now, source(1)).is_ok() {}
+        let later = now + Duration::from_secs(120);
+        assert_eq!(guard.admit(later, source(1)), Ok(()));
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod renegotiation;
 mod reports;
 mod requests;
 
+pub(crate) use crate::conference::requests::{answer_for, answer_without_call};
+
 use crate::caller::Peer;
 use crate::conference::call::{Call, MediaEndpoint, SipLeg};
 use crate::conference::pending::{Pending, Purpose};

@@ -1,0 +1,361 @@
+//! Finding where an event belongs (RFC 4579 §2: the conference URI finds the focus).
+
+use super::actor::activate;
+use super::mailbox::{CallStage, Mailbox, Message, NotTaken};
+use super::{Inner, NOBODY};
+use crate::answer;
+use crate::conference::{answer_for, answer_without_call};
+use crate::disconnect::DisconnectReason;
+use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction};
+use crate::pin_guard::PinOutcome;
+use crate::policy::{Admission, Occupancy, admit};
+use crate::record::ConferenceName;
+use crate::refusal::Refusal;
+use crate::uri::{Target, target};
+use plenum_mcu::control::{ConferenceId, McuEvent};
+use plenum_sip::endpoint::{Answer, Event, Flow, InviteId, ServerTxId};
+use plenum_sip::msg::{Request, StatusCode};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+impl Inner {
+    pub(super) fn route(self: &Arc<Self>, now: Instant, event: Event) {
+        match event {
+            Event::Invite { id, request, flow } => self.route_invite(now, id, request, flow),
+            Event::Request { tx, request, flow } => self.route_request(now, tx, request, flow),
+            Event::Cancelled { id }
+            | Event::Pracked { id, .. }
+            | Event::Acked { id, .. }
+            | Event::Modify { id, .. }
+            | Event::InDialog { id, .. }
+            | Event::Progress { id, .. }
+            | Event::Answered { id, .. }
+            | Event::Modified { id, .. }
+            | Event::Ended { id, .. } => self.route_to_call(now, id, event),
+            // A focus sends no requests but INVITE and BYE.
+            Event::Response { .. } => {}
+        }
+    }
+
+    pub(super) fn route_mcu(&self, from: McuType, event: McuEvent) {
+        let mailbox = self
+            .conferences
+            .get(&event.conference)
+            .map(|entry| Arc::clone(&entry));
+        let not_taken = mailbox.and_then(|it| it.push(Message::Mcu(from, event)).err());
+        if let Some(NotTaken::Full(_)) = not_taken {
+            self.door().settings.metrics.mailbox_full.inc();
+        }
+    }
+
+    pub(super) fn route_placed(
+        &self,
+        conference: ConferenceId,
+        dial_out: DialOutId,
+        id: Option<InviteId>,
+    ) {
+        let mailbox = self
+            .conferences
+            .get(&conference)
+            .map(|entry| Arc::clone(&entry));
+        if let Some(mailbox) = mailbox {
+            if let Some(id) = id {
+                self.calls.insert(id, Arc::clone(&mailbox));
+                mailbox.note_call(id, CallStage::Calling);
+            }
+            if mailbox.push(Message::Placed(dial_out, id)).is_ok() {
+                return;
+            }
+        }
+        if let Some(id) = id {
+            self.calls.remove(&id);
+            let reason = DisconnectReason::ConferenceEnded.header().into();
+            self.act(conference, SipAction::Cancel { id, reason });
+        }
+    }
+
+    /// Hands a command to a conference; one that calls out activates it.
+    pub(super) fn give(
+        self: &Arc<Self>,
+        now: Instant,
+        name: &ConferenceName,
+        command: Command,
+    ) -> Result<oneshot::Receiver<Result<(), CommandError>>, CommandError> {
+        let mailbox = match self.names.get(name).map(|entry| Arc::clone(&entry)) {
+            Some(mailbox) => mailbox,
+            None => match command {
+                Command::DialOut { .. } => self
+                    .find_or_activate(now, name, None)
+                    .map_err(CommandError::Refused)?,
+                Command::Remove { .. }
+                | Command::Filter { .. }
+                | Command::Lock(_)
+                | Command::End => return Err(CommandError::UnknownConference),
+            },
+        };
+        let (answer, answered) = oneshot::channel();
+        match mailbox.push(Message::Command(command, answer)) {
+            Ok(()) => Ok(answered),
+            Err(NotTaken::Full(_)) => {
+                self.door().settings.metrics.mailbox_full.inc();
+                Err(CommandError::Busy)
+            }
+            Err(NotTaken::Closed(_)) => Err(CommandError::Ending),
+        }
+    }
+
+    fn route_invite(self: &Arc<Self>, now: Instant, id: InviteId, request: Request, flow: Flow) {
+        let source = flow.remote.ip().to_canonical();
+        let mailbox = match self.way(now, &request, &flow) {
+            Ok(mailbox) => mailbox,
+            Err(refusal) => return self.refuse(id, source, refusal),
+        };
+        let guarded = mailbox.asks_pin.then_some(source);
+        self.calls.insert(id, Arc::clone(&mailbox));
+        mailbox.note_call(id, CallStage::Offered);
+        let event = Event::Invite { id, request, flow };
+        if let Err(not_taken) = mailbox.push(Message::Sip { event, guarded }) {
+            mailbox.forget_call(id);
+            self.calls.remove(&id);
+            self.turn_away(now, not_taken);
+        }
+    }
+
+    /// The conference an INVITE goes to, active now; and the PIN guard was asked.
+    fn way(
+        self: &Arc<Self>,
+        now: Instant,
+        request: &Request,
+        flow: &Flow,
+    ) -> Result<Arc<Mailbox>, Refusal> {
+        let source = flow.remote.ip().to_canonical();
+        let name = match self.target(request, flow)? {
+            Target::Conference(name) => name,
+            Target::Server => return Err(Refusal::UnknownConference),
+        };
+        let mailbox = self.find_or_activate(now, &name, Some(source))?;
+        if mailbox.asks_pin {
+            let admitted = self.door().guard.admit(now, source.into());
+            admitted.map_err(Refusal::PinGuard)?;
+        }
+        Ok(mailbox)
+    }
+
+    fn target(&self, request: &Request, flow: &Flow) -> Result<Target, Refusal> {
+        let door = self.door();
+        let local = flow.local.ip();
+        let limit = door.settings.limits.name_bytes;
+        target(&request.uri, &door.factory.policy().domains, local, limit)
+    }
+
+    /// The active conference of this name; made active if the caller, or the operator (`None`),
+    /// may. What is refused at the start leaves nothing behind.
+    fn find_or_activate(
+        self: &Arc<Self>,
+        now: Instant,
+        name: &ConferenceName,
+        source: Option<IpAddr>,
+    ) -> Result<Arc<Mailbox>, Refusal> {
+        let mut door = self.door();
+        if door.draining {
+            return Err(Refusal::Draining(door.settings.limits.retry_after));
+        }
+        if let Some(entry) = self.names.get(name) {
+            return Ok(Arc::clone(&entry));
+        }
+        if let Some(source) = source {
+            let record = door.factory.lookup(name, source)?;
+            let occupancy = Occupancy::at_start(&record);
+            if let Admission::Refuse(refusal) = admit(&record, occupancy, &door.settings.limits) {
+                return Err(refusal);
+            }
+            if record.pin.is_some() {
+                // Asked here without being counted, so that a source that has to wait cannot
+                // activate anything.
+                door.guard
+                    .peek(now, source.into())
+                    .map_err(Refusal::PinGuard)?;
+            }
+        }
+        let record = door
+            .factory
+            .activate(now, name, source, self.conferences.len())?;
+        Ok(activate(self, &mut door, record))
+    }
+
+    /// RFC 3261 §11.2: a request outside of calls, to the server or to a conference.
+    fn route_request(self: &Arc<Self>, now: Instant, tx: ServerTxId, request: Request, flow: Flow) {
+        let target = self.target(&request, &flow);
+        if let Ok(Target::Conference(name)) = &target
+            && let Some(mailbox) = self.names.get(name).map(|entry| Arc::clone(&entry))
+        {
+            let event = Event::Request { tx, request, flow };
+            if let Err(not_taken) = mailbox.push(Message::Sip {
+                event,
+                guarded: None,
+            }) {
+                self.turn_away(now, not_taken);
+            }
+            return;
+        }
+        let answer = self.answer_inactive(&request, &flow, target);
+        self.act(NOBODY, SipAction::Respond { tx, answer });
+    }
+
+    fn answer_inactive(
+        &self,
+        request: &Request,
+        flow: &Flow,
+        target: Result<Target, Refusal>,
+    ) -> Answer {
+        let door = self.door();
+        let agent = &door.settings.agent;
+        let record = match target {
+            Ok(Target::Server) => return answer_without_call(&request.method, agent),
+            Ok(Target::Conference(name)) => {
+                door.factory.lookup(&name, flow.remote.ip().to_canonical())
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let refusal = match record {
+            Ok(_) if door.draining => Refusal::Draining(door.settings.limits.retry_after),
+            Ok(record) => {
+                let occupancy = Occupancy::at_start(&record);
+                let admission = admit(&record, occupancy, &door.settings.limits);
+                return answer_for(&request.method, admission, agent);
+            }
+            Err(refusal) => refusal,
+        };
+        door.settings.metrics.refused(&refusal);
+        answer::refuse(&refusal, agent)
+    }
+
+    fn route_to_call(self: &Arc<Self>, now: Instant, id: InviteId, event: Event) {
+        let ended = matches!(event, Event::Ended { .. });
+        let mailbox = if ended {
+            self.calls.remove(&id).map(|(_, mailbox)| mailbox)
+        } else {
+            self.calls.get(&id).map(|entry| Arc::clone(&entry))
+        };
+        let message = Message::Sip {
+            event,
+            guarded: None,
+        };
+        let Some(mailbox) = mailbox else {
+            return self.turn_away(now, NotTaken::Closed(Box::new(message)));
+        };
+        if ended {
+            mailbox.forget_call(id);
+        } else if let Message::Sip {
+            event: Event::Answered { .. },
+            ..
+        } = &message
+        {
+            mailbox.move_call(id, CallStage::Answered);
+        }
+        if let Err(not_taken) = mailbox.push(message) {
+            self.turn_away(now, not_taken);
+        }
+    }
+
+    /// A message no conference took: whoever waits for an answer gets one.
+    pub(super) fn turn_away(self: &Arc<Self>, now: Instant, not_taken: NotTaken) {
+        let (message, full) = match not_taken {
+            NotTaken::Full(message) => (*message, true),
+            NotTaken::Closed(message) => (*message, false),
+        };
+        if full {
+            self.door().settings.metrics.mailbox_full.inc();
+        }
+        match message {
+            Message::Sip { event, guarded } => self.turn_away_event(now, event, guarded, full),
+            Message::Command(_, answer) => {
+                let error = if full {
+                    CommandError::Busy
+                } else {
+                    CommandError::Ending
+                };
+                // Who does not wait any more needs no answer.
+                drop(answer.send(Err(error)));
+            }
+            Message::Placed(_, Some(id)) => {
+                let reason = DisconnectReason::ConferenceEnded.header().into();
+                self.act(NOBODY, SipAction::Cancel { id, reason });
+            }
+            Message::Placed(_, None)
+            | Message::Mcu(..)
+            | Message::Drain(_)
+            | Message::Inspect(_) => {}
+        }
+    }
+
+    fn turn_away_event(
+        self: &Arc<Self>,
+        now: Instant,
+        event: Event,
+        guarded: Option<IpAddr>,
+        full: bool,
+    ) {
+        if let Some(source) = guarded {
+            self.door()
+                .guard
+                .handle_outcome(now, source.into(), PinOutcome::Wrong(0));
+        }
+        let busy = self.busy();
+        let gone = || Answer::new(StatusCode::CALL_DOES_NOT_EXIST);
+        match event {
+            Event::Invite { id, flow, .. } if full => {
+                self.refuse(id, flow.remote.ip().to_canonical(), busy);
+            }
+            // The conference it was meant for is over: the name may be called again.
+            Event::Invite { id, request, flow } => self.route_invite(now, id, request, flow),
+            Event::Request { tx, request, flow } if !full => {
+                self.route_request(now, tx, request, flow);
+            }
+            Event::Modify { tx, .. } | Event::Pracked { tx: Some(tx), .. } => {
+                let answer = if full { self.busy_answer() } else { gone() };
+                self.act(NOBODY, SipAction::RespondModify { tx, answer });
+            }
+            Event::InDialog { tx, .. } | Event::Request { tx, .. } => {
+                let answer = if full { self.busy_answer() } else { gone() };
+                self.act(NOBODY, SipAction::Respond { tx, answer });
+            }
+            // Answered after the conference that called was over.
+            Event::Answered { id, .. } => {
+                let reason = DisconnectReason::ConferenceEnded.header().into();
+                self.act(NOBODY, SipAction::Bye { id, reason });
+            }
+            Event::Cancelled { .. }
+            | Event::Pracked { tx: None, .. }
+            | Event::Acked { .. }
+            | Event::Progress { .. }
+            | Event::Modified { .. }
+            | Event::Response { .. }
+            | Event::Ended { .. } => {}
+        }
+    }
+
+    fn busy(&self) -> Refusal {
+        Refusal::Busy(self.door().settings.limits.retry_after)
+    }
+
+    fn busy_answer(&self) -> Answer {
+        answer::refuse(&self.busy(), &self.door().settings.agent)
+    }
+
+    fn refuse(&self, id: InviteId, source: IpAddr, refusal: Refusal) {
+        let answer = {
+            let door = self.door();
+            door.settings.metrics.refused(&refusal);
+            answer::refuse(&refusal, &door.settings.agent)
+        };
+        self.act(NOBODY, SipAction::Reject { id, answer });
+        let event = ConferenceEvent::Refused {
+            source: Some(source),
+            refusal,
+        };
+        self.connections.events.event(NOBODY, &event);
+    }
+}
