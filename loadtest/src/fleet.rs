@@ -90,6 +90,14 @@ pub struct Phone {
     network: Option<Netem>,
     period: Duration,
     sending: bool,
+    unplugged: bool,
+}
+
+impl Phone {
+    /// Pulls the plug, or puts it back: nothing is sent any more, nothing that comes is read.
+    pub fn unplug(&mut self, unplugged: bool) {
+        self.unplugged = unplugged;
+    }
 }
 
 /// How well the generator kept its own time.
@@ -186,6 +194,7 @@ impl Fleet {
             rtp,
             rtcp,
             sending: false,
+            unplugged: false,
         });
         Ok(number)
     }
@@ -324,6 +333,7 @@ impl Fleet {
             };
             phone.sender.next_packet(now, packet);
             match &mut phone.network {
+                _ if phone.unplugged => {}
                 None => {
                     phone.rtp.send_to(packet, to);
                 }
@@ -391,6 +401,9 @@ impl Fleet {
         };
         let mut out = Vec::new();
         while let Some((length, arrival)) = phone.sip.receive(buffer) {
+            if phone.unplugged {
+                continue;
+            }
             let Some(message) = buffer.get(..length).and_then(Message::parse) else {
                 continue;
             };
@@ -421,7 +434,7 @@ impl Fleet {
     fn handle_timers(&mut self, now: Moment) {
         let mut out = Vec::new();
         for phone in &mut self.phones {
-            if phone.call.next_timeout().is_some_and(|when| when <= now) {
+            if !phone.unplugged && phone.call.next_timeout().is_some_and(|when| when <= now) {
                 phone.call.handle_timeout(now, &mut out);
                 for text in out.drain(..) {
                     phone.sip.send_to(text.as_bytes(), self.server);

@@ -87,3 +87,8 @@ fn options() {
 fn digits_by_info() {
     passes("info-dtmf.xml", |_| {});
 }
+
+#[test]
+fn session_timers() {
+    passes("session-timer.xml", |_| {});
+}
