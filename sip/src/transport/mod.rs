@@ -33,7 +33,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use streams::{StreamEvent, Streams};
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 use udp::Datagrams;
 
 /// What arrived.
@@ -53,7 +53,8 @@ pub struct Transports {
     datagrams: Vec<Datagrams>,
     streams: Streams,
     listening: Vec<Listen>,
-    accepting: Vec<AbortHandle>,
+    /// The tasks of the listeners; they end with it.
+    accepting: JoinSet<()>,
     scratch: Box<[u8]>,
     linger: Duration,
 }
@@ -74,7 +75,7 @@ impl Transports {
             datagrams: Vec::new(),
             streams: Streams::new(first_stream, limits, shell, metrics.clone()),
             listening: Vec::new(),
-            accepting: Vec::new(),
+            accepting: JoinSet::new(),
             scratch: vec![0; DATAGRAM_OCTETS].into(),
             linger: shell.linger,
         };
@@ -105,7 +106,7 @@ impl Transports {
         self.listening.push(Listen { addr, ..listen });
         let failures = metrics.accept_failures.clone();
         let accept = accept::accept(listen.transport, listener, self.streams.news(), failures);
-        self.accepting.push(tokio::spawn(accept).abort_handle());
+        self.accepting.spawn(accept);
         Ok(())
     }
 
@@ -182,7 +183,7 @@ impl Transports {
 
     /// Takes no new connections from now on; those that are open stay.
     pub fn stop_accepting(&mut self) {
-        self.accepting.drain(..).for_each(|task| task.abort());
+        self.accepting.abort_all();
     }
 
     /// Stops accepting, writes what is queued and closes everything, within twice

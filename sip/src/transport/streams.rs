@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -226,7 +226,7 @@ impl Streams {
         stream: TcpStream,
         remote: SocketAddr,
     ) -> io::Result<()> {
-        let source = remote.ip();
+        let source = source_of(remote.ip());
         let of_source = self.by_source.get(&source).copied().unwrap_or(0);
         let refusal = if self.open.len() >= self.connections {
             Some(Refusal::Total)
@@ -361,6 +361,15 @@ impl Streams {
     }
 }
 
+/// Whom a connection counts for. An IPv6 host chooses among 2^64 addresses of its network at will,
+/// so the network counts.
+fn source_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
 /// Connects in time and serves the connection, or ends it.
 async fn open(mut connection: Connection, connect_timeout: Duration) {
     let connecting = async {
@@ -392,3 +401,23 @@ async fn open(mut connection: Connection, connect_timeout: Duration) {
 
 /// News taken at once.
 const BATCH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::source_of;
+
+    #[test]
+    fn a_source_is_an_ipv4_address_or_an_ipv6_network() {
+        for (ip, source) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ] {
+            assert_eq!(
+                source_of(ip.parse().unwrap()),
+                source.parse::<std::net::IpAddr>().unwrap()
+            );
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The driver with real sockets on the loopback: an endpoint that answers and calls.
+
+#![cfg(feature = "shell")]
+
+#[cfg(test)]
+mod bed;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod stop;
