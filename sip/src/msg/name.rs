@@ -19,7 +19,21 @@ macro_rules! names {
             $(($long, HeaderName::$variant), $(($compact, HeaderName::$variant),)?)*
         ];
 
+        /// A number for each name, in the order above.
+        #[derive(Clone, Copy)]
+        enum Ordinal {
+            $($variant,)*
+        }
+
         impl HeaderName {
+            /// A bit of its own for each known name, none for others: sets of names.
+            pub(super) const fn bit(&self) -> u128 {
+                match self {
+                    $(Self::$variant => 1 << Ordinal::$variant as u32,)*
+                    Self::Other(_) => 0,
+                }
+            }
+
             /// The name in its registered spelling, or as received where it is not known here.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {

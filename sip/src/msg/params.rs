@@ -29,11 +29,18 @@ impl Params {
 
     /// Parameters of a header value: white space and quoted values are allowed.
     pub(crate) fn of_header(text: Text) -> Result<Self, Reason> {
-        let params = Self(text);
-        if params.0.is_empty() {
-            return Ok(params);
-        }
-        for piece in params.pieces() {
+        Self::check_header(text.as_bytes())?;
+        Ok(Self(text))
+    }
+
+    /// Parameters that were checked already.
+    pub(crate) const fn checked(text: Text) -> Self {
+        Self(text)
+    }
+
+    /// Whether [`Params::of_header`] would take them.
+    pub(crate) fn check_header(octets: &[u8]) -> Result<(), Reason> {
+        for piece in Pieces::of(octets) {
             let piece = piece?;
             if !scan::is_token(piece.name) {
                 return Err("Bad Parameter Name");
@@ -42,22 +49,19 @@ impl Params {
                 check_header_value(value)?;
             }
         }
-        Ok(params)
+        Ok(())
     }
 
-    /// Parameters of a URI: no white space, escapes must be whole.
-    pub(crate) fn of_uri(text: Text) -> Result<Self, Reason> {
-        let params = Self(text);
-        if params.0.is_empty() {
-            return Ok(params);
-        }
-        for piece in params.pieces() {
+    /// Whether they can stand in a URI: no empty names or values. (That there is no white space
+    /// and every escape is whole was checked of the whole URI.)
+    pub(crate) fn check_uri(octets: &[u8]) -> Result<(), Reason> {
+        for piece in Pieces::of(octets) {
             let piece = piece?;
             if piece.name.is_empty() || piece.value.is_some_and(<[u8]>::is_empty) {
                 return Err("Empty URI Parameter");
             }
         }
-        Ok(params)
+        Ok(())
     }
 
     /// The value of a parameter as spelled, empty for a flag; `None` if it is absent.
@@ -128,7 +132,7 @@ impl Params {
 
     /// All, in their order.
     pub fn iter(&self) -> impl Iterator<Item = Param<'_>> {
-        self.pieces().filter_map(Result::ok)
+        Pieces::of(self.0.as_bytes()).filter_map(Result::ok)
     }
 
     /// Whether there are none.
@@ -147,13 +151,6 @@ impl Params {
         self.iter()
             .find(|param| param.name.eq_ignore_ascii_case(name.as_bytes()))
     }
-
-    fn pieces(&self) -> Pieces<'_> {
-        let rest = scan::trim_start(self.0.as_bytes());
-        Pieces {
-            rest: rest.strip_prefix(b";"),
-        }
-    }
 }
 
 impl fmt::Display for Params {
@@ -164,6 +161,14 @@ impl fmt::Display for Params {
 
 struct Pieces<'a> {
     rest: Option<&'a [u8]>,
+}
+
+impl<'a> Pieces<'a> {
+    fn of(octets: &'a [u8]) -> Self {
+        Self {
+            rest: scan::trim_start(octets).strip_prefix(b";"),
+        }
+    }
 }
 
 impl<'a> Iterator for Pieces<'a> {

@@ -7,7 +7,7 @@ use super::name::HeaderName;
 use super::scan;
 use super::status::StatusCode;
 use super::text::Text;
-use super::typed::Via;
+use super::typed::HopRef;
 use super::uri::{Scheme, Uri, UriError};
 use super::validate;
 use crate::limits::Limits;
@@ -347,10 +347,9 @@ fn check(request: &Request) -> Result<(), MalformedReason> {
 /// The answer to a request that cannot be taken. None to ACK (RFC 3261 §17.1.1.3), none where no
 /// Via says that somebody waits for one.
 fn refuse(reason: MalformedReason, headers: &Headers, is_ack: bool) -> Malformed {
-    let hop = headers.get(&HeaderName::Via).map(|via| {
-        let end = memchr::memchr(b',', via.as_bytes()).unwrap_or(via.len());
-        Via::parse_hop(&via.slice_of(via.as_bytes().split_at(end).0))
-    });
+    let hop = headers
+        .get(&HeaderName::Via)
+        .map(|via| HopRef::read(scan::split_once(via.as_bytes(), b',').0));
     if is_ack || !matches!(hop, Some(Ok(_))) {
         return Malformed::silent(reason);
     }

@@ -5,7 +5,7 @@ use crate::msg::name::HeaderName;
 use crate::msg::params::Params;
 use crate::msg::scan::{self, Reason};
 use crate::msg::text::Text;
-use crate::msg::uri::{Uri, UriError};
+use crate::msg::uri::{Uri, UriError, UriRef};
 use smallvec::SmallVec;
 use std::fmt;
 
@@ -49,53 +49,14 @@ impl NameAddr {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(text: &Text) -> Result<Self, &'static str> {
-        let octets = scan::trim(text.as_bytes());
-        if octets.is_empty() {
-            return Err(MISSING);
-        }
-        let (display, rest) = if octets.first() == Some(&b'"') {
-            let (quoted, rest) = scan::split_quoted(octets)?;
-            let rest = scan::trim_start(rest)
-                .strip_prefix(b"<")
-                .ok_or("Missing Angle Bracket")?;
-            (Some(scan::unquote(quoted).into_owned()), rest)
-        } else {
-            match scan::find_outside_quotes(octets, b"<")? {
-                None => return Self::parse_bare(text, octets),
-                Some(at) => {
-                    let (display, rest) = octets.split_at(at);
-                    (
-                        read_display(scan::trim(display))?,
-                        rest.get(1..).unwrap_or_default(),
-                    )
-                }
-            }
-        };
-        let (uri, params) = scan::split_once(rest, b'>');
-        let params = scan::trim(params.ok_or("Missing Angle Bracket")?);
-        if !matches!(params.first(), None | Some(b';')) {
-            return Err("Text After Angle Bracket");
-        }
+        let address = AddressRef::read(text.as_bytes())?;
+        let spelled = text.slice_of(address.spelled);
         Ok(Self {
-            display,
-            uri: Uri::from_text(text.slice_of(uri)).map_err(uri_reason)?,
-            params: Params::of_header(text.slice_of(params))?,
-        })
-    }
-
-    /// `addr-spec`: a semicolon starts header parameters, and a URI with a comma, a question mark
-    /// or a semicolon of its own must be in angle brackets (RFC 3261 §20).
-    fn parse_bare(text: &Text, octets: &[u8]) -> Result<Self, Reason> {
-        let start = memchr::memchr(b';', octets).unwrap_or(octets.len());
-        let (uri, params) = octets.split_at(start);
-        let uri = scan::trim(uri);
-        if uri.iter().any(|octet| matches!(octet, b'?' | b',')) {
-            return Err("URI Needs Angle Brackets");
-        }
-        Ok(Self {
-            display: None,
-            uri: Uri::from_text(text.slice_of(uri)).map_err(uri_reason)?,
-            params: Params::of_header(text.slice_of(params))?,
+            display: address
+                .display
+                .map(|display| scan::unquote(display).into_owned()),
+            uri: Uri::from_parts(address.uri.share(text), spelled),
+            params: Params::checked(text.slice_of(address.params)),
         })
     }
 
@@ -261,16 +222,81 @@ impl Headers {
     }
 }
 
+/// An address, borrowed: what the checks of a message need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AddressRef<'a> {
+    /// With its quotes, if it has some.
+    display: Option<&'a [u8]>,
+    uri: UriRef<'a>,
+    spelled: &'a [u8],
+    params: &'a [u8],
+}
+
+impl<'a> AddressRef<'a> {
+    /// Reads one address.
+    pub(crate) fn read(octets: &'a [u8]) -> Result<Self, Reason> {
+        let octets = scan::trim(octets);
+        let (display, rest) = match octets.first() {
+            None => return Err(MISSING),
+            Some(b'<') => (None, octets.get(1..).unwrap_or_default()),
+            Some(b'"') => {
+                let (quoted, rest) = scan::split_quoted(octets)?;
+                let rest = scan::trim_start(rest).strip_prefix(b"<");
+                (Some(quoted), rest.ok_or("Missing Angle Bracket")?)
+            }
+            Some(_) => match scan::find_outside_quotes(octets, b"<")? {
+                None => return Self::read_bare(octets),
+                Some(at) => {
+                    let (display, rest) = octets.split_at(at);
+                    let display = scan::trim(display);
+                    check_display(display)?;
+                    (Some(display), rest.get(1..).unwrap_or_default())
+                }
+            },
+        };
+        let (uri, params) = scan::split_once(rest, b'>');
+        let params = scan::trim(params.ok_or("Missing Angle Bracket")?);
+        if !matches!(params.first(), None | Some(b';')) {
+            return Err("Text After Angle Bracket");
+        }
+        Self::with(display, uri, params)
+    }
+
+    /// `addr-spec`: a semicolon starts header parameters, and a URI with a comma, a question mark
+    /// or a semicolon of its own must be in angle brackets (RFC 3261 §20).
+    fn read_bare(octets: &'a [u8]) -> Result<Self, Reason> {
+        let start = memchr::memchr(b';', octets).unwrap_or(octets.len());
+        let (uri, params) = octets.split_at(start);
+        let uri = scan::trim(uri);
+        if memchr::memchr2(b'?', b',', uri).is_some() {
+            return Err("URI Needs Angle Brackets");
+        }
+        Self::with(None, uri, params)
+    }
+
+    fn with(
+        display: Option<&'a [u8]>,
+        spelled: &'a [u8],
+        params: &'a [u8],
+    ) -> Result<Self, Reason> {
+        Params::check_header(params)?;
+        Ok(Self {
+            display,
+            uri: UriRef::read(spelled).map_err(uri_reason)?,
+            spelled,
+            params,
+        })
+    }
+}
+
 /// An unquoted display name: tokens with white space between them, and, generously, UTF-8.
-fn read_display(display: &[u8]) -> Result<Option<String>, Reason> {
+fn check_display(display: &[u8]) -> Result<(), Reason> {
     let legal = |&octet: &u8| scan::is_token_octet(octet) || scan::is_space(octet) || octet >= 0x80;
-    if !display.iter().all(legal) {
-        return Err("Unquoted Display Name");
+    if display.iter().all(legal) {
+        Ok(())
+    } else {
+        Err("Unquoted Display Name")
     }
-    if display.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(String::from_utf8_lossy(display).into_owned()))
 }
 
 const fn uri_reason(error: UriError) -> Reason {

@@ -32,6 +32,9 @@ pub use session::{Refresher, Replaces, SessionExpires};
 pub use tokens::Tokens;
 pub use via::Via;
 
+pub(super) use address::AddressRef;
+pub(super) use via::HopRef;
+
 use super::header::{HeaderError, Headers, MISSING};
 use super::name::HeaderName;
 use super::scan;
@@ -81,7 +84,7 @@ impl Headers {
             for element in scan::Elements::of(value.as_bytes()) {
                 let item = element.and_then(|element| match element {
                     [] if gaps => Ok(None),
-                    [] => Err("Empty List Element"),
+                    [] => Err(EMPTY_ELEMENT),
                     _ => read(&value.slice_of(element)).map(Some),
                 });
                 list.extend(item.map_err(|reason| HeaderError::new(name.clone(), reason))?);
@@ -90,3 +93,6 @@ impl Headers {
         Ok(list)
     }
 }
+
+/// Between two commas, or before or after one, where an element must be.
+pub(super) const EMPTY_ELEMENT: scan::Reason = "Empty List Element";

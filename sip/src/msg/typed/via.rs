@@ -5,7 +5,7 @@ use crate::msg::name::HeaderName;
 use crate::msg::params::Params;
 use crate::msg::scan::{self, Reason};
 use crate::msg::text::Text;
-use crate::msg::uri::{Host, read_hostport};
+use crate::msg::uri::{Host, HostRef, read_hostport};
 use smallvec::SmallVec;
 use std::fmt;
 use std::net::IpAddr;
@@ -40,46 +40,14 @@ impl Via {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(text: &Text) -> Result<Self, &'static str> {
-        let (mut via, version, params) = Self::parse_hop(text)?;
-        if version != "2.0" {
-            return Err("Bad Protocol");
-        }
-        via.params = Params::of_header(params)?;
-        Ok(via)
-    }
-
-    /// The part before the parameters, the version of the protocol, and the parameters unread.
-    /// It is enough to know that somebody waits for an answer.
-    pub(crate) fn parse_hop(text: &Text) -> Result<(Self, Text, Text), Reason> {
-        let octets = scan::trim(text.as_bytes());
-        let start = memchr::memchr(b';', octets).unwrap_or(octets.len());
-        let (hop, params) = octets.split_at(start);
-        let (protocol, rest) = scan::split_once(hop, b'/');
-        let (version, rest) = scan::split_once(rest.ok_or("Bad Protocol")?, b'/');
-        if !scan::trim(protocol).eq_ignore_ascii_case(b"SIP") {
-            return Err("Bad Protocol");
-        }
-        let rest = scan::trim(rest.ok_or("Missing Transport")?);
-        let end = rest
-            .iter()
-            .position(|&octet| scan::is_space(octet))
-            .ok_or("Missing Sent-By")?;
-        let (transport, sent_by) = rest.split_at(end);
-        if !scan::is_token(transport) {
-            return Err("Bad Transport");
-        }
-        let (host, port) = read_hostport(text, scan::trim(sent_by)).map_err(|_| "Bad Sent-By")?;
-        let via = Self {
-            transport: text.slice_of(transport),
-            host,
-            port,
-            params: Params::new(),
-        };
-        Ok((
-            via,
-            text.slice_of(scan::trim(version)),
-            text.slice_of(params),
-        ))
+        let hop = HopRef::read(text.as_bytes())?;
+        hop.check()?;
+        Ok(Self {
+            transport: text.slice_of(hop.transport),
+            host: hop.host.share(text),
+            port: hop.port,
+            params: Params::checked(text.slice_of(hop.params)),
+        })
     }
 
     /// The branch (RFC 3261 §8.1.1.7).
@@ -220,6 +188,56 @@ impl Headers {
                 *value = Text::from([via.to_text().as_bytes(), rest].concat());
             }
         }
+    }
+}
+
+/// A Via value, borrowed: what the checks of a message need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HopRef<'a> {
+    version: &'a [u8],
+    transport: &'a [u8],
+    host: HostRef<'a>,
+    port: Option<u16>,
+    params: &'a [u8],
+}
+
+impl<'a> HopRef<'a> {
+    /// Reads the part before the parameters, of any version of SIP. That is enough to know that
+    /// somebody waits for an answer.
+    pub(crate) fn read(octets: &'a [u8]) -> Result<Self, Reason> {
+        let octets = scan::trim(octets);
+        let start = memchr::memchr(b';', octets).unwrap_or(octets.len());
+        let (hop, params) = octets.split_at(start);
+        let (protocol, rest) = scan::split_once(hop, b'/');
+        let (version, rest) = scan::split_once(rest.ok_or("Bad Protocol")?, b'/');
+        if !scan::trim(protocol).eq_ignore_ascii_case(b"SIP") {
+            return Err("Bad Protocol");
+        }
+        let rest = scan::trim(rest.ok_or("Missing Transport")?);
+        let end = rest
+            .iter()
+            .position(|&octet| scan::is_space(octet))
+            .ok_or("Missing Sent-By")?;
+        let (transport, sent_by) = rest.split_at(end);
+        if !scan::is_token(transport) {
+            return Err("Bad Transport");
+        }
+        let (host, port) = read_hostport(scan::trim(sent_by)).map_err(|_| "Bad Sent-By")?;
+        Ok(Self {
+            version: scan::trim(version),
+            transport,
+            host,
+            port,
+            params,
+        })
+    }
+
+    /// Checks what [`HopRef::read`] leaves open.
+    pub(crate) fn check(&self) -> Result<(), Reason> {
+        if self.version != b"2.0" {
+            return Err("Bad Protocol");
+        }
+        Params::check_header(self.params)
     }
 }
 

@@ -1,5 +1,10 @@
 //! URIs: `sip:`, `sips:`, `tel:` and whatever else stands where a URI may stand.
 
+mod equal;
+mod read;
+
+pub(crate) use read::{HostRef, UriRef, read_hostport};
+
 use super::params::Params;
 use super::scan;
 use super::text::Text;
@@ -108,20 +113,19 @@ impl Uri {
     /// # Errors
     /// What is wrong with it.
     pub fn from_text(text: Text) -> Result<Self, UriError> {
-        let octets = text.as_bytes();
-        check_octets(octets)?;
-        let (scheme, rest) = scan::split_once(octets, b':');
-        let rest = rest.ok_or(UriError::Scheme)?;
-        let scheme = read_scheme(&text, scheme)?;
-        let parts = match scheme {
-            Scheme::Sip | Scheme::Sips => read_sip(&text, scheme, rest)?,
-            Scheme::Tel => read_tel(&text, rest)?,
-            Scheme::Other(_) => opaque(&text, scheme, rest)?,
-        };
+        let parts = UriRef::read(text.as_bytes())?.share(&text);
         Ok(Self {
             parts,
             spelled: Some(text),
         })
+    }
+
+    /// Parts that were read from this spelling.
+    pub(crate) const fn from_parts(parts: UriParts, spelled: Text) -> Self {
+        Self {
+            parts,
+            spelled: Some(spelled),
+        }
     }
 
     /// `sip:user@host` or `sip:host`. The user is escaped here where it needs it.
@@ -182,12 +186,12 @@ impl Uri {
             return self.parts == other.parts;
         }
         self.scheme == other.scheme
-            && same_escaped(self.user.as_ref(), other.user.as_ref(), false)
-            && same_escaped(self.password.as_ref(), other.password.as_ref(), false)
+            && equal::escaped(self.user.as_ref(), other.user.as_ref())
+            && equal::escaped(self.password.as_ref(), other.password.as_ref())
             && self.host.equivalent(&other.host)
             && self.port == other.port
-            && same_params(&self.params, &other.params)
-            && same_headers(self.headers.as_ref(), other.headers.as_ref())
+            && equal::params(&self.params, &other.params)
+            && equal::headers(self.headers.as_ref(), other.headers.as_ref())
     }
 }
 
@@ -314,25 +318,7 @@ impl Host {
     /// # Errors
     /// [`UriError::Host`] or [`UriError::Ipv6`].
     pub fn parse(text: &Text) -> Result<Self, UriError> {
-        let octets = text.as_bytes();
-        if let Some(inner) = octets.strip_prefix(b"[") {
-            let inner = inner.strip_suffix(b"]").ok_or(UriError::Ipv6)?;
-            let address = std::str::from_utf8(inner).map_err(|_| UriError::Ipv6)?;
-            return address.parse().map(Self::V6).map_err(|_| UriError::Ipv6);
-        }
-        let legal =
-            |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
-        if octets.is_empty() || !octets.iter().all(legal) {
-            return Err(UriError::Host);
-        }
-        if octets
-            .iter()
-            .all(|octet| octet.is_ascii_digit() || *octet == b'.')
-        {
-            let address = text.to_str().ok_or(UriError::Host)?;
-            return address.parse().map(Self::V4).map_err(|_| UriError::Host);
-        }
-        Ok(Self::Name(text.clone()))
+        Ok(HostRef::read(text.as_bytes())?.share(text))
     }
 
     /// The address, if it is one.
@@ -378,121 +364,6 @@ impl fmt::Display for Host {
     }
 }
 
-fn check_octets(octets: &[u8]) -> Result<(), UriError> {
-    if octets.is_empty() {
-        return Err(UriError::Empty);
-    }
-    for &octet in octets {
-        match octet {
-            b' ' | b'\t' => return Err(UriError::WhiteSpace),
-            b'<' | b'>' => return Err(UriError::Angle),
-            b'"' | b'\\' | 0..0x20 | 0x7f => return Err(UriError::Character),
-            _ => {}
-        }
-    }
-    if scan::escapes_are_whole(octets) {
-        Ok(())
-    } else {
-        Err(UriError::Escape)
-    }
-}
-
-fn read_scheme(text: &Text, scheme: &[u8]) -> Result<Scheme, UriError> {
-    if scheme.eq_ignore_ascii_case(b"sip") {
-        return Ok(Scheme::Sip);
-    }
-    if scheme.eq_ignore_ascii_case(b"sips") {
-        return Ok(Scheme::Sips);
-    }
-    if scheme.eq_ignore_ascii_case(b"tel") {
-        return Ok(Scheme::Tel);
-    }
-    let legal = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.');
-    if scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(legal) {
-        Ok(Scheme::Other(text.slice_of(scheme)))
-    } else {
-        Err(UriError::Scheme)
-    }
-}
-
-/// `SIP-URI` and `SIPS-URI` (RFC 3261 §25.1). Everything before the `@` is the user, also `;` and `?`.
-fn read_sip(text: &Text, scheme: Scheme, rest: &[u8]) -> Result<UriParts, UriError> {
-    let (user, password, rest) = match scan::split_once(rest, b'@') {
-        (userinfo, Some(rest)) => {
-            let (user, password) = scan::split_once(userinfo, b':');
-            if user.is_empty() {
-                return Err(UriError::User);
-            }
-            (
-                Some(text.slice_of(user)),
-                password.map(|part| text.slice_of(part)),
-                rest,
-            )
-        }
-        (rest, None) => (None, None, rest),
-    };
-    let (rest, headers) = scan::split_once(rest, b'?');
-    let start = memchr::memchr(b';', rest).unwrap_or(rest.len());
-    let (hostport, params) = rest.split_at(start);
-    let (host, port) = read_hostport(text, hostport)?;
-    Ok(UriParts {
-        scheme,
-        user,
-        password,
-        host,
-        port,
-        params: Params::of_uri(text.slice_of(params)).map_err(|_| UriError::Param)?,
-        headers: headers.map(|headers| text.slice_of(headers)),
-    })
-}
-
-/// `hostport`; white space around the colon is the caller's business.
-pub(crate) fn read_hostport(text: &Text, hostport: &[u8]) -> Result<(Host, Option<u16>), UriError> {
-    let end = if hostport.first() == Some(&b'[') {
-        memchr::memchr(b']', hostport).ok_or(UriError::Ipv6)? + 1
-    } else {
-        memchr::memchr(b':', hostport).unwrap_or(hostport.len())
-    };
-    let (host, port) = hostport.split_at(end);
-    let host = Host::parse(&text.slice_of(scan::trim(host)))?;
-    let port = match scan::trim(port).split_first() {
-        None => None,
-        Some((b':', digits)) => {
-            let number = scan::number(scan::trim(digits)).map_err(|_| UriError::Port)?;
-            Some(u16::try_from(number).map_err(|_| UriError::Port)?)
-        }
-        Some(_) => return Err(UriError::Host),
-    };
-    Ok((host, port))
-}
-
-/// RFC 3966.
-fn read_tel(text: &Text, rest: &[u8]) -> Result<UriParts, UriError> {
-    let start = memchr::memchr(b';', rest).unwrap_or(rest.len());
-    let (number, params) = rest.split_at(start);
-    if number.is_empty() {
-        return Err(UriError::User);
-    }
-    let mut parts = opaque(text, Scheme::Tel, number)?;
-    parts.params = Params::of_uri(text.slice_of(params)).map_err(|_| UriError::Param)?;
-    Ok(parts)
-}
-
-fn opaque(text: &Text, scheme: Scheme, rest: &[u8]) -> Result<UriParts, UriError> {
-    if rest.is_empty() {
-        return Err(UriError::Empty);
-    }
-    Ok(UriParts {
-        scheme,
-        user: Some(text.slice_of(rest)),
-        password: None,
-        host: Host::Name(Text::default()),
-        port: None,
-        params: Params::new(),
-        headers: None,
-    })
-}
-
 fn escape_user(user: &str) -> String {
     let mut escaped = String::with_capacity(user.len());
     for &octet in user.as_bytes() {
@@ -504,49 +375,4 @@ fn escape_user(user: &str) -> String {
         }
     }
     escaped
-}
-
-fn same_escaped(a: Option<&Text>, b: Option<&Text>, ignore_case: bool) -> bool {
-    match (a, b) {
-        (None, None) => true,
-        (Some(a), Some(b)) => {
-            let (a, b) = (scan::unescape(a.as_bytes()), scan::unescape(b.as_bytes()));
-            if ignore_case {
-                a.eq_ignore_ascii_case(&b)
-            } else {
-                a == b
-            }
-        }
-        (None, Some(_)) | (Some(_), None) => false,
-    }
-}
-
-/// §19.1.4: a parameter in both must match; `user`, `ttl`, `method`, `maddr` and (by erratum and
-/// RFC 3263) `transport` in only one of them never match.
-fn same_params(a: &Params, b: &Params) -> bool {
-    const DECISIVE: [&str; 5] = ["transport", "user", "ttl", "method", "maddr"];
-    let both_match = a.iter().all(|param| {
-        let Ok(name) = std::str::from_utf8(param.name) else {
-            return true;
-        };
-        b.get(name).is_none_or(|value| {
-            let ours = scan::unescape(param.value.unwrap_or_default());
-            ours.eq_ignore_ascii_case(&scan::unescape(value.as_bytes()))
-        })
-    });
-    both_match && DECISIVE.iter().all(|name| a.has(name) == b.has(name))
-}
-
-/// §19.1.4: header components are never ignored; their order does not matter.
-fn same_headers(a: Option<&Text>, b: Option<&Text>) -> bool {
-    let sorted = |text: Option<&Text>| {
-        let octets = text.map(Text::as_bytes).unwrap_or_default();
-        let mut list: Vec<Vec<u8>> = octets
-            .split(|&octet| octet == b'&')
-            .map(|pair| scan::unescape(pair).to_ascii_lowercase())
-            .collect();
-        list.sort();
-        list
-    };
-    sorted(a) == sorted(b)
 }
