@@ -8,7 +8,7 @@ use crate::msg::text::Text;
 use crate::msg::uri::{Host, HostRef, read_hostport};
 use smallvec::SmallVec;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One hop of the way a response goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,27 +154,29 @@ impl Headers {
     /// leaving every other octet of it as it was spelled.
     ///
     /// `received` is added when sent-by is another host than the source, and always where `rport`
-    /// was asked for.
+    /// was asked for. A Via whose parameters are malformed is stamped too: its answer has to find
+    /// back.
     ///
     /// # Errors
-    /// Missing or malformed.
-    pub fn stamp_via(&mut self, source: std::net::SocketAddr) -> Result<(), HeaderError> {
-        let via = self.via()?;
-        let asked = via.rport() == Some(None);
+    /// Missing, or unreadable up to sent-by.
+    pub fn stamp_via(&mut self, source: SocketAddr) -> Result<(), HeaderError> {
+        let fault = |reason| HeaderError::new(HeaderName::Via, reason);
+        let value = self
+            .first_mut(&HeaderName::Via)
+            .ok_or_else(|| fault(MISSING))?;
+        let (first, rest) = split_first_element(value);
+        let hop = HopRef::read(first).map_err(fault)?;
+        let mut params = Params::checked(value.slice_of(hop.params));
+        let asked = params.get("rport").is_some_and(|port| port.is_empty());
         let address = source.ip().to_canonical();
-        if via.host.ip().map(|ip| ip.to_canonical()) == Some(address) && !asked {
+        if hop.host.ip().map(|ip| ip.to_canonical()) == Some(address) && !asked {
             return Ok(());
         }
-        let Some(value) = self.first_mut(&HeaderName::Via) else {
-            return Ok(());
-        };
-        let (hop, rest) = split_first_element(value);
-        let (spelled, _) = scan::split_once(hop, b';');
-        let mut params = via.params;
         params.set("received", Some(&address.to_string()));
         if asked {
             params.set("rport", Some(&source.port().to_string()));
         }
+        let (spelled, _) = scan::split_once(first, b';');
         *value = Text::from([spelled, params.as_bytes(), rest].concat());
         Ok(())
     }

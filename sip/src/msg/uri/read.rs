@@ -5,7 +5,7 @@ use super::{Host, Scheme, UriError, UriParts};
 use crate::msg::params::Params;
 use crate::msg::scan;
 use crate::msg::text::Text;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The parts of a URI, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +162,15 @@ impl<'a> HostRef<'a> {
             return Err(UriError::Host);
         }
         Ok(Self::Name(octets))
+    }
+
+    /// The address, if it is one.
+    pub(crate) const fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Name(_) => None,
+            Self::V4(address) => Some(IpAddr::V4(address)),
+            Self::V6(address) => Some(IpAddr::V6(address)),
+        }
     }
 
     /// The host, sharing the storage of the text that was read.
