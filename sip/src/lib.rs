@@ -12,6 +12,8 @@
 //! A body is octets and a media type: this crate reads neither SDP nor XML.
 
 pub mod dialog;
+#[cfg(feature = "shell")]
+pub mod driver;
 pub mod endpoint;
 pub mod frame;
 mod id;

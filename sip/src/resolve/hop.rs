@@ -99,14 +99,3 @@ fn transport(name: &str, secure: bool) -> Option<Transport> {
         .find(|(known, ..)| name.eq_ignore_ascii_case(known))?;
     if secure { secured } else { Some(plain) }
 }
-
-/// The port when none is given (RFC 3261 §19.1.2, RFC 7118 §5.2).
-#[must_use]
-pub fn default_port(transport: Transport) -> u16 {
-    match transport {
-        Transport::Udp | Transport::Tcp => 5060,
-        Transport::Tls => 5061,
-        Transport::Ws => 80,
-        Transport::Wss => 443,
-    }
-}

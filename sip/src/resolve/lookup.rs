@@ -10,7 +10,7 @@
 //! Without any SRV record the addresses of the name itself are asked for, with the default
 //! transport and port. Records we cannot follow are passed over.
 
-use super::hop::{HopHost, NextHop, default_port};
+use super::hop::{HopHost, NextHop};
 use super::srv::{Naptr, Srv, order};
 use crate::endpoint::{Target, Transport};
 use crate::transport::Listen;
@@ -108,7 +108,7 @@ impl Lookup {
     fn start(&mut self) -> bool {
         let transport = self.hop.default_transport();
         let chosen = self.hop.transport.is_some() || self.hop.port.is_some();
-        let port = self.hop.port.unwrap_or_else(|| default_port(transport));
+        let port = self.hop.port.unwrap_or_else(|| transport.default_port());
         match self.hop.host.clone() {
             HopHost::Numeric(ip) => {
                 self.push(Target {
@@ -219,7 +219,7 @@ impl Lookup {
         };
         if let Some(transport) = transport {
             self.hosts
-                .push_back((transport, name, default_port(transport)));
+                .push_back((transport, name, transport.default_port()));
         }
     }
 

@@ -14,7 +14,7 @@ mod hop;
 mod lookup;
 mod srv;
 
-pub use hop::{HopHost, NextHop, default_port};
+pub use hop::{HopHost, NextHop};
 pub use lookup::{Answer, Lookup, Policy, Question};
 pub use srv::{Naptr, Srv, order};
 
