@@ -10,7 +10,7 @@ use crate::policy::{Admission, admit};
 use crate::signalled_digit;
 use plenum_mcu::control::{Action, EndpointId};
 use plenum_sip::endpoint::{Answer, Flow, InviteId, ServerTxId};
-use plenum_sip::msg::{HeaderName, Method, Request, StatusCode};
+use plenum_sip::msg::{HeaderName, Method, Request, StatusCode, Text};
 use std::time::Instant;
 
 impl Focus {
@@ -114,17 +114,26 @@ pub(crate) fn answer_without_call(method: &Method, agent: &str) -> Answer {
         }
         Method::Message => {
             let text = "There is no text chat in this conference";
-            answer::warn(StatusCode::METHOD_NOT_ALLOWED, agent, text)
+            allowing(answer::warn(StatusCode::METHOD_NOT_ALLOWED, agent, text))
         }
         Method::Refer
         | Method::Register
         | Method::Publish
         | Method::Service
         | Method::Invite
-        | Method::Update => Answer::new(StatusCode::METHOD_NOT_ALLOWED),
+        | Method::Update => allowing(Answer::new(StatusCode::METHOD_NOT_ALLOWED)),
         Method::Extension(_) => Answer::new(StatusCode::NOT_IMPLEMENTED),
     }
 }
+
+/// RFC 3261 §21.4.6: a 405 says what is allowed.
+fn allowing(mut answer: Answer) -> Answer {
+    answer.headers.push(HeaderName::Allow, ALLOW);
+    answer
+}
+
+/// The methods a focus has an answer for, as long as it notifies nobody and takes no REFER.
+const ALLOW: Text = Text::from_static("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK");
 
 /// RFC 6086 §4.3.
 const BAD_INFO_PACKAGE: StatusCode = match StatusCode::new(469) {

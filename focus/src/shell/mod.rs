@@ -1,6 +1,7 @@
 //! The tokio shell: one actor per active conference, and the directory that finds them.
 //!
-//! The process connects four things: events of the SIP endpoint go into [`Directory::route`],
+//! [`SipUser`] makes the directory the transaction user of a SIP driver. Without it, the process
+//! connects four things: events of the SIP endpoint go into [`Directory::route`],
 //! reports of mixers into [`Directory::route_mcu`], actions come out of a [`SipSink`] and events of
 //! conferences out of an [`EventSink`]. None of these calls blocks.
 //!
@@ -10,6 +11,9 @@
 mod actor;
 mod mailbox;
 mod route;
+mod sip_user;
+
+pub use sip_user::{SipActions, SipUser, Wake};
 
 use crate::conference::Settings;
 use crate::factory::FocusFactory;

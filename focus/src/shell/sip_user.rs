@@ -1,0 +1,139 @@
+//! The focus as the transaction user of a SIP driver (RFC 3261 §5).
+//!
+//! Events go to the directory in the driver's own task. Actions come back from the actors through
+//! a queue of their own, of which the driver's queue carries the wake-up only, one at a time: what
+//! an actor says is never lost to a full queue, and there is no more of it than there were events.
+
+use super::{Directory, SipSink};
+use crate::output::SipAction;
+use plenum_mcu::control::ConferenceId;
+use plenum_sip::driver::{SipHandle, TransactionUser};
+use plenum_sip::endpoint::{CommandError, Endpoint, Event};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+/// The wake-up of a [`SipUser`]: actions wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wake;
+
+/// The actions on their way from the actors to the driver; the [`SipSink`] to give to the
+/// directory.
+#[derive(Debug, Default)]
+pub struct SipActions {
+    queue: Mutex<Queue>,
+    driver: OnceLock<SipHandle<Wake>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    actions: Vec<(ConferenceId, SipAction)>,
+    woken: bool,
+}
+
+impl SipActions {
+    /// Tells which driver to wake. Until then actions wait.
+    pub fn connect(&self, driver: SipHandle<Wake>) {
+        // A second driver would be a second endpoint, which knows none of the first one's calls.
+        drop(self.driver.set(driver));
+        let waiting = !self.lock().actions.is_empty();
+        if waiting {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        let Some(driver) = self.driver.get() else {
+            return;
+        };
+        let mut queue = self.lock();
+        if !queue.woken {
+            // A full queue means the driver is about to work; a stopped one has no calls.
+            queue.woken = driver.try_command(Wake).is_ok();
+        }
+    }
+
+    fn take(&self) -> Vec<(ConferenceId, SipAction)> {
+        let mut queue = self.lock();
+        queue.woken = false;
+        std::mem::take(&mut queue.actions)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SipSink for SipActions {
+    fn act(&self, conference: ConferenceId, action: SipAction) {
+        self.lock().actions.push((conference, action));
+        self.wake();
+    }
+}
+
+/// The transaction user to give to the driver.
+#[derive(Debug)]
+pub struct SipUser {
+    directory: Directory,
+    actions: Arc<SipActions>,
+}
+
+impl SipUser {
+    /// A transaction user for this directory, which must have `actions` as its [`SipSink`].
+    pub fn new(directory: Directory, actions: Arc<SipActions>) -> Self {
+        Self { directory, actions }
+    }
+
+    fn carry_out(&self, now: Instant, endpoint: &mut Endpoint) {
+        for (conference, action) in self.actions.take() {
+            if let Err(error) = self.act(now, endpoint, conference, action) {
+                match error {
+                    CommandError::Gone => {}
+                    CommandError::WrongState
+                    | CommandError::Pending
+                    | CommandError::BodyMissing
+                    | CommandError::BodyUnexpected
+                    | CommandError::BadStatus => {
+                        tracing::debug!(conference = conference.0, %error, "too late for SIP");
+                    }
+                }
+            }
+        }
+    }
+
+    fn act(
+        &self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        conference: ConferenceId,
+        action: SipAction,
+    ) -> Result<(), CommandError> {
+        match action {
+            SipAction::Accept { id, accept } => endpoint.accept(now, id, accept),
+            SipAction::Reject { id, answer } => endpoint.reject(now, id, answer),
+            SipAction::RespondModify { tx, answer } => {
+                endpoint.respond_modify(now, tx, answer.status, answer.body)
+            }
+            SipAction::Respond { tx, answer } => endpoint.respond_with(now, tx, answer),
+            SipAction::Invite { dial_out, invite } => {
+                let id = endpoint.invite(now, *invite);
+                self.directory.route_placed(conference, dial_out, Some(id));
+                Ok(())
+            }
+            SipAction::Cancel { id, reason: _ } => endpoint.cancel(now, id),
+            SipAction::Bye { id, reason } => endpoint.bye(now, id, Some(reason)),
+        }
+    }
+}
+
+impl TransactionUser for SipUser {
+    type Command = Wake;
+
+    fn handle_event(&mut self, now: Instant, endpoint: &mut Endpoint, event: Event) {
+        self.directory.route(event);
+        self.carry_out(now, endpoint);
+    }
+
+    fn handle_command(&mut self, now: Instant, endpoint: &mut Endpoint, _wake: Wake) {
+        self.carry_out(now, endpoint);
+    }
+}
