@@ -612,6 +612,23 @@ impl Endpoint {
         self.timers.set(Owner::Client(invite), Timer::Cancel, at);
     }
 
+    /// Nobody waits for this INVITE any more: it is cancelled where it may be, and bounded where a
+    /// provisional response has stopped its timer B.
+    pub(super) fn drop_invite(&mut self, now: Instant, id: ClientTxId) {
+        let Some(tx) = self.clients.get(id) else {
+            return;
+        };
+        match tx.machine {
+            Machine::Unsent => self.close_client(id),
+            Machine::Invite(ClientInvite::Proceeding) => self.send_cancel(now, id),
+            Machine::Invite(ClientInvite::Calling(_)) => {
+                let at = now + self.config.times.patience();
+                self.timers.set(Owner::Client(id), Timer::Cancel, at);
+            }
+            Machine::Invite(_) | Machine::NonInvite(_) => {}
+        }
+    }
+
     /// §9.1: no final response came for the cancelled INVITE; it is considered gone.
     fn give_up_cancelled(&mut self, now: Instant, id: ClientTxId) {
         if self.is_open(id) {

@@ -9,7 +9,7 @@ use super::{
     ServerTxId,
 };
 use crate::dialog::offer_answer::{Carrier, Meaning};
-use crate::dialog::{Hop, Order, Stage, Usage, route};
+use crate::dialog::{Hop, Modify, Order, Stage, Usage, route};
 use crate::id::hex;
 use crate::msg::{
     CSeq, HeaderName, Headers, Method, NameAddr, Request, Response, StatusCode, Text,
@@ -90,7 +90,7 @@ impl Endpoint {
             Some(Stage::Calling(calling)) => {
                 // The 2xx was lost, and its sender gave up waiting for the ACK.
                 let invite = calling.tx;
-                self.send_cancel(now, invite);
+                self.drop_invite(now, invite);
                 self.end(now, id, cause);
             }
             Some(Stage::Up(_)) | None => self.end(now, id, cause),
@@ -412,6 +412,9 @@ impl Endpoint {
                 half_open |= role == Some(ServerRole::Invite);
                 self.settle(sent.tx);
             }
+            if let Modify::Active(tx, _) = &up.modify {
+                self.drop_invite(now, *tx);
+            }
         }
         if half_open {
             self.half_open = self.half_open.saturating_sub(1);
@@ -427,7 +430,13 @@ impl Endpoint {
             Timer::Ringing => match self.usages.get(id).map(|usage| &usage.stage) {
                 Some(Stage::Incoming(_)) => self.on_ringing_out(now, id),
                 Some(Stage::Calling(_)) => self.cancel_for(now, id, EndCause::Unreachable),
-                Some(Stage::Up(_)) | None => {}
+                Some(Stage::Up(up)) => {
+                    // A re-INVITE that is answered with provisionals only.
+                    if let Modify::Active(tx, _) = up.modify {
+                        self.drop_invite(now, tx);
+                    }
+                }
+                None => {}
             },
             Timer::Reliable => self.on_reliable_timer(now, id),
             Timer::ReliableEnd => {

@@ -338,6 +338,8 @@ impl Endpoint {
             && let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut)
         {
             up.modify = Modify::Active(tx, modifying);
+            let bound = now + self.config.limits.ringing;
+            self.timers.set(Owner::Usage(id), Timer::Ringing, bound);
         }
         Ok(())
     }
@@ -361,7 +363,10 @@ impl Endpoint {
             return self.acknowledge_after_end(tx, &response);
         };
         let modifying = match std::mem::take(&mut up.modify) {
-            Modify::Active(active, modifying) if active == tx => modifying,
+            Modify::Active(active, modifying) if active == tx => {
+                self.timers.clear(Owner::Usage(id), Timer::Ringing);
+                modifying
+            }
             other @ (Modify::Active(..) | Modify::None | Modify::Waiting(_)) => {
                 up.modify = other;
                 return;
