@@ -61,10 +61,14 @@ pub(crate) struct Voice {
     pub(crate) on_bus: bool,
     /// The level of this tick, dBov, where it was learnt.
     pub(crate) level: Option<f32>,
+    /// It had a place in the last tick.
+    pub(crate) chosen: bool,
+    /// For how many ticks on end it has been decoded.
+    pub(crate) decoded: u8,
+    /// It begins to look like voice.
+    pub(crate) onset: bool,
     /// Only a decoder could tell the level.
     pub(crate) unknown: Option<plenum_media::leg::Hint>,
-    /// The peer's synchronisation source.
-    pub(crate) ssrc: Option<u32>,
 }
 
 impl<P> Endpoint<P> {

@@ -5,7 +5,7 @@
 //! for [`KEEP_TICKS`].
 
 use plenum_media::codec::Encoder;
-use plenum_media::negotiated::SendFormat;
+use plenum_media::negotiated::{Codec, SendFormat};
 use plenum_media::pcm::PcmFrame;
 use smallvec::SmallVec;
 
@@ -162,36 +162,35 @@ impl<S: Copy + PartialEq> EncodePlan<S> {
 /// An encoder that has heard what its listeners have.
 ///
 /// All encoders of a packet time divide the conference's ticks in the same places, so in the middle of
-/// a packet the new encoder is given that packet's earlier frames. At a boundary it is given a whole
-/// packet more, which is thrown away: the first packet it sends then predicts from the same sound the
-/// listener's decoder has just played.
+/// a packet the new encoder is given that packet's earlier frames. At a boundary it is given whole
+/// packets more, which are thrown away: the first packet it sends then predicts from the same sound the
+/// listener's decoder has just played. G.722 adapts slowest and gets all there is.
 pub fn primed<'a>(
     format: SendFormat,
     tick: u64,
     past: impl Iterator<Item = &'a PcmFrame>,
 ) -> Encoder {
     let mut encoder = Encoder::new(format);
-    let frames = frames_per_packet(format);
-    let phase = tick % frames;
-    let wanted = usize::try_from(if phase == 0 { frames } else { phase }).unwrap_or(1);
+    let frames = usize::try_from(frames_per_packet(format)).unwrap_or(1);
+    let phase = usize::try_from(tick % frames_per_packet(format)).unwrap_or(0);
     let past: SmallVec<[&PcmFrame; HISTORY]> = past.collect();
-    if phase != 0 && past.len() < wanted {
-        for _ in past.len()..wanted {
-            encoder.push(&PcmFrame::SILENCE, &mut |_, _| {});
-        }
+    let wanted = match format.codec {
+        _ if phase != 0 => phase,
+        Codec::G722 | Codec::Opus => past.len() / frames * frames,
+        Codec::Pcma | Codec::Pcmu if past.len() >= frames => frames,
+        Codec::Pcma | Codec::Pcmu => 0,
+    };
+    for _ in past.len()..wanted {
+        encoder.push(&PcmFrame::SILENCE, &mut |_, _| {});
     }
     for frame in past.iter().skip(past.len().saturating_sub(wanted)) {
         encoder.push(frame, &mut |_, _| {});
-    }
-    if phase == 0 && past.len() < wanted && frames > 1 {
-        // Too little is known to fill a packet; what was pushed must not shift the boundaries.
-        return Encoder::new(format);
     }
     encoder
 }
 
 /// How many past frames [`primed`] can use at most.
-pub const HISTORY: usize = 3;
+pub const HISTORY: usize = 6;
 
 /// After how many 20 ms ticks the packets of a format end together with a tick.
 pub const fn frames_per_packet(format: SendFormat) -> u64 {
@@ -214,7 +213,6 @@ pub const fn loss_class(percent: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plenum_media::negotiated::Codec;
     use proptest::prelude::*;
 
     fn format(codec: Codec, ptime_ms: u8) -> SendFormat {

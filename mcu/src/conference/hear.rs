@@ -9,10 +9,20 @@ use super::{McuConference, Work};
 use crate::audio::level::{self, SILENCE_DBOV};
 use crate::audio::mixer;
 use crate::control::{Digit, Report};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Voice};
 
-/// Legs whose packets look quiet are still looked at, so many a tick, in turn.
-const QUIET_PROBES: usize = 2;
+/// A leg is probed for so many ticks on end, and judged from the second on: the first frame out of a
+/// decoder that was idle comes far too quiet.
+const STINT: u8 = 3;
+/// What is probed in this order, each kind in turn from where the last tick stopped, and how many of
+/// a kind in a tick. Quiet packets are looked at too, for a hint can be wrong.
+const PROBES: [(Hint, usize); PROBE_KINDS] = [
+    (Hint::Voice, usize::MAX),
+    (Hint::Unclear, usize::MAX),
+    (Hint::Quiet, 2),
+];
+/// How many kinds of hints there are.
+pub(super) const PROBE_KINDS: usize = 3;
 
 impl<P> McuConference<P> {
     pub(super) fn hear(&mut self, now: Instant) {
@@ -38,7 +48,9 @@ impl<P> McuConference<P> {
             voice.frame = None;
             voice.on_bus = false;
             voice.level = None;
-            voice.unknown = None;
+            voice.chosen = self.speakers.is_chosen(slot);
+            let before = voice.unknown.take();
+            voice.onset = false;
             if !audible {
                 self.speakers.exclude(slot);
                 continue;
@@ -48,6 +60,7 @@ impl<P> McuConference<P> {
                 Activity::Level(below) => voice.level = Some(-f32::from(below)),
                 Activity::Unknown { hint } => {
                     voice.unknown = Some(hint);
+                    voice.onset = hint == Hint::Voice && before != Some(Hint::Voice);
                     unknown += 1;
                     continue;
                 }
@@ -58,26 +71,23 @@ impl<P> McuConference<P> {
         unknown
     }
 
-    /// Decodes some of the legs only a decoder can judge: the chosen, then those that look like voice,
-    /// then the unclear, then a few quiet ones, each kind in turn from where the last tick stopped.
+    /// Decodes some of the legs only a decoder can judge: the chosen, those whose stint has begun, those
+    /// that begin to look like voice, then [`PROBES`].
     fn probe(&mut self, now: Instant) {
-        let mut budget = self.limits.decodes_per_tick;
-        budget = budget.saturating_sub(self.probe_kind(now, usize::MAX, |slot, _, speakers| {
-            speakers.is_chosen(slot)
-        }));
-        let from = self.probe_from;
-        for (hint, most) in [
-            (Hint::Voice, usize::MAX),
-            (Hint::Unclear, usize::MAX),
-            (Hint::Quiet, QUIET_PROBES),
-        ] {
-            self.probe_from = from;
-            let wanted = budget.min(most);
-            budget -= self.probe_kind(now, wanted, |_, unknown, _| unknown == hint);
+        let (done, _) = self.probe_kind(now, 0, usize::MAX, |voice| voice.chosen);
+        let mut budget = self.limits.decodes_per_tick.saturating_sub(done);
+        let begun = |voice: &Voice| (1..STINT).contains(&voice.decoded);
+        budget -= self.probe_kind(now, 0, budget, begun).0;
+        budget -= self.probe_kind(now, 0, budget, |voice| voice.onset).0;
+        for (kind, (hint, most)) in PROBES.into_iter().enumerate() {
+            let from = self.probe_from.get(kind).copied().unwrap_or(0);
+            let wanted = |voice: &Voice| voice.unknown == Some(hint);
+            let (done, next) = self.probe_kind(now, from, budget.min(most), wanted);
+            budget -= done;
+            if let Some(from) = self.probe_from.get_mut(kind) {
+                *from = next;
+            }
         }
-        // The next tick goes on a full round's share further.
-        let share = self.limits.decodes_per_tick.max(1);
-        self.probe_from = (from + share) % self.slots.len().max(1);
         for (slot, endpoint) in self.slots.iter_mut().enumerate() {
             let Some(endpoint) = endpoint else { continue };
             if endpoint.voice.unknown.is_some() {
@@ -88,14 +98,17 @@ impl<P> McuConference<P> {
         }
     }
 
-    /// Decodes at most `most` legs of unknown level that are `wanted`, beginning at the probing cursor.
+    /// Decodes at most `most` legs of unknown level that are `wanted`, beginning at slot `from`.
+    /// Returns how many they were, and the slot after the last of them.
     fn probe_kind(
         &mut self,
         now: Instant,
+        from: usize,
         most: usize,
-        wanted: impl Fn(usize, Hint, &crate::audio::speaker::Speakers) -> bool,
-    ) -> usize {
-        let from = self.probe_from.min(self.slots.len());
+        wanted: impl Fn(&Voice) -> bool,
+    ) -> (usize, usize) {
+        let from = from.min(self.slots.len());
+        let mut next = from;
         let (before, after) = self.slots.split_at_mut(from);
         let after = (from..).zip(after.iter_mut());
         let mut done = 0;
@@ -104,20 +117,22 @@ impl<P> McuConference<P> {
                 break;
             }
             let Some(endpoint) = endpoint else { continue };
-            let Some(hint) = endpoint.voice.unknown else {
-                continue;
-            };
-            if endpoint.voice.frame.is_some() || !wanted(slot, hint, &self.speakers) {
+            let voice = &endpoint.voice;
+            if voice.unknown.is_none() || voice.frame.is_some() || !wanted(voice) {
                 continue;
             }
             let Some(frame) = self.frames.take(&mut endpoint.voice.frame) else {
                 continue;
             };
             pull(endpoint, now, frame, &mut self.work);
-            endpoint.voice.level = Some(level::dbov(frame));
+            // A decoder that saw nothing of the last tick has yet to find its footing.
+            if endpoint.voice.decoded > 0 {
+                endpoint.voice.level = Some(level::dbov(frame));
+            }
             done += 1;
+            next = slot + 1;
         }
-        done
+        (done, next)
     }
 
     /// Decodes who is heard, or was until now and must fade; lets everybody else's 20 ms pass.
@@ -125,16 +140,17 @@ impl<P> McuConference<P> {
         for (slot, endpoint) in self.slots.iter_mut().enumerate() {
             let Some(endpoint) = endpoint else { continue };
             let heard = self.speakers.is_chosen(slot) || endpoint.voice.gain != 0.0;
-            if endpoint.voice.frame.is_some() {
-                continue;
+            if endpoint.voice.frame.is_none() {
+                if !heard {
+                    endpoint.voice.decoded = 0;
+                    endpoint.leg.skip(now);
+                    continue;
+                }
+                if let Some(frame) = self.frames.take(&mut endpoint.voice.frame) {
+                    pull(endpoint, now, frame, &mut self.work);
+                }
             }
-            if !heard {
-                endpoint.leg.skip(now);
-                continue;
-            }
-            if let Some(frame) = self.frames.take(&mut endpoint.voice.frame) {
-                pull(endpoint, now, frame, &mut self.work);
-            }
+            endpoint.voice.decoded = endpoint.voice.decoded.saturating_add(1);
         }
     }
 
@@ -170,7 +186,7 @@ impl<P> McuConference<P> {
             voice.on_bus = true;
             mixer::add(&mut self.bus.sum, frame);
             self.bus.active = true;
-            if let Some(ssrc) = voice.ssrc {
+            if let Some(ssrc) = endpoint.leg.peer_ssrc() {
                 self.bus.sources.push((slot, ssrc));
             }
         }
@@ -218,9 +234,11 @@ impl<P> McuConference<P> {
                         digit: Digit(digit),
                     }),
                     LegEvent::Lost => self.reports.push(Report::MediaLost { endpoint: id }),
-                    LegEvent::SourceChanged(ssrc) => endpoint.voice.ssrc = Some(ssrc),
-                    // Signalling ends calls; media that comes back needs nobody's attention.
-                    LegEvent::Back | LegEvent::Bye | LegEvent::AddressChanged(_) => {}
+                    // Signalling ends calls; media that comes back or moves needs nobody's attention.
+                    LegEvent::Back
+                    | LegEvent::Bye
+                    | LegEvent::SourceChanged(_)
+                    | LegEvent::AddressChanged(_) => {}
                 }
             }
         }

@@ -80,8 +80,8 @@ pub struct McuConference<P> {
     /// For how many ticks each class's signal has been silent.
     quiet: [u32; CLASSES],
     music_at: usize,
-    /// Where probing goes on.
-    probe_from: usize,
+    /// Where probing goes on, by kind of hint.
+    probe_from: [usize; hear::PROBE_KINDS],
     frames: Frames,
     packet: Vec<u8>,
     reports: Vec<Report>,
@@ -133,7 +133,7 @@ impl<P> McuConference<P> {
             shared: [const { None }; CLASSES],
             quiet: [0; CLASSES],
             music_at: 0,
-            probe_from: 0,
+            probe_from: [0; hear::PROBE_KINDS],
             frames: Frames::default(),
             packet: Vec::with_capacity(1_500),
             reports: Vec::new(),

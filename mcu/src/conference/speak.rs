@@ -55,8 +55,8 @@ impl<P> McuConference<P> {
     /// Decides for everybody: which class, and whether a signal of one's own is needed.
     fn assign(&mut self, announced: bool) {
         let tick = self.tick;
-        let in_mix = |e: &&Box<Endpoint<P>>| e.stage == Stage::Mix;
-        let alone = self.slots.iter().flatten().filter(in_mix).take(2).count() < 2;
+        let stages = self.slots.iter().flatten().map(|e| e.stage);
+        let alone = stages.filter(|stage| *stage == Stage::Mix).take(2).count() < 2;
         self.count_quiet(announced);
         self.plan.begin(tick);
         for endpoint in self.slots.iter_mut().flatten() {

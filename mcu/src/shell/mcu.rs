@@ -476,10 +476,13 @@ impl Inner {
         };
         let address = address.ok_or(McuError::Overloaded("media addresses"))?;
         let opened = Sockets::open(pool, address, self.limits.socket_buffer, place);
-        opened.map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => McuError::Overloaded("media ports"),
-            // The only other things that can be lacking are descriptors and memory.
-            _ => McuError::Overloaded("sockets"),
+        opened.map_err(|error| {
+            if error.kind() == io::ErrorKind::AddrInUse {
+                return McuError::Overloaded("media ports");
+            }
+            // Descriptors or memory are lacking, or the address is not ours.
+            tracing::warn!(%error, "a media socket could not be opened");
+            McuError::Overloaded("sockets")
         })
     }
 

@@ -195,34 +195,26 @@ impl Worker {
             {
                 sockets.rtcp_mux = rtcp_mux;
             }
-            (result, mixer.drain_reports().collect::<Vec<_>>())
+            result
         });
-        let (result, reports) =
-            result.unwrap_or_else(|| (Err(McuError::Unknown("conference")), Vec::new()));
-        for report in reports {
-            self.report(conference, report);
-        }
+        let result = result.unwrap_or(Err(McuError::Unknown("conference")));
         if let Some(command) = command {
             self.report(conference, Report::Done { command, result });
         }
     }
 
     fn destroy(&mut self, conference: ConferenceId, command: CommandId, io: &mut Io) {
-        let reports = self.guarded(conference, |mixer| {
+        let ended = self.guarded(conference, |mixer| {
             for (endpoint, _) in mixer.quality() {
                 // It was there a moment ago, and nothing else can fail.
                 drop(mixer.handle(now(), Order::Remove { endpoint }, io));
             }
-            mixer.drain_reports().collect::<Vec<_>>()
         });
-        let result = match reports {
-            Some(_) => Ok(()),
+        let result = match ended {
+            Some(()) => Ok(()),
             None => Err(McuError::Unknown("conference")),
         };
         self.conferences.remove(&conference);
-        for report in reports.unwrap_or_default() {
-            self.report(conference, report);
-        }
         self.report(conference, Report::Done { command, result });
     }
 
@@ -235,16 +227,12 @@ impl Worker {
     fn tick_all(&mut self, io: &mut Io, skipped: u64, rtcp: bool) {
         let mut next = self.conferences.keys().next().copied();
         while let Some(conference) = next {
-            let reports = self.guarded(conference, |mixer| {
+            self.guarded(conference, |mixer| {
                 io.receive(mixer, rtcp);
                 let now = now();
                 mixer.skip(now, skipped);
                 mixer.tick(now, io);
-                mixer.drain_reports().collect::<Vec<_>>()
             });
-            for report in reports.unwrap_or_default() {
-                self.report(conference, report);
-            }
             let later = (
                 std::ops::Bound::Excluded(conference),
                 std::ops::Bound::Unbounded,
@@ -253,8 +241,8 @@ impl Worker {
         }
     }
 
-    /// Runs something on a conference. A panic ends the conference: it, its legs and its ports go, and
-    /// the focus is told.
+    /// Runs something on a conference and reports what came of it. A panic ends the conference: it, its
+    /// legs and its ports go, and the focus is told.
     fn guarded<T>(
         &mut self,
         conference: ConferenceId,
@@ -262,7 +250,14 @@ impl Worker {
     ) -> Option<T> {
         let hosted = self.conferences.get_mut(&conference)?;
         // The conference is never used again after a panic, so no broken state can be seen.
-        let result = catch_unwind(AssertUnwindSafe(|| run(&mut hosted.mixer)));
+        let sink = &self.sink;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let value = run(&mut hosted.mixer);
+            for report in hosted.mixer.drain_reports() {
+                sink(McuEvent { conference, report });
+            }
+            value
+        }));
         match result {
             Ok(value) => Some(value),
             Err(panic) => {
@@ -287,7 +282,7 @@ impl Worker {
         self.report(conference, Report::Failed { reason });
     }
 
-    fn report(&mut self, conference: ConferenceId, report: Report) {
+    fn report(&self, conference: ConferenceId, report: Report) {
         (self.sink)(McuEvent { conference, report });
     }
 
