@@ -29,7 +29,7 @@ use crate::endpoint::{ClientTxId, Flow, FlowId, Transport, Via};
 use crate::limits::Limits;
 use bytes::Bytes;
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use streams::{StreamEvent, Streams};
@@ -125,28 +125,36 @@ impl Transports {
                 transport: Transport::Udp,
                 local,
                 remote,
-            }) => self.send_datagram(Some(id), Some(local.ip()), remote, bytes, tx),
+            }) => {
+                let socket = self.datagrams.iter_mut().find(|socket| socket.id() == id);
+                socket.is_some_and(|socket| socket.send(Some(local.ip()), remote, bytes, tx))
+            }
             Via::Target(target) if target.transport == Transport::Udp => {
-                self.send_datagram(None, None, target.remote, bytes, tx)
+                let socket = self.socket_towards(target.remote);
+                socket.is_some_and(|socket| socket.send(None, target.remote, bytes, tx))
             }
             Via::Flow(_) | Via::Target(_) => self.streams.send(via, bytes, tx),
         }
     }
 
-    /// From the socket of a flow, or from the first one that reaches the remote.
-    fn send_datagram(
-        &mut self,
-        id: Option<FlowId>,
-        source: Option<IpAddr>,
-        remote: SocketAddr,
-        bytes: Bytes,
-        tx: Option<ClientTxId>,
-    ) -> bool {
-        let socket = self.datagrams.iter_mut().find(|socket| match id {
-            Some(id) => socket.id() == id,
-            None => socket.reaches(remote),
+    /// The socket for a datagram that answers nothing. Where several reach the remote, it is the
+    /// one whose address the kernel would take: from another one the answers may not find back.
+    fn socket_towards(&mut self, remote: SocketAddr) -> Option<&mut Datagrams> {
+        let reaches = |socket: &&Datagrams| socket.reaches(remote);
+        let source = match self.datagrams.iter().filter(reaches).count() {
+            0 | 1 => None,
+            _ => udp::route_source(remote),
+        };
+        let chosen = self.datagrams.iter().position(|socket| {
+            socket.reaches(remote) && source.is_some_and(|source| socket.sends_from(source))
         });
-        socket.is_some_and(|socket| socket.send(source, remote, bytes, tx))
+        let first = || {
+            self.datagrams
+                .iter()
+                .position(|socket| socket.reaches(remote))
+        };
+        let chosen = chosen.or_else(first)?;
+        self.datagrams.get_mut(chosen)
     }
 
     /// Waits until something arrives, and appends all that is there up to a batch. Meanwhile, what
@@ -157,27 +165,24 @@ impl Transports {
 
     /// The poll form of [`Self::receive`].
     pub fn poll_receive(&mut self, cx: &mut Context<'_>, arrivals: &mut Vec<Arrival>) -> Poll<()> {
-        let mut arrived = false;
         for socket in &mut self.datagrams {
-            let flushed = socket.poll_flush(cx, |tx| arrivals.push(Arrival::SendFailed(tx)));
-            arrived |= flushed.is_ready() && !arrivals.is_empty();
-            let received = socket.poll_receive(cx, &mut self.scratch, |flow, bytes| {
+            // Pending here means that the wakers are set; what counts is what arrived.
+            let _ = socket.poll_flush(cx, |tx| arrivals.push(Arrival::SendFailed(tx)));
+            let _ = socket.poll_receive(cx, &mut self.scratch, |flow, bytes| {
                 arrivals.push(Arrival::Message(flow, bytes));
             });
-            arrived |= received.is_ready();
         }
-        let streams = self.streams.poll_event(cx, |event| {
+        let _ = self.streams.poll_event(cx, |event| {
             arrivals.push(match event {
                 StreamEvent::Message(flow, bytes) => Arrival::Message(flow, bytes),
                 StreamEvent::Closed(id) => Arrival::Closed(id),
                 StreamEvent::SendFailed(tx) => Arrival::SendFailed(tx),
             });
         });
-        arrived |= streams.is_ready();
-        if arrived {
-            Poll::Ready(())
-        } else {
+        if arrivals.is_empty() {
             Poll::Pending
+        } else {
+            Poll::Ready(())
         }
     }
 

@@ -20,7 +20,7 @@ use nix::sys::socket::{
 };
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::task::{Context, Poll};
 use tokio::io::Interest;
@@ -99,6 +99,11 @@ impl Datagrams {
     pub(super) fn reaches(&self, remote: SocketAddr) -> bool {
         self.local.is_ipv4() == remote.is_ipv4()
             && (!self.local.ip().is_loopback() || remote.ip().is_loopback())
+    }
+
+    /// Whether a datagram can leave here from this address of ours.
+    pub(super) fn sends_from(&self, source: IpAddr) -> bool {
+        self.local.ip().is_unspecified() || self.local.ip() == source
     }
 
     /// Reads up to a batch of messages, without waiting between them. Pending: nothing is there.
@@ -277,6 +282,18 @@ impl Datagrams {
     }
 }
 
+/// The address the kernel takes towards this remote. Nothing is sent: connecting a datagram socket
+/// only looks the route up.
+pub(super) fn route_source(remote: SocketAddr) -> Option<IpAddr> {
+    let any: SocketAddr = match remote {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = std::net::UdpSocket::bind(any).ok()?;
+    socket.connect(remote).ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
+}
+
 fn packet_info_v4(source: Ipv4Addr) -> libc::in_pktinfo {
     libc::in_pktinfo {
         ipi_ifindex: 0,
@@ -299,7 +316,7 @@ fn reached(control: &ControlMessageOwned, port: u16) -> Option<SocketAddr> {
             Some(SocketAddrV4::new(ip, port).into())
         }
         ControlMessageOwned::Ipv6PacketInfo(info) => {
-            let ip = std::net::Ipv6Addr::from(info.ipi6_addr.s6_addr);
+            let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
             // Only a link-local address needs the interface to mean something.
             let scope = if ip.is_unicast_link_local() {
                 info.ipi6_ifindex

@@ -101,6 +101,32 @@ async fn a_target_is_reached_from_a_socket_of_its_family() {
 }
 
 #[tokio::test]
+async fn of_several_sockets_the_one_that_is_routed_to_the_target_sends() {
+    let metrics = ShellMetrics::default();
+    let listen = ["127.0.0.2:0", "127.0.0.1:0"].map(|addr| Listen {
+        transport: Transport::Udp,
+        addr: addr.parse().unwrap(),
+    });
+    let mut transports = Transports::bind(&listen, &limits(), &shell(), &metrics).unwrap();
+    let peer = UdpSocket::bind("127.0.0.3:0").await.unwrap();
+    let target = Target {
+        transport: Transport::Udp,
+        remote: peer.local_addr().unwrap(),
+    };
+    // A socket is writable once the loop has seen it, so the peer waits while the loop runs.
+    assert!(transports.send(Via::Target(target), Bytes::from_static(OPTIONS), None));
+    let mut octets = [0; 100];
+    let (_, from) = within(async {
+        tokio::select! {
+            read = peer.recv_from(&mut octets) => read.unwrap(),
+            () = async { transports.receive(&mut Vec::new()).await } => panic!("nothing was sent to us"),
+        }
+    })
+    .await;
+    assert_eq!(from, transports.listening()[1].addr);
+}
+
+#[tokio::test]
 async fn keep_alives_are_counted_and_not_delivered() {
     let mut bed = Bed::new(Transport::Udp, "127.0.0.1:0");
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
