@@ -115,6 +115,30 @@ impl Heard {
     }
 }
 
+/// Distortion and noise that the codec alone makes of these signals, dB: each encoded by its talker,
+/// mixed without any loss, encoded once more and decoded by the listener.
+pub fn codec_floor_db(codec: Codec, signals: &[Signal]) -> Result<f64, CodecError> {
+    let there_and_back = |samples: &[f32]| -> Result<Vec<f32>, CodecError> {
+        let mut decoder = Decoder::new(codec)?;
+        let payloads = codec::encode(codec, samples)?;
+        Ok(payloads
+            .iter()
+            .flat_map(|payload| decoder.decode(payload))
+            .collect())
+    };
+    let mut mixed = vec![0.0; codec.frame() * 200];
+    for signal in signals {
+        let said = there_and_back(&signal.samples(codec.rate(), mixed.len()))?;
+        for (sum, sample) in mixed.iter_mut().zip(said) {
+            *sum += sample;
+        }
+    }
+    let heard = there_and_back(&mixed)?;
+    let hz: Vec<f64> = signals.iter().filter_map(Signal::hz).collect();
+    let settled = heard.get(codec.frame() * 20..).unwrap_or_default();
+    Ok(tones::residue(settled, codec.rate(), &hz).thd_n_db)
+}
+
 /// When each mark of a talker left, judged by the packet that begins with it.
 fn marks(talker: &RtpSender) -> impl Iterator<Item = Moment> {
     let every = usize::try_from(MARK_PERIOD.as_millis() / PACKET_TIME.as_millis()).unwrap_or(1);

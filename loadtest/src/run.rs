@@ -4,7 +4,7 @@ use crate::call::CallState;
 use crate::clock;
 use crate::codec::CodecError;
 use crate::fleet::{Fleet, FleetError, Phone, PhoneSettings};
-use crate::hearing::Heard;
+use crate::hearing::{self, Heard};
 use crate::process::Usage;
 use crate::report::{Generator, Listener, Media, Report, ServerUse, Setup, quantile};
 use crate::scenario::{Phones, Scenario};
@@ -347,9 +347,31 @@ fn listener(number: usize, phone: &Phone, all: &[Phone]) -> Result<Listener, Cod
         } else {
             tones::longest_silence(&heard.samples, heard.rate) * 1e3
         },
+        thd_n_codec_db: floor(phone, all)?,
         thd_n_db: residue.map(|residue| residue.thd_n_db),
         clicks: residue.map_or(0, |residue| residue.clicks),
         delay_p50_ms: (!delays.is_empty()).then(|| quantile(&delays, 0.5)),
         delay_max_ms: delays.last().copied(),
     })
+}
+
+/// What the codec alone makes of the talkers that a phone hears, if they all have its codec.
+fn floor(phone: &Phone, all: &[Phone]) -> Result<Option<f64>, CodecError> {
+    let (codec, own) = (phone.settings.codec, phone.settings.signal.hz());
+    let talkers = all.iter().map(|other| &other.settings).filter(|other| {
+        let tone = other.signal.hz();
+        other.conference == phone.settings.conference && tone.is_some() && tone != own
+    });
+    let mut signals = Vec::new();
+    for talker in talkers {
+        if talker.codec != codec {
+            return Ok(None);
+        }
+        signals.push(talker.signal);
+    }
+    if signals.is_empty() {
+        Ok(None)
+    } else {
+        hearing::codec_floor_db(codec, &signals).map(Some)
+    }
 }

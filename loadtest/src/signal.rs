@@ -54,13 +54,7 @@ impl Signal {
         match *self {
             Self::Silence => vec![0.0; count],
             Self::Tone { hz, dbfs } => sine(hz, rate, count, |_| amplitude(dbfs)),
-            Self::Marked { hz, dbfs } => {
-                let period = MARK_PERIOD.as_secs_f64();
-                sine(hz, rate, count, |t| {
-                    let loud = t.rem_euclid(period) < period / 2.0;
-                    amplitude(dbfs) * if loud { 1.0 } else { MARK_DROP }
-                })
-            }
+            Self::Marked { hz, dbfs } => sine(hz, rate, count, |t| amplitude(dbfs) * mark(t)),
             Self::Speech { seed, dbfs } => speech(seed, dbfs, rate, count),
         }
     }
@@ -83,6 +77,24 @@ fn sine(hz: f64, rate: u32, count: usize, amplitude: impl Fn(f64) -> f64) -> Vec
             narrow(amplitude(t) * (TAU * hz * t).sin())
         })
         .collect()
+}
+
+/// The course of a marked tone: 1 in the first half of a period, [`MARK_DROP`] in the second.
+///
+/// It takes 16 ms from one to the other, so that a mark does not splash over other tones; the middle
+/// of that way is the mark.
+fn mark(seconds: f64) -> f64 {
+    const WAY: f64 = 0.016;
+    let period = MARK_PERIOD.as_secs_f64();
+    let rise = (seconds + WAY / 2.0).rem_euclid(period);
+    let fall = (seconds + WAY / 2.0 - period / 2.0).rem_euclid(period);
+    let eased = |way: f64| (1.0 - (std::f64::consts::PI * (way / WAY).min(1.0)).cos()) / 2.0;
+    let share = if rise < period / 2.0 {
+        eased(rise)
+    } else {
+        1.0 - eased(fall)
+    };
+    MARK_DROP + (1.0 - MARK_DROP) * share
 }
 
 /// Syllables of 120 to 300 ms, of which every sixth or so is a pause of 200 to 800 ms.

@@ -72,32 +72,53 @@ pub struct Residue {
 /// Fits the tones by least squares, block by block, and looks at what is left.
 ///
 /// A block counts as a click when the largest residual sample exceeds both 2 % of full scale and
-/// six times the median residue of all blocks.
+/// six times the median residue of all blocks. Blocks in which a tone changes its level by more than
+/// 3 dB, as a marked one does, are left out.
 pub fn residue(samples: &[f32], rate: u32, hz: &[f64]) -> Residue {
     let block = whole(f64::from(rate) * 0.05).max(1);
-    let found: Vec<(f64, f64, f64)> = samples
+    let blocks: Vec<Fit> = samples
         .chunks_exact(block)
-        .filter_map(|chunk| {
-            let rest = subtract_tones(chunk, rate, hz)?;
-            let square = |values: &[f64]| mean(values.iter().map(|v| v * v)).sqrt();
-            let whole: Vec<f64> = chunk.iter().map(|s| f64::from(*s)).collect();
-            let peak = rest.iter().fold(0.0f64, |peak, v| peak.max(v.abs()));
-            Some((square(&whole), square(&rest), peak))
+        .filter_map(|chunk| fit(chunk, rate, hz))
+        .collect();
+    let steady: Vec<&Fit> = blocks
+        .windows(3)
+        .filter_map(|three| match three {
+            [before, here, after] => before.is_like(after).then_some(here),
+            _ => None,
         })
         .collect();
-    let ratios = found
+    let ratios = steady
         .iter()
-        .map(|(all, rest, _)| rest / all.max(1e-6))
+        .map(|fit| fit.rest / fit.all.max(1e-6))
         .collect();
-    let typical = median(found.iter().map(|(_, rest, _)| *rest).collect());
-    let clicks = found
+    let typical = median(steady.iter().map(|fit| fit.rest).collect());
+    let clicks = steady
         .iter()
-        .filter(|(_, _, peak)| *peak > 0.02 && *peak > 6.0 * typical)
+        .filter(|fit| fit.peak > 0.02 && fit.peak > 6.0 * typical)
         .count();
     Residue {
         thd_n_db: dbfs(median(ratios)),
         clicks: u32::try_from(clicks).unwrap_or(u32::MAX),
-        blocks: u32::try_from(found.len()).unwrap_or(u32::MAX),
+        blocks: u32::try_from(steady.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// One block and what the tones leave of it.
+struct Fit {
+    /// Amplitude of each tone.
+    tones: Vec<f64>,
+    /// Root mean square of the block.
+    all: f64,
+    /// Root mean square of what is left.
+    rest: f64,
+    /// Largest sample of what is left.
+    peak: f64,
+}
+
+impl Fit {
+    fn is_like(&self, other: &Self) -> bool {
+        let mut pairs = self.tones.iter().zip(&other.tones);
+        pairs.all(|(a, b)| *a < 1.41 * b.max(1e-3) && *b < 1.41 * a.max(1e-3))
     }
 }
 
@@ -207,8 +228,8 @@ fn starts(length: usize, block: usize, hop: usize) -> impl Iterator<Item = usize
     (0..(length + 1).saturating_sub(block)).step_by(hop.max(1))
 }
 
-/// The chunk without its least-squares fit of a constant and of a sine and cosine per frequency.
-fn subtract_tones(chunk: &[f32], rate: u32, hz: &[f64]) -> Option<Vec<f64>> {
+/// The least-squares fit of a constant and of a sine and cosine per frequency.
+fn fit(chunk: &[f32], rate: u32, hz: &[f64]) -> Option<Fit> {
     let mut basis: Vec<Vec<f64>> = vec![vec![1.0; chunk.len()]];
     for hz in hz {
         let angle = |n: usize| TAU * hz * n as f64 / f64::from(rate);
@@ -226,13 +247,23 @@ fn subtract_tones(chunk: &[f32], rate: u32, hz: &[f64]) -> Option<Vec<f64>> {
         })
         .collect();
     let weights = solve(rows)?;
-    let mut rest = signal;
+    let mut rest = signal.clone();
     for (weight, row) in weights.iter().zip(&basis) {
         for (value, b) in rest.iter_mut().zip(row) {
             *value -= weight * b;
         }
     }
-    Some(rest)
+    let rms = |values: &[f64]| mean(values.iter().map(|v| v * v)).sqrt();
+    let (pairs, _) = weights.get(1..)?.as_chunks::<2>();
+    Some(Fit {
+        tones: pairs
+            .iter()
+            .map(|[sine, cosine]| sine.hypot(*cosine))
+            .collect(),
+        all: rms(&signal),
+        rest: rms(&rest),
+        peak: rest.iter().fold(0.0f64, |peak, v| peak.max(v.abs())),
+    })
 }
 
 /// Solves a linear system given as rows of coefficients and right side; `None` when it is singular.
@@ -342,6 +373,16 @@ mod tests {
         );
         samples[5001] += 0.08;
         assert_eq!(residue(&samples, RATE, &[1000.0]).clicks, 1);
+    }
+
+    #[test]
+    fn a_mark_is_no_click() {
+        let marked = Signal::Marked {
+            hz: 1000.0,
+            dbfs: -20.0,
+        };
+        let found = residue(&mix(&[marked, tone(440.0)], 6), RATE, &[1000.0, 440.0]);
+        assert!(found.clicks == 0 && found.thd_n_db < -100.0, "{found:?}");
     }
 
     #[test]

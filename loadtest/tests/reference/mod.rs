@@ -20,9 +20,9 @@ use std::time::Duration;
 pub(crate) enum Fault {
     /// Nothing.
     None,
-    /// A talker's own voice stays in what it hears, 30 dB down.
+    /// A talker's own voice stays in what it hears, 20 dB down.
     OwnVoice,
-    /// The other conferences are heard, 30 dB down.
+    /// The other conferences are heard, 20 dB down.
     Leak,
     /// Every fiftieth packet is left out.
     Loss,
@@ -169,7 +169,7 @@ impl Mixer {
         let own = listener.call_id == talker.call_id;
         let here = listener.conference == talker.conference;
         match (own, here, self.fault) {
-            (true, _, Fault::OwnVoice) | (false, false, Fault::Leak) => 0.03,
+            (true, _, Fault::OwnVoice) | (false, false, Fault::Leak) => 0.1,
             (false, true, _) => 1.0,
             (true, _, _) | (false, false, _) => 0.0,
         }
