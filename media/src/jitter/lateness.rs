@@ -9,6 +9,8 @@
 const TICK: i64 = 960;
 /// Slack that is never given away: 2 ms.
 const MARGIN: i64 = 96;
+/// Half a millisecond, left when a slow peer's drift was made up for.
+const REST: i64 = 24;
 /// Ticks of one bucket: 240 ms.
 const BUCKET_TICKS: u32 = 12;
 /// Buckets remembered at most: about 10 s.
@@ -28,18 +30,17 @@ pub struct Lateness {
     ticks: u64,
     hold: usize,
     last_shrink: Option<u64>,
+    margin: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     room: i64,
-    slack: i64,
     late: u32,
 }
 
 const EMPTY: Bucket = Bucket {
     room: i64::MAX,
-    slack: i64::MAX,
     late: 0,
 };
 
@@ -53,6 +54,7 @@ impl Default for Lateness {
             ticks: 0,
             hold: HOLD,
             last_shrink: None,
+            margin: MARGIN,
         }
     }
 }
@@ -73,10 +75,14 @@ impl Lateness {
 
     /// A packet was needed `slack` samples of time after it came, for offset `theta` of the frame.
     pub fn played(&mut self, slack: i64, theta: i64) {
-        let room = theta + TICK * (slack - MARGIN).div_euclid(TICK);
+        let room = theta + TICK * (slack - self.margin).div_euclid(TICK);
         let bucket = self.bucket();
         bucket.room = bucket.room.min(room);
-        bucket.slack = bucket.slack.min(slack);
+    }
+
+    /// The peer's clock will use up so much slack before the playout can have moved by a tick.
+    pub fn expect_drift(&mut self, samples: i64) {
+        self.margin = MARGIN.max(samples + REST);
     }
 
     /// A packet came when the playout was already `by` samples past its beginning.
@@ -114,14 +120,6 @@ impl Lateness {
             .max()
             .unwrap_or(0)
             .max(0)
-    }
-
-    /// The least slack of the window.
-    pub fn slack(&self) -> Option<i64> {
-        self.recent()
-            .map(|bucket| bucket.slack)
-            .min()
-            .filter(|&slack| slack != i64::MAX)
     }
 
     /// The delay shrank by so many samples, or grew if negative.

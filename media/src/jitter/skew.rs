@@ -2,12 +2,13 @@
 //!
 //! The least transit of a second is hardly touched by jitter, because some packet always comes through quickly.
 
+use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
 /// Seconds remembered.
 const SECONDS: usize = 64;
 /// Seconds needed before anything is said.
-const ENOUGH: usize = 8;
+const ENOUGH: usize = 12;
 /// A crystal is never worse than this; a steeper line is a network that changed.
 const STEEPEST_PPM: f32 = 1000.0;
 
@@ -75,24 +76,27 @@ impl Skew {
         self.next = (self.next + 1) % SECONDS;
         self.count = (self.count + 1).min(SECONDS);
         if self.count >= ENOUGH {
-            let slope = slope(self.points.get(..self.count).unwrap_or_default());
             // Transit grows when the peer is slow; its unit is samples of 1/48,000 s a second.
-            self.ppm = (-slope / 48_000.0 * 1e6).clamp(-STEEPEST_PPM, STEEPEST_PPM);
+            let ppm = -self.slope() / 48_000.0 * 1e6;
+            self.ppm = ppm.clamp(-STEEPEST_PPM, STEEPEST_PPM);
         }
     }
-}
 
-/// The least-squares slope.
-fn slope(points: &[(f32, f32)]) -> f32 {
-    let count = to_f32(i64::try_from(points.len()).unwrap_or(1));
-    let mean_x = points.iter().map(|point| point.0).sum::<f32>() / count;
-    let mean_y = points.iter().map(|point| point.1).sum::<f32>() / count;
-    let (mut over, mut under) = (0.0, 0.0);
-    for (x, y) in points {
-        over += (x - mean_x) * (y - mean_y);
-        under += (x - mean_x) * (x - mean_x);
+    /// The median slope between every point and the one half the memory later (after Theil and Sen): a blackout that
+    /// spoils a few points does not bend it.
+    fn slope(&self) -> f32 {
+        let oldest = if self.count < SECONDS { 0 } else { self.next };
+        let half = self.count / 2;
+        let point = |index: usize| self.points.get((oldest + index) % SECONDS).copied();
+        let mut slopes: SmallVec<[f32; SECONDS]> = (0..self.count - half)
+            .filter_map(|index| {
+                let (from, to) = (point(index)?, point(index + half)?);
+                Some((to.1 - from.1) / (to.0 - from.0).max(0.5))
+            })
+            .collect();
+        slopes.sort_unstable_by(f32::total_cmp);
+        slopes.get(slopes.len() / 2).copied().unwrap_or(0.0)
     }
-    if under > 0.0 { over / under } else { 0.0 }
 }
 
 #[expect(

@@ -7,13 +7,15 @@
 //! | audio, little to move | playing 0.2 % faster | playing 0.2 % slower |
 //! | above the ceiling | dropping the oldest | |
 
-use super::playout::{Decoding, Made, Playout, TICK, to_i64};
+use super::playout::{Decoding, Made, Playout, TICK, to_i64, to_whole};
 use std::time::Instant;
 
 /// Excess delay below this, 1 ms, is left alone.
 const TOLERATED: i64 = 48;
-/// Excess delay from here on is cut out rather than slid away: 15 ms.
-const CUT: i64 = 720;
+/// Excess delay from here on is cut out rather than slid away: 30 ms.
+const CUT: i64 = 1440;
+/// The longest piece cut out at once: 15 ms.
+const PIECE: i64 = 720;
 /// Excess delay from here on is cut out even where the joint is not perfect: 40 ms.
 const URGENT: i64 = 1920;
 /// The shortest piece the ring can cut out or put in.
@@ -68,8 +70,15 @@ impl Playout {
         let excess = room - self.reserve;
         if excess > TOLERATED {
             self.shrink(now, excess, decoding, made);
-        } else if room < 0 && self.runs_late() {
-            self.slide = whole(room.max(-TICK));
+        } else if room < 0 && self.drift() > 0 {
+            // A slow peer's packets will soon be too late: the playout falls back before they are.
+            let by = room.max(-TICK);
+            if self.level >= QUIET {
+                self.grow = -by;
+                self.grow_now(decoding);
+            } else {
+                self.slide = whole(by);
+            }
         }
     }
 
@@ -143,7 +152,7 @@ impl Playout {
             self.slide = whole(excess);
             return;
         }
-        let piece = usize::try_from(excess.min(CUT)).unwrap_or(0);
+        let piece = usize::try_from(excess.min(PIECE)).unwrap_or(0);
         let (speed, _) = self.speed();
         let needed = decoding.ring.needed(speed);
         while decoding.ring.available() < needed + piece {
@@ -164,12 +173,14 @@ impl Playout {
         }
     }
 
-    /// The peer's clock is slow, and before a slide of a tick is over, packets will be too late.
-    fn runs_late(&self) -> bool {
+    /// How much slack a slow peer uses up while the playout slides by a tick, in samples.
+    pub(super) fn drift(&self) -> i64 {
         let ppm = self.skew.ppm();
-        let drift = -ppm * 1e-6 * SLIDE_TIME;
-        let slack = self.lateness.slack().unwrap_or(i64::MAX);
-        ppm < -SKEW_PPM && whole(slack.min(TICK)) < f64::from(drift) + 24.0
+        if ppm > -SKEW_PPM {
+            0
+        } else {
+            to_whole(-ppm * 1e-6 * SLIDE_TIME)
+        }
     }
 
     /// Drops packets that the playout has jumped over.

@@ -272,6 +272,7 @@ impl Playout {
 
     pub(super) fn tick(&mut self) {
         self.lateness.tick();
+        self.lateness.expect_drift(self.drift());
         self.since_halved += 1;
         if self.since_halved >= 250 {
             self.since_halved = 0;
@@ -591,6 +592,6 @@ fn to_float(value: i64) -> f32 {
     clippy::cast_possible_truncation,
     reason = "a delay is far below 2^24 samples"
 )]
-fn to_whole(value: f32) -> i64 {
+pub(super) fn to_whole(value: f32) -> i64 {
     value as i64
 }

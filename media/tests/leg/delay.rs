@@ -1,0 +1,220 @@
+//! The delay a leg adds: small on a clean network, bounded in a bad one, small again soon after, steady for hours.
+
+use crate::bench::{Random, clean, format, leg, play, speak};
+use crate::quality::voice;
+use crate::tone::{tone, worst};
+use plenum_media::leg::Pulled;
+use plenum_media::negotiated::Codec;
+
+#[test]
+fn a_clean_network_costs_one_packet_time_at_most() {
+    for ptime in [10u8, 20, 30, 40, 60] {
+        let sent = speak(format(Codec::Pcmu, ptime), 6.0, (0, 0), voice);
+        let mut sum = 0.0;
+        let mut most: f64 = 0.0;
+        for phase in 0..20 {
+            let run = play(
+                &mut leg(Codec::Pcmu),
+                clean(&sent),
+                phase * 1_000 + 300,
+                6.0,
+            );
+            let late = run.delays[250..].iter().copied().fold(0.0, f64::max);
+            assert!(
+                !run.pulled[100..].contains(&Pulled::Concealed),
+                "{ptime} ms, phase {phase}"
+            );
+            sum += late;
+            most = most.max(late);
+        }
+        let mean = sum / 20.0;
+        println!("{ptime} ms packets: mean {mean:.1} ms, most {most:.1} ms");
+        let bound = f64::from(ptime.max(20)) + 2.5;
+        assert!(most <= bound, "{ptime} ms: {most}");
+        assert!(mean <= bound - 6.0, "{ptime} ms: mean {mean}");
+    }
+}
+
+#[test]
+fn jitter_is_absorbed_and_the_delay_comes_back() {
+    for codec in [Codec::Pcmu, Codec::Opus] {
+        let sent = speak(format(codec, 20), 30.0, (0, 0), voice);
+        let mut random = Random(42);
+        let arrivals: Vec<_> = sent
+            .iter()
+            .map(|sent| {
+                // 80 ms of jitter between second 5 and second 15.
+                let jitter = if (5e6..15e6).contains(&sent.us) {
+                    random.next() * 80_000.0
+                } else {
+                    0.0
+                };
+                ((sent.us + jitter) as u64, sent.packet.clone())
+            })
+            .collect();
+        let run = play(&mut leg(codec), arrivals, 7_000, 30.0);
+        let concealed = |range: std::ops::Range<usize>| {
+            run.pulled[range]
+                .iter()
+                .filter(|pulled| **pulled == Pulled::Concealed)
+                .count()
+        };
+        let most = run.delays.iter().copied().fold(0.0, f64::max);
+        println!(
+            "{codec:?}: concealed in the first second of jitter {}, in the other nine {}, most {most:.0} ms, 4 s after {:.1} ms, at the end {:.1} ms",
+            concealed(250..300),
+            concealed(300..750),
+            run.delays[950],
+            run.delays.last().unwrap()
+        );
+        assert!(concealed(300..750) <= 23, "more than 5 % concealed");
+        assert!(most < 130.0, "{most}");
+        assert!(run.delays[950] < 60.0, "4 s after: {}", run.delays[950]);
+        assert!(*run.delays.last().unwrap() < 22.5);
+    }
+}
+
+#[test]
+fn a_blackout_is_forgotten_within_seconds() {
+    let sent = speak(format(Codec::Pcmu, 20), 12.0, (0, 0), voice);
+    let arrivals: Vec<_> = sent
+        .iter()
+        .map(|sent| {
+            // Nothing comes from 3.0 s to 3.5 s, then all of it at once.
+            let us = if (3e6..3.5e6).contains(&sent.us) {
+                3.5e6
+            } else {
+                sent.us
+            };
+            (us as u64, sent.packet.clone())
+        })
+        .collect();
+    let run = play(&mut leg(Codec::Pcmu), arrivals, 7_000, 12.0);
+    let most = run.delays.iter().copied().fold(0.0, f64::max);
+    println!(
+        "most {most:.0} ms, 5 s after {:.1} ms, end {:.1}",
+        run.delays[425],
+        run.delays.last().unwrap()
+    );
+    assert!(most <= 260.0);
+    assert!(run.delays[425] < 60.0, "5 s after: {}", run.delays[425]);
+    assert!(*run.delays.last().unwrap() < 30.0);
+}
+
+/// Speech-like: bursts of a buzz with pauses in between.
+fn talk(n: f64) -> f32 {
+    if (n / 48_000.0) % 1.5 < 1.0 {
+        voice(n)
+    } else {
+        0.0
+    }
+}
+
+#[test]
+fn a_skewed_clock_is_followed_for_hours() {
+    for (ppm, codec) in [
+        (200.0, Codec::Pcmu),
+        (-200.0, Codec::Pcmu),
+        (30.0, Codec::G722),
+        (-30.0, Codec::Opus),
+    ] {
+        // The signal repeats every 3 s so that it need be encoded only once.
+        let once = speak(format(codec, 20), 3.0, (0, 0), talk);
+        let hours = if codec == Codec::Pcmu { 2.0 } else { 0.2 };
+        let seconds = hours * 3600.0;
+        let count = (seconds * 50.0) as u64;
+        let ticks = codec.clock_rate() / 50;
+        let mut leg = leg(codec);
+        let mut next = 0u64;
+        let (mut most, mut concealed, mut frames): (f64, u64, u64) = (0.0, 0, 0);
+        let mut frame = plenum_media::pcm::PcmFrame::default();
+        for tick in 0..(count - 100) {
+            let now = 9_000 + tick * 20_000;
+            loop {
+                let us = ((next + 1) as f64 * 20_000.0 / (1.0 + ppm * 1e-6)) as u64;
+                if us > now {
+                    break;
+                }
+                let mut packet = once[(next % 150) as usize].packet.clone();
+                packet[2..4].copy_from_slice(&(next as u16).to_be_bytes());
+                packet[4..8].copy_from_slice(&(next as u32).wrapping_mul(ticks).to_be_bytes());
+                leg.handle_rtp(crate::bench::at(us), crate::bench::peer(), &packet);
+                next += 1;
+            }
+            let pulled = leg.pull(crate::bench::at(now), &mut frame);
+            frames += 1;
+            concealed += u64::from(pulled == Pulled::Concealed);
+            if tick > 500 {
+                most = most.max(leg.delay().as_secs_f64() * 1000.0);
+            }
+        }
+        println!(
+            "{ppm} ppm {codec:?}: most {most:.1} ms, concealed {concealed} of {frames}, estimate {:.1} ppm",
+            leg.skew_ppm()
+        );
+        assert!(most < 30.0, "{ppm}: {most}");
+        assert!(concealed <= 5, "{ppm}: {concealed} concealed");
+        assert!((f64::from(leg.skew_ppm()) - ppm).abs() < 20.0);
+    }
+}
+
+#[test]
+fn a_tone_over_a_skewed_clock_stays_clean() {
+    for ppm in [200.0, -200.0] {
+        let sent = speak(format(Codec::Pcmu, 20), 300.0, (0, 0), tone(440.0, 0.5));
+        let arrivals: Vec<_> = sent
+            .iter()
+            .map(|sent| ((sent.us / (1.0 + ppm * 1e-6)) as u64, sent.packet.clone()))
+            .collect();
+        let run = play(&mut leg(Codec::Pcmu), arrivals, 9_000, 299.0);
+        let concealed = run.pulled[10..]
+            .iter()
+            .filter(|p| **p == Pulled::Concealed)
+            .count();
+        let (got, place) = worst(&run.audio[48_000..], 440.0);
+        let most = run.delays[500..].iter().copied().fold(0.0, f64::max);
+        println!(
+            "{ppm} ppm: worst {got:.1} dB at {:.2} s, concealed {concealed}, most {most:.1} ms",
+            place as f64 / 48_000.0 + 1.0
+        );
+        assert!(got < -33.0, "{ppm}: {got} at {place}");
+        assert_eq!(concealed, 0);
+    }
+}
+
+#[test]
+fn the_ceiling_is_hard() {
+    // The peer sends 20 % too fast for five seconds: no clock, but an attack on memory and delay.
+    let sent = speak(format(Codec::Pcmu, 20), 10.0, (0, 0), voice);
+    let arrivals: Vec<_> = sent
+        .iter()
+        .map(|s| ((s.us / 1.2) as u64, s.packet.clone()))
+        .collect();
+    let mut leg = leg(Codec::Pcmu);
+    let run = play(&mut leg, arrivals, 7_000, 8.0);
+    let most = run.delays.iter().copied().fold(0.0, f64::max);
+    println!("most {most:.0} ms");
+    assert!(most <= 270.0);
+}
+
+#[test]
+fn a_leg_is_small_until_decoded_and_again_when_idle() {
+    let mut leg = leg(Codec::Opus);
+    let sent = speak(format(Codec::Opus, 20), 20.0, (0, 0), voice);
+    let mut next = clean(&sent).into_iter().peekable();
+    for tick in 0..900u64 {
+        let now = 5_000 + tick * 20_000;
+        while let Some((us, packet)) = next.next_if(|(us, _)| *us <= now) {
+            leg.handle_rtp(crate::bench::at(us), crate::bench::peer(), &packet);
+        }
+        if (300..400).contains(&tick) {
+            let mut frame = plenum_media::pcm::PcmFrame::default();
+            leg.pull(crate::bench::at(now), &mut frame);
+        } else {
+            leg.skip(crate::bench::at(now));
+        }
+        let (own, decoded) = leg.memory();
+        assert!(own <= 40 * 1024, "tick {tick}: {own}");
+        assert_eq!(decoded > 0, (300..650).contains(&tick), "tick {tick}");
+    }
+}
