@@ -41,6 +41,22 @@ use super::scan;
 use super::text::Text;
 use smallvec::SmallVec;
 
+/// Values that are ASCII or UTF-8 whatever they hold become texts as they are displayed.
+macro_rules! printed {
+    ($($typed:ty)*) => {
+        $(impl From<$typed> for Text {
+            fn from(value: $typed) -> Self {
+                Self::from(value.to_string())
+            }
+        })*
+    };
+}
+
+printed! {
+    AuthParams CSeq Date Disposition Event MediaType RAck Reason Replaces RetryAfter SessionExpires
+    SubscriptionState Tokens Warning
+}
+
 impl Headers {
     /// The value of a field that may stand only once; `None` if it is absent.
     fn one<T>(

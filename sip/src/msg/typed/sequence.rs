@@ -51,12 +51,6 @@ impl fmt::Display for CSeq {
     }
 }
 
-impl From<CSeq> for Text {
-    fn from(cseq: CSeq) -> Self {
-        Self::from(cseq.to_string())
-    }
-}
-
 impl RAck {
     /// Reads the value.
     ///
@@ -76,12 +70,6 @@ impl RAck {
 impl fmt::Display for RAck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.rseq, self.seq, self.method)
-    }
-}
-
-impl From<RAck> for Text {
-    fn from(rack: RAck) -> Self {
-        Self::from(rack.to_string())
     }
 }
 

@@ -71,12 +71,6 @@ impl fmt::Display for SessionExpires {
     }
 }
 
-impl From<SessionExpires> for Text {
-    fn from(value: SessionExpires) -> Self {
-        Self::from(value.to_string())
-    }
-}
-
 impl Replaces {
     /// Reads the value.
     ///
