@@ -41,6 +41,7 @@ pub mod shell;
 mod signalled_digit;
 mod timer;
 pub mod uri;
+pub mod xml;
 
 pub use per_source::Source;
 

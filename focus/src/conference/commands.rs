@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 impl Focus {
     /// Carries out a command; [`ConferenceEvent::Completed`] says how it went, once.
     pub fn handle_command(&mut self, now: Instant, request: RequestId, command: Command) {
+        self.visited = true;
         match command {
             Command::DialOut { uri, ringing } => {
                 if let Err(error) = self.dial_out(now, &uri, ringing, Some(request)) {

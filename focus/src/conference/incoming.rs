@@ -83,6 +83,7 @@ impl Focus {
 
     /// RFC 4579 §5.1: admission, then the offer goes to the mixer.
     fn handle_invite(&mut self, now: Instant, id: InviteId, request: &Request, flow: &Flow) {
+        self.visited = true;
         let peer = Peer::of_request(request, flow, &self.settings.policy);
         match self.consider(&peer, request) {
             Ok(offer) => self.begin_join(now, id, peer, offer),

@@ -79,6 +79,8 @@ pub struct Focus {
     settings: Arc<Settings>,
     phase: Phase,
     locked: bool,
+    /// Somebody has come or wanted to: from now on it ends when it is empty.
+    visited: bool,
     roster: Roster,
     calls: BTreeMap<EndpointId, Call>,
     by_invite: BTreeMap<InviteId, EndpointId>,
@@ -123,6 +125,7 @@ impl Focus {
             record,
             settings,
             phase: Phase::Active,
+            visited: false,
             roster: Roster::default(),
             calls: BTreeMap::new(),
             by_invite: BTreeMap::new(),
@@ -146,6 +149,9 @@ impl Focus {
         focus.event(ConferenceEvent::Activated {
             name: focus.record.name.clone(),
         });
+        // Should whoever it was activated for never come, it ends by itself.
+        let deadline = now + focus.settings.limits.mcu_deadline;
+        focus.timers.set(Timer::Grace, Some(deadline));
         focus.call_the_configured(now);
         focus
     }
@@ -273,6 +279,7 @@ impl Focus {
         self.calls.insert(endpoint, call);
         self.settings.metrics.participants.inc();
         self.timers.set(Timer::Grace, None);
+        self.visited = true;
         endpoint
     }
 

@@ -196,6 +196,7 @@ impl Focus {
             return;
         }
         match self.phase {
+            Phase::Active if !self.visited => {}
             Phase::Active if self.record.grace.is_zero() => self.destroy(now),
             Phase::Active => {
                 if !self.timers.is_running(Timer::Grace) {

@@ -1,0 +1,774 @@
+//! One conference, step by step, in virtual time, with a mixer that obeys at once.
+
+mod support;
+
+use plenum_focus::limits::Limits;
+use plenum_focus::output::{Command, ConferenceEvent, SipAction};
+use plenum_focus::pin::Pin;
+use plenum_focus::record::{Alone, ConferenceRecord};
+use plenum_focus::roster::EndpointStatus;
+use plenum_mcu::control::{
+    Action, Ambience, Audience, EndpointId, McuError, MediaFilter, Report, Stage,
+};
+use plenum_sip::endpoint::{EndCause, Event, InviteId, ServerTxId};
+use plenum_sip::msg::{HeaderName, Method, StatusCode};
+use std::time::Duration;
+use support::*;
+
+fn with_pin() -> ConferenceRecord {
+    ConferenceRecord {
+        pin: Pin::new("1234"),
+        ..record()
+    }
+}
+
+fn configured() -> ConferenceRecord {
+    ConferenceRecord {
+        grace: Duration::from_secs(3600),
+        ..record()
+    }
+}
+
+fn bye_reason(bench: &mut Bench) -> Option<String> {
+    bench.actions().into_iter().find_map(|action| match action {
+        SipAction::Bye { reason, .. } => Some(reason.to_string()),
+        _ => None,
+    })
+}
+
+#[test]
+fn rfc4579_5_1_a_caller_is_answered_by_a_focus_and_is_in_the_mix_after_ack() {
+    let mut bench = Bench::new(record());
+    bench.call(1, "bob", trusted(1));
+    let actions = bench.actions();
+    let [
+        SipAction::Accept {
+            id: InviteId(1),
+            accept,
+        },
+    ] = &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(accept.body.as_ref().unwrap().octets, ANSWER);
+    let contact = accept.contact.as_ref().unwrap();
+    assert!(contact.params.has("isfocus"));
+    assert_eq!(contact.user.as_ref().unwrap(), &"standup");
+    let bob = bench.last_endpoint();
+    assert_eq!(bench.endpoints[&bob], Stage::Apart, "not before the ACK");
+    assert_eq!(
+        bench.focus.roster().endpoint(bob).unwrap().status,
+        EndpointStatus::Pending
+    );
+    bench.ack(1, None);
+    assert_eq!(bench.endpoints[&bob], Stage::Mix);
+    assert_eq!(
+        bench.focus.roster().endpoint(bob).unwrap().status,
+        EndpointStatus::Connected
+    );
+    assert_eq!(bench.said(), ["YouAreFirst"]);
+    bench.bye(1);
+    assert!(bench.focus.is_over() && bench.endpoints.is_empty());
+    assert_eq!(bench.left(), ["Departed"]);
+    assert!(bench.actions().is_empty(), "the peer said BYE itself");
+}
+
+#[test]
+fn rfc6337_2_2_a_late_offer_is_answered_in_the_ack() {
+    let mut bench = Bench::new(configured());
+    let uri = "sip:standup@conf.example.com";
+    bench.sip(invite(1, uri, "bob", trusted(1), None));
+    let actions = bench.actions();
+    let [SipAction::Accept { accept, .. }] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(accept.body.as_ref().unwrap().octets, OFFER);
+    bench.ack(1, Some(ANSWER));
+    assert_eq!(bench.focus.roster().in_mix(), 1);
+
+    bench.sip(invite(2, uri, "eve", trusted(1), None));
+    bench.ack(2, None);
+    let reason = bye_reason(&mut bench).unwrap();
+    assert_eq!(
+        reason,
+        "SIP;cause=488;text=\"No usable answer to the offer\""
+    );
+    assert_eq!(
+        (bench.left(), bench.endpoints.len()),
+        (vec!["NoAnswerSdp".into()], 1)
+    );
+}
+
+#[test]
+fn every_refusal_has_its_status_and_its_words() {
+    let open = configured();
+    let locked = ConferenceRecord {
+        locked: true,
+        ..open.clone()
+    };
+    let empty = ConferenceRecord {
+        max_endpoints: Some(0),
+        ..open.clone()
+    };
+    for (record, refusal, content_type, status, words, retry) in [
+        (
+            &locked,
+            None,
+            "application/sdp",
+            403,
+            "399 conf.example.com \"This conference is locked\"",
+            "",
+        ),
+        (
+            &empty,
+            None,
+            "application/sdp",
+            486,
+            "399 conf.example.com \"This conference is full\"",
+            "",
+        ),
+        (
+            &open,
+            Some(McuError::Full),
+            "application/sdp",
+            486,
+            "399 conf.example.com \"This conference is full\"",
+            "",
+        ),
+        (
+            &open,
+            Some(McuError::MalformedSdp("no v= line".into())),
+            "application/sdp",
+            400,
+            "399 conf.example.com \"The session description cannot be read: no v= line\"",
+            "",
+        ),
+        (
+            &open,
+            Some(McuError::Incompatible("only video is offered".into())),
+            "application/sdp",
+            488,
+            "305 conf.example.com \"No agreement on media: only video is offered\"",
+            "",
+        ),
+        (
+            &open,
+            Some(McuError::Overloaded("RTP ports")),
+            "application/sdp",
+            503,
+            "399 conf.example.com \"This server is out of RTP ports, try again later\"",
+            "10",
+        ),
+        (
+            &open,
+            Some(McuError::Unknown("conference")),
+            "application/sdp",
+            500,
+            "399 conf.example.com \"This server made a mistake\"",
+            "",
+        ),
+        (
+            &open,
+            None,
+            "text/plain",
+            415,
+            "399 conf.example.com \"Only session descriptions (application/sdp) are understood here\"",
+            "",
+        ),
+    ] {
+        let mut bench = Bench::new(record.clone());
+        bench.refusal = refusal;
+        let request = request(
+            Method::Invite,
+            "sip:standup@conf.example.com",
+            "bob",
+            Some((content_type, OFFER)),
+        );
+        bench.sip(Event::Invite {
+            id: InviteId(1),
+            request,
+            flow: flow(trusted(1)),
+        });
+        let actions = bench.actions();
+        let [
+            SipAction::Reject {
+                id: InviteId(1),
+                answer,
+            },
+        ] = &actions[..]
+        else {
+            panic!("{status}: {actions:?}")
+        };
+        assert_eq!(answer.status.code(), status, "{words}");
+        assert_eq!(header(answer, HeaderName::Warning), words);
+        assert_eq!(header(answer, HeaderName::RetryAfter), retry, "{words}");
+        assert!(bench.focus.roster().is_empty() && bench.endpoints.is_empty());
+        let refused = |event: &ConferenceEvent| matches!(event, ConferenceEvent::Refused { .. });
+        assert!(bench.events.iter().any(refused), "{words}");
+    }
+}
+
+#[test]
+fn a_multipart_body_has_its_session_description_found() {
+    let mut bench = Bench::new(configured());
+    let body = b"--b\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b\r\n\
+        Content-Type: application/sdp\r\n\r\nv=0 offer\r\n--b--\r\n";
+    let request = request(
+        Method::Invite,
+        "sip:standup@conf.example.com",
+        "bob",
+        Some(("multipart/mixed;boundary=b", body)),
+    );
+    bench.obeying = false;
+    bench.sip(Event::Invite {
+        id: InviteId(1),
+        request,
+        flow: flow(trusted(1)),
+    });
+    let offered = bench.mcu.iter().any(
+        |command| matches!(&command.action, Action::Add { offer: Some(offer), .. } if offer == OFFER),
+    );
+    assert!(offered, "{:?}", bench.mcu);
+}
+
+#[test]
+fn the_right_pin_opens_and_the_first_digit_stops_the_prompt() {
+    let mut bench = Bench::new(with_pin());
+    let bob = bench.join(1, "bob");
+    assert_eq!(bench.said(), ["EnterPin"]);
+    assert_eq!(bench.endpoints[&bob], Stage::Apart);
+    bench.obeying = false;
+    bench.keys(bob, "1");
+    assert!(matches!(
+        bench.mcu.pop_back().unwrap().action,
+        Action::Stop { .. }
+    ));
+    bench.obeying = true;
+    bench.keys(bob, "234#");
+    assert_eq!(bench.endpoints[&bob], Stage::Mix);
+    assert_eq!(bench.said(), ["Welcome", "YouAreFirst"]);
+    assert!(
+        bench
+            .events
+            .iter()
+            .any(|event| format!("{event:?}").contains("outcome: Right"))
+    );
+}
+
+#[test]
+fn three_wrong_pins_end_the_call_after_the_farewell() {
+    let mut bench = Bench::new(with_pin());
+    let bob = bench.join(1, "bob");
+    bench.said();
+    bench.keys(bob, "1#12345#");
+    assert_eq!(
+        bench.said(),
+        ["WrongPin", "EnterPin", "WrongPin", "EnterPin"]
+    );
+    bench.keys(bob, "4321#");
+    assert_eq!(bench.said(), ["WrongPin", "Goodbye"]);
+    assert_eq!(bye_reason(&mut bench), None, "not before it was heard");
+    bench.keys(bob, "1234#");
+    bench.report(played(4));
+    let reason = bye_reason(&mut bench).unwrap();
+    assert_eq!(reason, "SIP;cause=403;text=\"Wrong PIN\"");
+    assert_eq!(bench.left(), ["WrongPin"]);
+    assert_eq!(bench.metrics.pin_failures.get(), 3);
+    assert!(
+        bench
+            .events
+            .iter()
+            .any(|event| format!("{event:?}").contains("outcome: Wrong(3)"))
+    );
+}
+
+#[test]
+fn silence_while_the_pin_is_awaited_is_a_wrong_try() {
+    let mut bench = Bench::new(with_pin());
+    bench.join(1, "bob");
+    let patience = Limits::default().pin_patience;
+    bench.report(played(1));
+    for _ in 0..2 {
+        bench.pass(patience - Duration::from_millis(1));
+        assert_eq!(bye_reason(&mut bench), None);
+        bench.pass(Limits::default().farewell + patience);
+    }
+    bench.pass(Limits::default().farewell + patience);
+    bench.pass(Limits::default().farewell);
+    assert_eq!(bench.left(), ["WrongPin"]);
+}
+
+#[test]
+fn a_conference_locked_meanwhile_does_not_open_to_the_right_pin() {
+    let mut bench = Bench::new(with_pin());
+    let bob = bench.join(1, "bob");
+    bench.command(Command::Lock(true));
+    bench.said();
+    bench.keys(bob, "1234#");
+    assert_eq!(bench.said(), ["Locked", "Goodbye"]);
+    bench.pass(Limits::default().farewell);
+    assert_eq!(bench.left(), ["LockedOut"]);
+    assert_eq!(bench.focus.roster().in_mix(), 0);
+}
+
+#[test]
+fn tones_and_music_follow_who_is_there() {
+    let mut bench = Bench::new(configured());
+    let ambience = |bench: &mut Bench| {
+        let list = bench
+            .mcu
+            .drain(..)
+            .filter_map(|command| match command.action {
+                Action::Ambience {
+                    to: Audience::One(endpoint),
+                    ambience,
+                } => Some((endpoint, ambience)),
+                _ => None,
+            });
+        list.collect::<Vec<_>>()
+    };
+    let bob = bench.join(1, "bob");
+    bench.obeying = false;
+    bench.call(2, "eve", trusted(2));
+    bench.obey_next();
+    bench.ack(2, None);
+    bench.obey_next();
+    let eve = bench.last_endpoint();
+    assert_eq!(bench.said(), ["YouAreFirst", "entry"]);
+    assert_eq!(ambience(&mut bench), [(bob, Ambience::Silence)]);
+    bench.bye(2);
+    assert_eq!(ambience(&mut bench), [(bob, Ambience::Music)]);
+    bench.report(Report::Removed {
+        endpoint: eve,
+        quality: Default::default(),
+    });
+    assert_eq!(
+        bench.said(),
+        Vec::<String>::new(),
+        "too near to the last tone"
+    );
+
+    let quiet = ConferenceRecord {
+        alone: Alone::Silence,
+        entry_tone: false,
+        ..configured()
+    };
+    let mut bench = Bench::new(quiet);
+    bench.join(1, "bob");
+    bench.join(2, "eve");
+    bench.pass(Duration::from_secs(1));
+    bench.bye(2);
+    assert_eq!(bench.said(), ["YouAreFirst", "exit"]);
+}
+
+#[test]
+fn keys_mute_oneself_and_the_roster_says_what_the_mixer_does() {
+    let mut bench = Bench::new(configured());
+    let bob = bench.join(1, "bob");
+    bench.said();
+    bench.obeying = false;
+    bench.mcu.clear();
+    bench.keys(bob, "*6");
+    let muted = |bench: &Bench| bench.focus.roster().endpoint(bob).unwrap().filter.muted;
+    assert!(!muted(&bench), "asked for, not in force");
+    bench.obey_next();
+    assert!(muted(&bench));
+    assert_eq!(bench.said(), ["Muted"]);
+    bench.obeying = true;
+    bench.drain();
+    bench.keys(bob, "*6");
+    assert!(!muted(&bench));
+    assert_eq!(bench.said(), ["Unmuted"]);
+    bench.keys(bob, "*0");
+    assert_eq!(bench.said(), ["1"]);
+    bench.keys(bob, "*9*9");
+    assert_eq!(
+        bench
+            .focus
+            .roster()
+            .endpoint(bob)
+            .unwrap()
+            .filter
+            .gain_out_db,
+        6.0
+    );
+}
+
+#[test]
+fn digits_come_by_info_too() {
+    let mut bench = Bench::new(configured());
+    bench.join(1, "bob");
+    bench.actions();
+    for (content_type, body, status) in [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=160", 200),
+        ("application/dtmf", "#", 200),
+        ("application/dtmf-relay", "Signal=hook", 400),
+        ("application/media_control+xml", "<x/>", 415),
+    ] {
+        bench.obeying = false;
+        let answer = bench.in_dialog(1, Method::Info, Some((content_type, body.as_bytes())));
+        assert_eq!(answer.status.code(), status, "{content_type}");
+        let told = bench.mcu.drain(..).count();
+        assert_eq!(told, usize::from(status == 200), "{content_type}");
+    }
+    assert_eq!(
+        bench.in_dialog(1, Method::Info, None).status,
+        StatusCode::OK
+    );
+}
+
+#[test]
+fn rfc3261_11_2_other_requests_get_true_answers() {
+    let mut bench = Bench::new(configured());
+    bench.join(1, "bob");
+    for (method, status, name, value) in [
+        (Method::Options, 200, HeaderName::Accept, "application/sdp"),
+        (Method::Subscribe, 489, HeaderName::Warning, ""),
+        (
+            Method::Refer,
+            405,
+            HeaderName::Allow,
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK",
+        ),
+        (
+            Method::Message,
+            405,
+            HeaderName::Warning,
+            "399 conf.example.com \"There is no text chat in this conference\"",
+        ),
+        (
+            Method::Notify,
+            481,
+            HeaderName::Warning,
+            "399 conf.example.com \"There is no subscription for this\"",
+        ),
+        (
+            Method::from_bytes(b"FOO").unwrap(),
+            501,
+            HeaderName::Warning,
+            "",
+        ),
+    ] {
+        let answer = bench.in_dialog(1, method.clone(), None);
+        assert_eq!(answer.status.code(), status, "{method}");
+        assert_eq!(header(&answer, name), value, "{method}");
+    }
+    assert_eq!(bench.in_dialog(5, Method::Info, None).status.code(), 481);
+
+    let options = |bench: &mut Bench| {
+        let request = request(Method::Options, "sip:standup@conf.example.com", "eve", None);
+        bench.sip(Event::Request {
+            tx: ServerTxId(1),
+            request,
+            flow: flow(trusted(9)),
+        });
+        bench.responded().status.code()
+    };
+    assert_eq!(options(&mut bench), 200);
+    bench.command(Command::Lock(true));
+    assert_eq!(options(&mut bench), 403);
+}
+
+#[test]
+fn rfc3261_14_2_sessions_are_modified_or_stay_as_they_were() {
+    let mut bench = Bench::new(configured());
+    let bob = bench.join(1, "bob");
+    let mut modify = |method: Method, body: Option<&[u8]>, refusal: Option<McuError>| {
+        bench.actions();
+        bench.refusal = refusal;
+        let request = request(method.clone(), "sip:standup@198.51.100.1", "bob", None);
+        let (id, tx, body) = (InviteId(1), ServerTxId(5), body.map(sdp));
+        bench.sip(Event::Modify {
+            id,
+            tx,
+            method,
+            body,
+            request,
+        });
+        let actions = bench.actions();
+        let [
+            SipAction::RespondModify {
+                tx: ServerTxId(5),
+                answer,
+            },
+        ] = &actions[..]
+        else {
+            panic!("{actions:?}")
+        };
+        (
+            answer.status.code(),
+            answer.body.as_ref().map(|body| body.octets.clone()),
+        )
+    };
+    assert_eq!(
+        modify(Method::Invite, Some(OFFER), None),
+        (200, Some(ANSWER.into()))
+    );
+    assert_eq!(
+        modify(Method::Update, Some(OFFER), None),
+        (200, Some(ANSWER.into()))
+    );
+    assert_eq!(
+        modify(Method::Update, None, None),
+        (200, None),
+        "RFC 4028 §7.4"
+    );
+    let incompatible = McuError::Incompatible("no codec".into());
+    assert_eq!(
+        modify(Method::Invite, Some(OFFER), Some(incompatible)),
+        (488, None)
+    );
+    assert_eq!(
+        modify(Method::Invite, None, None),
+        (200, Some(OFFER.into()))
+    );
+    assert_eq!(
+        modify(Method::Invite, Some(OFFER), None).0,
+        491,
+        "an answer is awaited"
+    );
+    bench.ack(1, Some(ANSWER));
+    assert_eq!(bench.focus.roster().in_mix(), 1);
+    assert!(bench.endpoints.contains_key(&bob));
+}
+
+#[test]
+fn a_modify_whose_call_ends_meanwhile_is_answered() {
+    let mut bench = Bench::new(configured());
+    bench.join(1, "bob");
+    bench.actions();
+    bench.obeying = false;
+    let request = request(Method::Invite, "sip:standup@198.51.100.1", "bob", None);
+    let (id, tx, method, body) = (InviteId(1), ServerTxId(5), Method::Invite, Some(sdp(OFFER)));
+    bench.sip(Event::Modify {
+        id,
+        tx,
+        method,
+        body,
+        request,
+    });
+    bench.bye(1);
+    let actions = bench.actions();
+    let [SipAction::RespondModify { answer, .. }] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(answer.status.code(), 487);
+}
+
+#[test]
+fn rfc3261_9_2_cancel_before_and_after_the_mixer_answered() {
+    for answered in [false, true] {
+        let mut bench = Bench::disobeyed(record());
+        bench.obey_next();
+        bench.call(1, "bob", trusted(1));
+        if answered {
+            bench.obey_next();
+        }
+        bench.sip(Event::Cancelled { id: InviteId(1) });
+        bench.sip(Event::Ended {
+            id: InviteId(1),
+            cause: EndCause::Cancelled,
+        });
+        bench.obeying = true;
+        bench.drain();
+        let finals = bench.actions().len();
+        assert_eq!(
+            finals,
+            usize::from(answered),
+            "a 200 that crossed the CANCEL is the only word"
+        );
+        assert!(bench.endpoints.is_empty() && bench.focus.is_over());
+        assert_eq!(bench.left(), ["Cancelled"]);
+    }
+}
+
+#[test]
+fn two_calls_of_one_user_are_two_endpoints_unless_told_otherwise() {
+    let mut bench = Bench::new(configured());
+    bench.join(1, "bob");
+    bench.join(2, "bob");
+    assert_eq!(bench.focus.roster().users().count(), 1);
+    assert_eq!(bench.focus.roster().in_mix(), 2);
+
+    let replacing = ConferenceRecord {
+        replace_on_redial: true,
+        max_endpoints: Some(1),
+        ..configured()
+    };
+    let mut bench = Bench::new(replacing);
+    let first = bench.join(1, "bob");
+    bench.actions();
+    bench.call(2, "eve", trusted(1));
+    assert!(
+        matches!(&bench.actions()[..], [SipAction::Reject { .. }]),
+        "full"
+    );
+    bench.call(3, "bob", trusted(1));
+    assert!(
+        bench.endpoints.contains_key(&first),
+        "not before the new one is in"
+    );
+    bench.ack(3, None);
+    assert!(!bench.endpoints.contains_key(&first));
+    assert_eq!(bench.left(), ["Replaced"]);
+    assert_eq!(bench.focus.roster().in_mix(), 1);
+}
+
+#[test]
+fn nobody_is_replaced_by_somebody_who_only_claims_their_name() {
+    let replacing = ConferenceRecord {
+        replace_on_redial: true,
+        ..configured()
+    };
+    let mut bench = Bench::new(replacing);
+    for (id, from) in [(1, stranger(1)), (2, stranger(2))] {
+        bench.call(id, "bob", from);
+        bench.ack(id, None);
+    }
+    assert_eq!(bench.focus.roster().in_mix(), 2);
+    assert_eq!(bench.focus.roster().users().count(), 2);
+}
+
+#[test]
+fn media_that_stops_ends_the_call_unless_told_otherwise() {
+    for hang_up in [true, false] {
+        let record = ConferenceRecord {
+            hang_up_on_media_loss: hang_up,
+            ..configured()
+        };
+        let mut bench = Bench::new(record);
+        let endpoint = bench.join(1, "bob");
+        bench.report(Report::MediaLost { endpoint });
+        let reason = bye_reason(&mut bench);
+        let expect = hang_up.then(|| "SIP;cause=408;text=\"No media came\"".to_owned());
+        assert_eq!(reason, expect);
+    }
+}
+
+#[test]
+fn moderation_is_complete_when_the_mixer_says_so() {
+    let mut bench = Bench::new(configured());
+    let endpoint = bench.join(1, "bob");
+    bench.said();
+    bench.obeying = false;
+    bench.mcu.clear();
+    let filter = MediaFilter {
+        muted: true,
+        ..MediaFilter::default()
+    };
+    let request = bench.command(Command::Filter { endpoint, filter });
+    assert_eq!(bench.completed(request), None);
+    bench.obey_next();
+    assert_eq!(bench.completed(request).unwrap(), "Ok(())");
+    assert_eq!(bench.said(), ["Muted"]);
+    bench.mcu.clear();
+    let request = bench.command(Command::Remove { endpoint });
+    assert_eq!(
+        bye_reason(&mut bench).unwrap(),
+        "SIP;cause=200;text=\"Removed from the conference\""
+    );
+    assert_eq!(bench.completed(request), None);
+    bench.obey_next();
+    assert_eq!(bench.completed(request).unwrap(), "Ok(())");
+    assert_eq!(bench.left(), ["Booted"]);
+    let request = bench.command(Command::Remove {
+        endpoint: EndpointId(1),
+    });
+    assert_eq!(bench.completed(request).unwrap(), "Err(UnknownEndpoint)");
+}
+
+#[test]
+fn an_empty_conference_ends_after_its_grace() {
+    let record = ConferenceRecord {
+        grace: Duration::from_secs(30),
+        ..record()
+    };
+    let mut bench = Bench::new(record);
+    bench.join(1, "bob");
+    bench.bye(1);
+    bench.pass(Duration::from_secs(29));
+    assert!(!bench.focus.is_over());
+    bench.join(2, "bob");
+    bench.pass(Duration::from_secs(29));
+    bench.bye(2);
+    bench.pass(Duration::from_secs(29));
+    assert!(!bench.focus.is_over(), "the grace starts anew");
+    bench.pass(Duration::from_secs(1));
+    assert!(bench.focus.is_over());
+    assert_eq!(bench.metrics.conferences.get(), 0);
+}
+
+#[test]
+fn drain_tells_then_hangs_up_and_lets_nobody_in() {
+    let mut bench = Bench::new(with_pin());
+    let bob = bench.join(1, "bob");
+    bench.keys(bob, "1234#");
+    bench.join(2, "eve");
+    bench.said();
+    bench.actions();
+    let deadline = bench.now + Duration::from_secs(3);
+    bench.focus.handle_drain(bench.now, deadline);
+    bench.drain();
+    assert_eq!(bench.said(), ["ConferenceEnded"]);
+    let reason = bye_reason(&mut bench).unwrap();
+    assert_eq!(
+        reason, "SIP;cause=503;text=\"The server is going down\"",
+        "eve was apart"
+    );
+    bench.call(3, "mallory", trusted(1));
+    let actions = bench.actions();
+    let [SipAction::Reject { answer, .. }] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    bench.pass(Duration::from_secs(3));
+    assert!(bye_reason(&mut bench).is_some());
+    assert!(bench.focus.is_over() && bench.endpoints.is_empty());
+    assert_eq!(bench.left(), ["Drained", "Drained"]);
+}
+
+#[test]
+fn a_mixer_that_fails_or_is_silent_leaves_nobody_waiting() {
+    let mut bench = Bench::new(record());
+    bench.join(1, "bob");
+    bench.call(2, "eve", trusted(1));
+    bench.actions();
+    bench.report(Report::Failed {
+        reason: "worker died".into(),
+    });
+    let actions = bench.actions();
+    assert!(
+        matches!(&actions[..], [SipAction::Bye { .. }, SipAction::Bye { .. }]),
+        "{actions:?}"
+    );
+    assert!(bench.focus.is_over() && bench.focus.roster().is_empty());
+
+    let mut bench = Bench::disobeyed(record());
+    bench.call(1, "bob", trusted(1));
+    bench.pass(Limits::default().mcu_deadline);
+    assert!(
+        bench.focus.is_over(),
+        "the conference could not even be made"
+    );
+    let actions = bench.actions();
+    let [SipAction::Reject { answer, .. }] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(answer.status.code(), 500);
+
+    let mut bench = Bench::new(configured());
+    bench.obeying = false;
+    bench.mcu.clear();
+    bench.call(1, "bob", trusted(1));
+    bench.pass(Limits::default().mcu_deadline);
+    let actions = bench.actions();
+    let [SipAction::Reject { answer, .. }] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(answer.status.code(), 503);
+    bench.pass(Limits::default().mcu_deadline);
+    assert!(
+        bench.focus.roster().is_empty(),
+        "not even the removal was answered"
+    );
+}
