@@ -333,6 +333,22 @@ impl Bench {
         }
     }
 
+    /// The oldest command that waits is refused.
+    pub fn disobey_next(&mut self) {
+        let Some(command) = self.mcu.pop_front() else {
+            return;
+        };
+        if let Action::Remove { endpoint } = command.action {
+            // Whatever the mixer says, it has nothing of it any more.
+            self.removed += usize::from(self.endpoints.remove(&endpoint).is_some());
+        }
+        let result = Err(McuError::Overloaded("patience"));
+        self.report(Report::Done {
+            command: command.id,
+            result,
+        });
+    }
+
     fn note(&mut self, action: &Action) {
         let Action::Play { prompts, .. } = action else {
             return;
