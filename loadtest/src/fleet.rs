@@ -7,7 +7,7 @@ use crate::codec::{self, Codec, CodecError};
 use crate::netem::{Netem, NetemSettings};
 use crate::rtp::{PACKET_TIME, RtpReceiver, RtpSender};
 use crate::signal::Signal;
-use crate::socket::{DATAGRAM, LoopbackSocket};
+use crate::socket::{DATAGRAM, Inbox, LoopbackSocket};
 use crate::storm::Storm;
 use crate::wire::Message;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -20,6 +20,8 @@ use std::time::Duration;
 
 /// The thread sleeps no longer than this, so that no packet waits longer to be read or sent.
 const NAP: Duration = Duration::from_millis(1);
+/// Packets due within this are sent together, late by no more than it.
+const SHORTEST_NAP: Duration = Duration::from_micros(500);
 /// How often call timers are looked at.
 const TIMER_STEP: Duration = Duration::from_millis(10);
 /// Receive buffer of a phone's RTP socket.
@@ -268,7 +270,7 @@ impl Fleet {
         mut done: impl FnMut(&Self) -> bool,
     ) -> Result<bool, FleetError> {
         let end = clock::now() + time;
-        let mut buffer = [0; DATAGRAM];
+        let mut inbox = Inbox::new();
         let mut packet = Vec::with_capacity(DATAGRAM);
         loop {
             let now = clock::now();
@@ -279,23 +281,27 @@ impl Fleet {
                 return Ok(false);
             }
             self.send_due(now, &mut packet);
-            self.receive(&mut buffer)?;
+            self.receive(&mut inbox)?;
             if now >= self.timers_at {
                 self.timers_at = now + TIMER_STEP;
                 self.handle_timers(now);
             }
             if let Some(storm) = &mut self.storm {
-                storm.step(now, &mut buffer);
+                storm.step(now, &mut inbox);
             }
-            let next = self
-                .due
-                .peek()
-                .map_or(now + NAP, |Reverse((when, _))| *when);
-            let next = next.min(now + NAP).saturating_sub(clock::now());
-            if next > Duration::from_micros(60) {
-                std::thread::sleep(next);
-            }
+            self.nap(now);
         }
+    }
+
+    /// Sleeps until the next packet is due, but neither so short that the sleep is the work nor so
+    /// long that what comes in waits.
+    fn nap(&self, now: Moment) {
+        let due = self
+            .due
+            .peek()
+            .map_or(now + NAP, |Reverse((when, _))| *when);
+        let wake = due.clamp(now + SHORTEST_NAP, now + NAP);
+        std::thread::sleep(wake.saturating_sub(clock::now()));
     }
 
     /// Encodes a signal once for all phones that send it.
@@ -366,45 +372,48 @@ impl Fleet {
         }
     }
 
-    fn receive(&mut self, buffer: &mut [u8; DATAGRAM]) -> Result<(), FleetError> {
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), FleetError> {
         let mut events = [EpollEvent::empty(); 256];
-        let count = self.epoll.wait(&mut events, EpollTimeout::ZERO)?;
-        for event in events.iter().take(count) {
-            let Ok(number) = usize::try_from(event.data() / 4) else {
-                continue;
-            };
-            match event.data() % 4 {
-                0 => self.receive_sip(number, buffer),
-                1 => {
-                    let Some(phone) = self.phones.get_mut(number) else {
-                        continue;
-                    };
-                    while let Some((length, arrival)) = phone.rtp.receive(buffer) {
-                        let datagram = buffer.get(..length).unwrap_or_default();
-                        phone.receiver.handle_packet(arrival, datagram);
-                    }
-                }
-                _ => {
-                    let Some(phone) = self.phones.get_mut(number) else {
-                        continue;
-                    };
-                    while phone.rtcp.receive(buffer).is_some() {}
-                }
+        loop {
+            let count = self.epoll.wait(&mut events, EpollTimeout::ZERO)?;
+            for event in events.iter().take(count) {
+                let Ok(number) = usize::try_from(event.data() / 4) else {
+                    continue;
+                };
+                self.receive_from(number, event.data() % 4, inbox);
+            }
+            if count < events.len() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    fn receive_sip(&mut self, number: usize, buffer: &mut [u8; DATAGRAM]) {
+    fn receive_from(&mut self, number: usize, kind: u64, inbox: &mut Inbox) {
+        let Some(phone) = self.phones.get_mut(number) else {
+            return;
+        };
+        match kind {
+            0 => self.receive_sip(number, inbox),
+            // One packet each time: a second one is rare, and epoll tells of it again.
+            1 => {
+                if let Some(arrival) = phone.rtp.receive(inbox) {
+                    phone.receiver.handle_packet(arrival, inbox.datagram());
+                }
+            }
+            _ => drop(phone.rtcp.receive(inbox)),
+        }
+    }
+
+    fn receive_sip(&mut self, number: usize, inbox: &mut Inbox) {
         let Some(phone) = self.phones.get_mut(number) else {
             return;
         };
         let mut out = Vec::new();
-        while let Some((length, arrival)) = phone.sip.receive(buffer) {
+        while let Some(arrival) = phone.sip.receive(inbox) {
             if phone.unplugged {
                 continue;
             }
-            let Some(message) = buffer.get(..length).and_then(Message::parse) else {
+            let Some(message) = Message::parse(inbox.datagram()) else {
                 continue;
             };
             phone.call.handle_message(arrival, &message, &mut out);

@@ -185,7 +185,8 @@ pub struct RtpReceiver {
     other_types: u64,
     first: Option<i64>,
     highest: i64,
-    seen: VecDeque<i64>,
+    /// Which of the last 128 came; the lowest bit is the highest sequence number.
+    seen: u128,
     duplicates: u64,
     reordered: u64,
     ssrc: Option<u32>,
@@ -297,27 +298,28 @@ impl RtpReceiver {
 
     /// The sequence number counted on over the wrap (§A.1), and the order of things.
     fn count(&mut self, sequence: u16) -> i64 {
-        let wide = if self.first.is_none() {
+        let Some(_) = self.first else {
             self.first = Some(i64::from(sequence));
             self.highest = i64::from(sequence);
-            i64::from(sequence)
-        } else {
-            let ahead = i64::from(sequence) - (self.highest & 0xffff);
-            let ahead = (ahead + 0x8000).rem_euclid(0x1_0000) - 0x8000;
-            let wide = self.highest + ahead;
-            if self.seen.contains(&wide) {
-                self.duplicates += 1;
-            } else if ahead < 0 {
-                self.reordered += 1;
-            }
-            self.highest = self.highest.max(wide);
-            wide
+            self.seen = 1;
+            return self.highest;
         };
-        if self.seen.len() == 64 {
-            self.seen.pop_front();
+        let ahead = i64::from(sequence) - (self.highest & 0xffff);
+        let ahead = (ahead + 0x8000).rem_euclid(0x1_0000) - 0x8000;
+        let distance = u32::try_from(ahead.abs()).unwrap_or(u32::MAX);
+        if ahead > 0 {
+            self.seen = self.seen.checked_shl(distance).unwrap_or(0) | 1;
+            self.highest += ahead;
+            return self.highest;
         }
-        self.seen.push_back(wide);
-        wide
+        let bit = 1u128.checked_shl(distance).unwrap_or(0);
+        if self.seen & bit == 0 {
+            self.reordered += 1
+        } else {
+            self.duplicates += 1
+        }
+        self.seen |= bit;
+        self.highest + ahead
     }
 
     fn estimate_jitter(&mut self, arrival: Moment, timestamp: u32) {

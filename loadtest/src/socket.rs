@@ -13,6 +13,36 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 /// Octets a datagram may have; a longer one is cut.
 pub const DATAGRAM: usize = 4096;
 
+/// Where a datagram is received into, again and again.
+#[derive(Debug)]
+pub struct Inbox {
+    octets: [u8; DATAGRAM],
+    length: usize,
+    control: Vec<u8>,
+}
+
+impl Inbox {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self {
+            octets: [0; DATAGRAM],
+            length: 0,
+            control: nix::cmsg_space!(TimeSpec),
+        }
+    }
+
+    /// The datagram that was received last.
+    pub fn datagram(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A non-blocking UDP socket on loopback.
 #[derive(Debug)]
 pub struct LoopbackSocket {
@@ -66,15 +96,15 @@ impl LoopbackSocket {
         self.socket.send_to(datagram, to).is_ok()
     }
 
-    /// The next datagram, its length and when the kernel took it in; `None` when there is no more.
-    pub fn receive(&self, buffer: &mut [u8; DATAGRAM]) -> Option<(usize, Moment)> {
-        let mut control = nix::cmsg_space!(TimeSpec);
+    /// Takes the next datagram into `inbox` and tells when the kernel took it in; `None` when there
+    /// is no more.
+    pub fn receive(&self, inbox: &mut Inbox) -> Option<Moment> {
         loop {
-            let mut vector = [IoSliceMut::new(buffer)];
+            let mut vector = [IoSliceMut::new(&mut inbox.octets)];
             let got = recvmsg::<SockaddrIn>(
                 self.socket.as_raw_fd(),
                 &mut vector,
-                Some(&mut control),
+                Some(&mut inbox.control),
                 MsgFlags::MSG_DONTWAIT,
             );
             match got {
@@ -87,7 +117,8 @@ impl LoopbackSocket {
                             Some(clock::stamp(spec))
                         })
                     });
-                    return Some((message.bytes, stamped.unwrap_or_else(clock::now)));
+                    inbox.length = message.bytes;
+                    return Some(stamped.unwrap_or_else(clock::now));
                 }
                 // A port that was closed on the far side shows here once per ICMP message.
                 Err(nix::Error::ECONNREFUSED | nix::Error::EINTR) => {}

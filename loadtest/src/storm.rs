@@ -3,7 +3,7 @@
 use crate::call::{Call, CallPlan, CallState};
 use crate::clock::Moment;
 use crate::codec::Codec;
-use crate::socket::{DATAGRAM, LoopbackSocket};
+use crate::socket::{Inbox, LoopbackSocket};
 use crate::wire::Message;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -113,8 +113,8 @@ impl Storm {
     }
 
     /// Begins, answers, repeats and ends what is due at `now`.
-    pub fn step(&mut self, now: Moment, buffer: &mut [u8; DATAGRAM]) {
-        self.receive(buffer);
+    pub fn step(&mut self, now: Moment, inbox: &mut Inbox) {
+        self.receive(inbox);
         let mut next = self.next_at.unwrap_or(now);
         while next <= now && !self.pausing {
             self.begin(now);
@@ -174,13 +174,11 @@ impl Storm {
         );
     }
 
-    fn receive(&mut self, buffer: &mut [u8; DATAGRAM]) {
+    fn receive(&mut self, inbox: &mut Inbox) {
         let mut out = Vec::new();
         for socket in 0..self.sip.len() {
-            while let Some((length, arrival)) =
-                self.sip.get(socket).and_then(|sip| sip.receive(buffer))
-            {
-                let Some(message) = buffer.get(..length).and_then(Message::parse) else {
+            while let Some(arrival) = self.sip.get(socket).and_then(|sip| sip.receive(inbox)) {
+                let Some(message) = Message::parse(inbox.datagram()) else {
                     continue;
                 };
                 let id = message
