@@ -192,7 +192,8 @@ proptest! {
 
     #[test]
     fn a_printed_address_is_read_as_it_was(address in address()) {
-        prop_assert_eq!(NameAddr::parse(&address.to_text()).unwrap(), address);
+        prop_assert_eq!(&NameAddr::parse(&address.to_text()).unwrap(), &address);
+        prop_assert_eq!(address.detached(), address);
     }
 
     #[test]

@@ -23,6 +23,13 @@ impl Text {
         Self(Bytes::copy_from_slice(octets))
     }
 
+    /// A copy with storage of its own, for what outlives the message it was read from: a slice
+    /// keeps the whole message, and what that was received into, alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self::copy_from(&self.0)
+    }
+
     /// The octets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

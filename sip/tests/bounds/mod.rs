@@ -8,9 +8,9 @@ pub(crate) fn limits() -> Limits {
     Limits {
         message_bytes: 65_535,
         header_fields: 64,
-        server_transactions: 1,
-        invite_usages: 1,
-        half_open_invites: 1,
+        server_transactions: 1_000,
+        invite_usages: 1_000,
+        half_open_invites: 1_000,
         retry_after_s: 1,
         connections: 1,
         connections_per_source: 1,

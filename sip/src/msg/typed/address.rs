@@ -73,6 +73,12 @@ impl NameAddr {
         self
     }
 
+    /// A copy with storage of its own; see [`Text::detached`].
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self::parse(&self.to_text()).unwrap_or_else(|_| self.clone())
+    }
+
     /// With this display name.
     #[must_use]
     pub fn with_display(mut self, display: impl Into<String>) -> Self {

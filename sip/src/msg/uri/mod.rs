@@ -169,6 +169,12 @@ impl Uri {
         matches!(self.scheme, Scheme::Sip | Scheme::Sips)
     }
 
+    /// A copy with storage of its own; see [`Text::detached`].
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self::parse(&self.to_octets()).unwrap_or_else(|_| self.clone())
+    }
+
     /// The address of record: scheme, user, host and port alone.
     #[must_use]
     pub fn without_params(&self) -> Self {
