@@ -99,7 +99,7 @@ impl Endpoint {
         match same_transport
             .clone()
             .next()
-            .or(self.config.advertised.first())
+            .or_else(|| self.config.advertised.first())
         {
             Some(any) => (
                 any.host.clone(),

@@ -88,8 +88,12 @@ pub struct Body {
     pub octets: Bytes,
 }
 
-/// What [`Endpoint::poll_output`] answers.
+/// What [`Endpoint::poll_output`](super::Endpoint::poll_output) answers.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is moved once, to its user"
+)]
 pub enum Output {
     /// Send these octets. `tx` comes back in `handle_send_failed` when they cannot be sent.
     Transmit {

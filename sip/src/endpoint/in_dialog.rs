@@ -44,22 +44,23 @@ impl Endpoint {
         if let Err(refusal) = self.check_content(&arrival.request) {
             return self.refuse(now, &arrival, refusal);
         }
-        match arrival.request.method {
-            Method::Bye => self.on_bye(now, id, &arrival),
-            _ if closing => {
-                self.refuse(now, &arrival, Refusal::new(StatusCode::CALL_DOES_NOT_EXIST));
-            }
-            Method::Invite | Method::Update => self.on_modify_request(now, id, arrival),
-            Method::Prack => self.on_prack(now, id, &arrival),
-            _ => {
-                let tx = self.open_pending(now, id, &arrival, ServerRole::User);
-                self.event(Event::InDialog {
-                    id,
-                    tx,
-                    request: arrival.request,
-                });
-            }
+        let method = &arrival.request.method;
+        if *method == Method::Bye {
+            return self.on_bye(now, id, &arrival);
         }
+        if closing {
+            let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
+            return self.refuse(now, &arrival, refusal);
+        }
+        if matches!(method, Method::Invite | Method::Update) {
+            return self.on_modify_request(now, id, arrival);
+        }
+        if *method == Method::Prack {
+            return self.on_prack(now, id, &arrival);
+        }
+        let tx = self.open_pending(now, id, &arrival, ServerRole::User);
+        let request = arrival.request;
+        self.event(Event::InDialog { id, tx, request });
     }
 
     /// A transaction inside the usage that waits for the transaction user.

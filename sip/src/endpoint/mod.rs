@@ -8,23 +8,29 @@
 //! |---|---|
 //! | `event`, `config`, `command` | the words spoken with the shell and the transaction user |
 //! | `receive` | a message from the network to the machine it belongs to, or a refusal without state |
-//! | `server`, `client` | the transactions: their table, actions, targets and failover |
+//! | `server`, `client` | the transactions: their tables and actions |
+//! | `way` | where a request goes: resolving, targets, failover |
+//! | `follow` | the ACK and the CANCEL of an INVITE of ours |
 //! | `compose` | the header fields every message of ours carries |
 //! | `uas`, `uac` | the INVITE usage until it is confirmed, from either side |
 //! | `in_dialog` | requests inside a dialog |
-//! | `modify` | re-INVITE, UPDATE and session refresh of our own |
+//! | `modify` | re-INVITE and UPDATE, both ways |
+//! | `session` | session timers |
 
 mod client;
 mod command;
 mod compose;
 mod config;
 mod event;
+mod follow;
 mod in_dialog;
 mod modify;
 mod receive;
 mod server;
+mod session;
 mod uac;
 mod uas;
+mod way;
 
 pub use crate::id::{ClientTxId, FlowId, InviteId, ResolveId, ServerTxId};
 pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog};

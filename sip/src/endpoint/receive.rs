@@ -88,9 +88,10 @@ impl Endpoint {
             return;
         };
         let hops = request.headers.vias().map_or(1, |vias| vias.len());
-        let key_method = match request.method {
-            Method::Ack | Method::Cancel => Method::Invite,
-            _ => request.method.clone(),
+        let key_method = if matches!(request.method, Method::Ack | Method::Cancel) {
+            Method::Invite
+        } else {
+            request.method.clone()
         };
         let key = ServerKey::new(&request, &via, &key_method);
         // The answer can be given by the Via as it was sent; `received` and `rport` are for the
@@ -105,13 +106,15 @@ impl Endpoint {
             from,
             request,
         };
-        match arrival.request.method {
-            Method::Ack => self.on_ack_request(now, &arrival),
-            Method::Cancel => self.on_cancel_request(now, &arrival),
-            _ => match self.server_keys.get(&arrival.key) {
-                Some(id) => self.on_server_repeat(now, *id, false),
-                None => self.on_new_request(now, arrival),
-            },
+        if arrival.request.method == Method::Ack {
+            return self.on_ack_request(now, &arrival);
+        }
+        if arrival.request.method == Method::Cancel {
+            return self.on_cancel_request(now, &arrival);
+        }
+        match self.server_keys.get(&arrival.key) {
+            Some(id) => self.on_server_repeat(now, *id, false),
+            None => self.on_new_request(now, arrival),
         }
     }
 
@@ -166,9 +169,10 @@ impl Endpoint {
         if self.config.allow.contains(&request.method) {
             return Ok(());
         }
-        let status = match request.method {
-            Method::Extension(_) => StatusCode::NOT_IMPLEMENTED,
-            _ => StatusCode::METHOD_NOT_ALLOWED,
+        let status = if matches!(request.method, Method::Extension(_)) {
+            StatusCode::NOT_IMPLEMENTED
+        } else {
+            StatusCode::METHOD_NOT_ALLOWED
         };
         let mut refusal = Refusal::new(status);
         self.lists.push_allow(&mut refusal.headers);
@@ -214,10 +218,13 @@ impl Endpoint {
             let refusal = Refusal::new(StatusCode::BAD_EXTENSION);
             return Err(refusal.with(HeaderName::Unsupported, unknown.join(", ")));
         }
-        match request.method {
-            Method::Invite | Method::Update | Method::Prack => self.check_session_body(request),
-            _ => Ok(()),
+        if matches!(
+            request.method,
+            Method::Invite | Method::Update | Method::Prack
+        ) {
+            return self.check_session_body(request);
         }
+        Ok(())
     }
 
     fn check_session_body(&self, request: &Request) -> Result<(), Refusal> {

@@ -121,9 +121,10 @@ impl Endpoint {
             template.copy_all(&request.headers, &HeaderName::RecordRoute);
         }
         let mut actions = Actions::new();
-        let machine = match request.method {
-            Method::Invite => Machine::Invite(ServerInvite::start(&mut actions)),
-            _ => Machine::NonInvite(ServerNonInvite::start()),
+        let machine = if request.method == Method::Invite {
+            Machine::Invite(ServerInvite::start(&mut actions))
+        } else {
+            Machine::NonInvite(ServerNonInvite::start())
         };
         let id = self.servers.insert(ServerTx {
             machine,
@@ -422,7 +423,9 @@ pub(super) fn answer_flow(from: Flow, via: &ViaField) -> Flow {
         .params
         .get("maddr")
         .and_then(|maddr| Host::parse(&maddr).ok());
-    let ip = maddr.and_then(|host| host.ip()).unwrap_or(from.remote.ip());
+    let ip = maddr
+        .and_then(|host| host.ip())
+        .unwrap_or_else(|| from.remote.ip());
     Flow {
         remote: SocketAddr::new(ip, sent_by),
         ..from

@@ -4,6 +4,7 @@
 use super::compose::session_body;
 use super::receive::Refusal;
 use super::server::{Arrival, Extra, ServerRole};
+use super::session::push_session;
 use super::{
     Accept, Answer, Body, CommandError, Contact, EndCause, Endpoint, Event, InviteId, ServerTxId,
 };
@@ -472,23 +473,4 @@ impl Endpoint {
             None => self.event(Event::Acked { id, body }),
         }
     }
-}
-
-/// Session-Expires of our 2xx, with Require where the peer has to refresh (RFC 4028 §9).
-pub(super) fn push_session(headers: &mut Headers, timer: Option<SessionTimer>) {
-    use crate::dialog::session_timer::Refresher as Side;
-    use crate::msg::{Refresher, SessionExpires};
-    let Some(timer) = timer else { return };
-    let refresher = match timer.refresher {
-        Side::Us => Refresher::Uas,
-        Side::Them => Refresher::Uac,
-    };
-    if timer.refresher == Side::Them {
-        headers.push(HeaderName::Require, Text::from_static("timer"));
-    }
-    let value = SessionExpires {
-        seconds: timer.interval,
-        refresher: Some(refresher),
-    };
-    headers.push(HeaderName::SessionExpires, value);
 }

@@ -120,19 +120,17 @@ impl ClientInvite {
 impl Calling {
     /// Calling (§17.1.1.2): A sends again at doubled intervals, B gives up.
     fn on_timer(self, timer: Timer, actions: &mut Actions) -> ClientInvite {
-        match timer {
-            Timer::A => {
-                let interval = self.interval.saturating_mul(2);
-                actions.push(Action::Transmit);
-                actions.push(Action::Set(Timer::A, interval));
-                ClientInvite::Calling(Self { interval })
-            }
-            Timer::B => {
-                actions.push(Action::Timeout);
-                finish(actions)
-            }
-            _ => ClientInvite::Calling(self),
+        if timer == Timer::B {
+            actions.push(Action::Timeout);
+            return finish(actions);
         }
+        if timer != Timer::A {
+            return ClientInvite::Calling(self);
+        }
+        let interval = self.interval.saturating_mul(2);
+        actions.push(Action::Transmit);
+        actions.push(Action::Set(Timer::A, interval));
+        ClientInvite::Calling(Self { interval })
     }
 }
 

@@ -40,7 +40,6 @@ pub(crate) const FOUL: Weather = Weather {
 pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
     pub(crate) events: VecDeque<Event>,
-    pub(crate) metrics: Metrics,
     address: SocketAddr,
 }
 
@@ -132,12 +131,10 @@ impl Pair {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&seed.to_be_bytes());
             key[8] = u8::try_from(index).unwrap();
-            let metrics = Metrics::default();
-            let endpoint = Endpoint::new(config, key, metrics.clone());
+            let endpoint = Endpoint::new(config, key, Metrics::default());
             Peer {
                 endpoint,
                 events: VecDeque::new(),
-                metrics,
                 address,
             }
         };

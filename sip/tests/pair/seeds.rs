@@ -15,10 +15,7 @@ use std::collections::BTreeMap;
 struct Call {
     incoming: bool,
     up: bool,
-    owes_answer: bool,
     ended: bool,
-    /// The INVITE carried an offer.
-    offered: bool,
     /// The answer went out in a reliable provisional.
     answered_early: bool,
 }
@@ -45,11 +42,9 @@ impl Users {
 
     fn on_event(&mut self, pair: &mut Pair, who: usize, event: Event) {
         match event {
-            Event::Invite { id, request, .. } => {
-                let offered = !request.body.is_empty();
+            Event::Invite { id, .. } => {
                 let call = Call {
                     incoming: true,
-                    offered,
                     ..Call::default()
                 };
                 assert!(
@@ -58,12 +53,9 @@ impl Users {
                 );
             }
             Event::Ended { id, .. } => self.call(who, id).ended = true,
-            Event::Answered { id, response } | Event::Modified { id, response } => {
+            Event::Answered { id, .. } | Event::Modified { id, .. } => {
                 let call = self.call(who, id);
                 call.up = true;
-                if !response.body.is_empty() && response.status.is_success() {
-                    call.owes_answer = true;
-                }
                 let _ = pair.tell(who, |e, now| e.acknowledge(now, id, sdp("answer")));
             }
             Event::Progress { id, .. } => {
@@ -213,15 +205,8 @@ fn play(seed: u64, weather: Weather, transport: Transport) -> Pair {
         if tick < 200 && users.chance(4) {
             let who = usize::from(users.chance(30));
             let body = if users.chance(70) { sdp("offer") } else { None };
-            let offered = body.is_some();
             let id = pair.invite(who, body);
-            users.calls[who].insert(
-                id,
-                Call {
-                    offered,
-                    ..Call::default()
-                },
-            );
+            users.calls[who].insert(id, Call::default());
         }
         pair.run_ms(100);
         for who in 0..2 {
