@@ -295,13 +295,15 @@ impl<'a> AddressRef<'a> {
     }
 }
 
-/// An unquoted display name: tokens with white space between them, and, generously, UTF-8.
+/// An unquoted display name should be tokens with white space between them. Telephones send other
+/// octets too; what cannot be confused with the grammar around it is taken (RFC 4475 §3.1.2.15
+/// allows either).
 fn check_display(display: &[u8]) -> Result<(), Reason> {
-    let legal = |&octet: &u8| scan::is_token_octet(octet) || scan::is_space(octet) || octet >= 0x80;
-    if display.iter().all(legal) {
-        Ok(())
-    } else {
+    let unclear = |octet: &u8| matches!(octet, b',' | b';' | b'"' | b'\\' | 0..=0x08 | 0x0a..0x20);
+    if display.iter().any(unclear) {
         Err("Unquoted Display Name")
+    } else {
+        Ok(())
     }
 }
 
