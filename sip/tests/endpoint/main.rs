@@ -1,0 +1,13 @@
+//! One endpoint against messages written by hand.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod caller;
+mod door;
+mod wire;
