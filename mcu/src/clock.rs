@@ -59,6 +59,10 @@ impl TickClock {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "virtual time has to begin somewhere"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

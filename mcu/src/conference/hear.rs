@@ -15,12 +15,14 @@ use crate::endpoint::{Endpoint, Voice};
 /// decoder that was idle comes far too quiet.
 const STINT: u8 = 3;
 /// What is probed in this order, each kind in turn from where the last tick stopped, and how many of
-/// a kind in a tick. Quiet packets are looked at too, for a hint can be wrong.
+/// a kind in a tick. Quiet packets are looked at now and then, for a hint can be wrong.
 const PROBES: [(Hint, usize); PROBE_KINDS] = [
     (Hint::Voice, usize::MAX),
     (Hint::Unclear, usize::MAX),
-    (Hint::Quiet, 2),
+    (Hint::Quiet, 1),
 ];
+/// Quiet packets are looked at every so many ticks.
+const QUIET_TICKS: u64 = 8;
 /// How many kinds of hints there are.
 pub(super) const PROBE_KINDS: usize = 3;
 
@@ -80,6 +82,9 @@ impl<P> McuConference<P> {
         budget -= self.probe_kind(now, 0, budget, begun).0;
         budget -= self.probe_kind(now, 0, budget, |voice| voice.onset).0;
         for (kind, (hint, most)) in PROBES.into_iter().enumerate() {
+            if hint == Hint::Quiet && !self.tick.is_multiple_of(QUIET_TICKS) {
+                continue;
+            }
             let from = self.probe_from.get(kind).copied().unwrap_or(0);
             let wanted = |voice: &Voice| voice.unknown == Some(hint);
             let (done, next) = self.probe_kind(now, from, budget.min(most), wanted);

@@ -9,8 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,12 +16,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use plenum_media::leg::{AudioLeg, LegConfig};
-use plenum_media::negotiated::{Codec, NegotiatedAudio};
-use plenum_media::sdp::{Local, SdpError, Session};
+use plenum_media::negotiated::NegotiatedAudio;
+use plenum_media::sdp::{SdpError, Session};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
+use super::config::Config;
 use super::ports::PortPool;
 use super::sockets::{Place, Sockets};
 use super::worker::{Ending, Gauges, Mail, Worker};
@@ -39,56 +37,6 @@ use crate::metrics::Metrics;
 
 /// Where events go. Called on any thread, worker threads included: it must not block.
 pub type EventSink = Arc<dyn Fn(McuEvent) + Send + Sync>;
-
-/// How the MCU is set up.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where IPv4 media sockets are bound; `None` does without IPv4.
-    pub bind_v4: Option<Ipv4Addr>,
-    /// Where IPv6 media sockets are bound; `None` does without IPv6.
-    pub bind_v6: Option<Ipv6Addr>,
-    /// What session descriptions name as our IPv4 address. Without: the address the signalling reached us
-    /// at, else the bound one.
-    pub advertised_v4: Option<Ipv4Addr>,
-    /// The same for IPv6.
-    pub advertised_v6: Option<Ipv6Addr>,
-    /// RTP and RTCP ports, for each address family.
-    pub ports: RangeInclusive<u16>,
-    /// Mixing threads; 0 takes one per core.
-    pub workers: usize,
-    /// The codecs we speak, the most wanted first.
-    pub codecs: Vec<Codec>,
-    /// The offerer's order of codecs decides instead of ours.
-    pub prefer_remote: bool,
-    /// Audio per packet when the peer does not say, ms.
-    pub ptime_ms: u8,
-    /// Opus: the most bits a second that we send and ask for.
-    pub opus_bitrate: u32,
-    /// Comfort noise (RFC 3389) is offered and accepted.
-    pub comfort_noise: bool,
-    /// DTMF tones within the audio are looked for where no telephone-event was agreed on.
-    pub inband_dtmf: bool,
-}
-
-impl Default for Config {
-    /// Every IPv4 address, ports 16384 to 32767, a thread per core, all codecs.
-    fn default() -> Self {
-        Self {
-            bind_v4: Some(Ipv4Addr::UNSPECIFIED),
-            bind_v6: None,
-            advertised_v4: None,
-            advertised_v6: None,
-            ports: 16_384..=32_767,
-            workers: 0,
-            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
-            prefer_remote: false,
-            ptime_ms: 20,
-            opus_bitrate: 40_000,
-            comfort_noise: true,
-            inband_dtmf: true,
-        }
-    }
-}
 
 /// Why the MCU could not start.
 #[derive(Debug, thiserror::Error)]
@@ -107,44 +55,45 @@ pub struct AudioMcu {
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Inner {
-    config: Config,
-    limits: Arc<Limits>,
-    metrics: Metrics,
-    media_metrics: Arc<plenum_media::metrics::Metrics>,
-    sink: EventSink,
-    ports_v4: Arc<PortPool>,
-    ports_v6: Arc<PortPool>,
-    workers: Vec<WorkerLink>,
-    conferences: Arc<AtomicUsize>,
-    directory: Arc<Directory>,
-    random: Mutex<StdRng>,
+pub(super) struct Inner {
+    pub(super) config: Config,
+    pub(super) limits: Arc<Limits>,
+    pub(super) metrics: Metrics,
+    pub(super) media_metrics: Arc<plenum_media::metrics::Metrics>,
+    pub(super) sink: EventSink,
+    pub(super) ports_v4: Arc<PortPool>,
+    pub(super) ports_v6: Arc<PortPool>,
+    pub(super) workers: Vec<WorkerLink>,
+    pub(super) conferences: Arc<AtomicUsize>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) random: Mutex<StdRng>,
     /// The same moment by both clocks, for the reports' NTP times.
-    started: (Instant, SystemTime),
+    pub(super) started: (Instant, SystemTime),
 }
 
+/// The conferences there are.
 #[derive(Debug, Default)]
-struct Directory(Mutex<BTreeMap<ConferenceId, Arc<Mutex<Conference>>>>);
+pub(super) struct Directory(Mutex<BTreeMap<ConferenceId, Arc<Mutex<Conference>>>>);
 
 /// The control plane's end of a worker's queues.
-struct WorkerLink {
-    mail: SyncSender<Mail>,
-    endings: SyncSender<Ending>,
-    gauges: Arc<Gauges>,
+pub(super) struct WorkerLink {
+    pub(super) mail: SyncSender<Mail>,
+    pub(super) endings: SyncSender<Ending>,
+    pub(super) gauges: Arc<Gauges>,
 }
 
 /// What the control plane knows of a conference.
 #[derive(Debug)]
-struct Conference {
-    worker: usize,
-    max_endpoints: usize,
-    endpoints: BTreeMap<EndpointId, Endpoint>,
+pub(super) struct Conference {
+    pub(super) worker: usize,
+    pub(super) max_endpoints: usize,
+    pub(super) endpoints: BTreeMap<EndpointId, Endpoint>,
 }
 
 #[derive(Debug)]
-struct Endpoint {
-    session: Session,
-    ssrc: u32,
+pub(super) struct Endpoint {
+    pub(super) session: Session,
+    pub(super) ssrc: u32,
 }
 
 impl AudioMcu {
@@ -440,117 +389,6 @@ impl Inner {
         Ok(Settled::Now)
     }
 
-    /// A place on the worker, if it can carry one more leg.
-    fn admit(&self, worker: usize) -> Result<Place, McuError> {
-        let link = self.workers.get(worker);
-        let link = link.ok_or(McuError::Overloaded("workers"))?;
-        if link.gauges.load.load(Ordering::Relaxed) > self.limits.load_permille {
-            return Err(McuError::Overloaded("processor time"));
-        }
-        let most = self.limits.legs_per_worker;
-        let place = Place::take(&link.gauges.legs, most, &self.metrics.legs);
-        place.ok_or(McuError::Overloaded("places on a worker"))
-    }
-
-    /// The family of the address in the offer, else of the one the signalling reached us at.
-    fn speaks_v6(&self, offer: Option<&Bytes>, settings: &EndpointSettings) -> bool {
-        if self.config.bind_v6.is_none() || self.config.bind_v4.is_none() {
-            return self.config.bind_v6.is_some();
-        }
-        let offered = offer.and_then(|offer| {
-            let mut lines = offer.split(|octet| *octet == b'\n');
-            lines.find_map(|line| match line.strip_prefix(b"c=IN IP")? {
-                [b'6', ..] => Some(true),
-                _ => Some(false),
-            })
-        });
-        let reached = settings.reached_at.is_some_and(|address| address.is_ipv6());
-        offered.unwrap_or(reached)
-    }
-
-    fn open(&self, v6: bool, place: Place) -> Result<Sockets, McuError> {
-        let (pool, address) = if v6 {
-            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
-        } else {
-            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
-        };
-        let address = address.ok_or(McuError::Overloaded("media addresses"))?;
-        let opened = Sockets::open(pool, address, self.limits.socket_buffer, place);
-        opened.map_err(|error| {
-            if error.kind() == io::ErrorKind::AddrInUse {
-                return McuError::Overloaded("media ports");
-            }
-            // Descriptors or memory are lacking, or the address is not ours.
-            tracing::warn!(%error, "a media socket could not be opened");
-            McuError::Overloaded("sockets")
-        })
-    }
-
-    /// Session identifier, synchronisation source (unique in the conference) and seed.
-    fn numbers(&self, this: &Conference) -> (u64, u32, u64) {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ssrc = random.next_u32();
-        while this.endpoints.values().any(|e| e.ssrc == ssrc) {
-            ssrc = random.next_u32();
-        }
-        // A session identifier is a decimal number that some peers read as a signed 64-bit one.
-        (random.next_u64() >> 2, ssrc, random.next_u64())
-    }
-
-    fn local(&self, v6: bool, sockets: &Sockets, id: u64, settings: &EndpointSettings) -> Local {
-        let config = &self.config;
-        let reached = settings.reached_at.filter(|a| a.is_ipv6() == v6);
-        let (advertised, bound) = if v6 {
-            let bound = config.bind_v6.map(IpAddr::V6);
-            (config.advertised_v6.map(IpAddr::V6), bound)
-        } else {
-            let bound = config.bind_v4.map(IpAddr::V4);
-            (config.advertised_v4.map(IpAddr::V4), bound)
-        };
-        let specific = bound.filter(|address| !address.is_unspecified());
-        let address = advertised.or(specific).or(reached).or(bound);
-        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Local {
-            codecs: config.codecs.clone(),
-            prefer_remote: config.prefer_remote,
-            ptime_ms: config.ptime_ms,
-            opus_bitrate: config.opus_bitrate,
-            comfort_noise: config.comfort_noise,
-            ..Local::new(address, sockets.port(), id)
-        }
-    }
-
-    fn leg(&self, ssrc: u32, seed: u64, settings: &EndpointSettings) -> AudioLeg {
-        let now = now();
-        let config = LegConfig {
-            ssrc,
-            cname: format!("{seed:016x}@plenum"),
-            seed,
-            ntp_origin: self.ntp(now),
-            jitter_ceiling: self.limits.media.jitter_ceiling,
-            jitter_packets: self.limits.media.jitter_packets,
-            media_timeout: self.limits.media_timeout,
-            signalled_from: settings.signalled_from,
-            latch_window: self.limits.latch_window,
-            relatch_silence: self.limits.relatch_silence,
-            inband_dtmf: self.config.inband_dtmf,
-            metrics: Arc::clone(&self.media_metrics),
-        };
-        AudioLeg::new(config, now)
-    }
-
-    /// NTP time: seconds since 1900 in the upper, the fraction in the lower 32 bits.
-    fn ntp(&self, now: Instant) -> u64 {
-        const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
-        let (then, wall) = self.started;
-        let wall = wall + now.saturating_duration_since(then);
-        let unix = wall
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
-        (unix.as_secs().wrapping_add(SECONDS_1900_TO_1970) << 32) | fraction
-    }
-
     fn apply(
         &self,
         conference: ConferenceId,
@@ -718,12 +556,4 @@ fn in_mixer(action: Action) -> Option<Order<Sockets>> {
 )]
 fn clocks() -> (Instant, SystemTime) {
     (Instant::now(), SystemTime::now())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the shell reads the clock for its cores"
-)]
-fn now() -> Instant {
-    Instant::now()
 }

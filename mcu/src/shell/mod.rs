@@ -3,15 +3,24 @@
 //! | module | what |
 //! |---|---|
 //! | [`mcu`] | the control plane, on the caller's thread: negotiation, ports, admission |
+//! | [`config`] | how it is set up |
+//! | `legs` | what a new leg needs |
 //! | [`ports`] | the RTP port range |
 //! | [`sockets`] | a leg's sockets |
 //! | [`worker`] | the mixing threads: receive, tick, send |
 
+pub mod config;
+mod legs;
 pub mod mcu;
 pub mod ports;
 pub mod sockets;
 #[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "tests look for one variant among many"
+)]
 mod tests;
 mod worker;
 
-pub use mcu::{AudioMcu, Config, EventSink, StartError};
+pub use config::Config;
+pub use mcu::{AudioMcu, EventSink, StartError};

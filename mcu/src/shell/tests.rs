@@ -318,7 +318,13 @@ fn every_command_is_answered_once_and_by_whom_it_must() {
         "what was refused gave everything back"
     );
     assert_eq!(bench.metrics.ports.get(), 0);
+}
 
+#[test]
+fn our_offer_their_answer_their_offer_and_a_filter() {
+    let mut bench = Bench::new(40_600..=40_699, limits());
+    bench.create(ROOM);
+    let endpoint = EndpointId(5);
     // Without an offer we make one; its answer puts the leg in force.
     let add = Action::Add {
         endpoint,

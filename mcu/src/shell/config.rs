@@ -1,0 +1,56 @@
+//! How the audio MCU is set up.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+use plenum_media::negotiated::Codec;
+
+/// How the MCU is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where IPv4 media sockets are bound; `None` does without IPv4.
+    pub bind_v4: Option<Ipv4Addr>,
+    /// Where IPv6 media sockets are bound; `None` does without IPv6.
+    pub bind_v6: Option<Ipv6Addr>,
+    /// What session descriptions name as our IPv4 address. Without: the address the signalling reached us
+    /// at, else the bound one.
+    pub advertised_v4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub advertised_v6: Option<Ipv6Addr>,
+    /// RTP and RTCP ports, for each address family.
+    pub ports: RangeInclusive<u16>,
+    /// Mixing threads; 0 takes one per core.
+    pub workers: usize,
+    /// The codecs we speak, the most wanted first.
+    pub codecs: Vec<Codec>,
+    /// The offerer's order of codecs decides instead of ours.
+    pub prefer_remote: bool,
+    /// Audio per packet when the peer does not say, ms.
+    pub ptime_ms: u8,
+    /// Opus: the most bits a second that we send and ask for.
+    pub opus_bitrate: u32,
+    /// Comfort noise (RFC 3389) is offered and accepted.
+    pub comfort_noise: bool,
+    /// DTMF tones within the audio are looked for where no telephone-event was agreed on.
+    pub inband_dtmf: bool,
+}
+
+impl Default for Config {
+    /// Every IPv4 address, ports 16384 to 32767, a thread per core, all codecs.
+    fn default() -> Self {
+        Self {
+            bind_v4: Some(Ipv4Addr::UNSPECIFIED),
+            bind_v6: None,
+            advertised_v4: None,
+            advertised_v6: None,
+            ports: 16_384..=32_767,
+            workers: 0,
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
+            prefer_remote: false,
+            ptime_ms: 20,
+            opus_bitrate: 40_000,
+            comfort_noise: true,
+            inband_dtmf: true,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What a new leg needs: a place on a worker, sockets, addresses, numbers.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use plenum_media::leg::{AudioLeg, LegConfig};
+use plenum_media::sdp::Local;
+use rand::Rng;
+
+use super::mcu::{Conference, Inner};
+use super::sockets::{Place, Sockets};
+use crate::control::{EndpointSettings, McuError};
+
+impl Inner {
+    /// A place on the worker, if it can carry one more leg.
+    pub(super) fn admit(&self, worker: usize) -> Result<Place, McuError> {
+        let link = self.workers.get(worker);
+        let link = link.ok_or(McuError::Overloaded("workers"))?;
+        if link.gauges.load.load(Ordering::Relaxed) > self.limits.load_permille {
+            return Err(McuError::Overloaded("processor time"));
+        }
+        let most = self.limits.legs_per_worker;
+        let place = Place::take(&link.gauges.legs, most, &self.metrics.legs);
+        place.ok_or(McuError::Overloaded("places on a worker"))
+    }
+
+    /// The family of the address in the offer, else of the one the signalling reached us at.
+    pub(super) fn speaks_v6(&self, offer: Option<&Bytes>, settings: &EndpointSettings) -> bool {
+        if self.config.bind_v6.is_none() || self.config.bind_v4.is_none() {
+            return self.config.bind_v6.is_some();
+        }
+        let offered = offer.and_then(|offer| {
+            let mut lines = offer.split(|octet| *octet == b'\n');
+            lines.find_map(|line| match line.strip_prefix(b"c=IN IP")? {
+                [b'6', ..] => Some(true),
+                _ => Some(false),
+            })
+        });
+        let reached = settings.reached_at.is_some_and(|address| address.is_ipv6());
+        offered.unwrap_or(reached)
+    }
+
+    pub(super) fn open(&self, v6: bool, place: Place) -> Result<Sockets, McuError> {
+        let (pool, address) = if v6 {
+            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
+        } else {
+            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
+        };
+        let address = address.ok_or(McuError::Overloaded("media addresses"))?;
+        let opened = Sockets::open(pool, address, self.limits.socket_buffer, place);
+        opened.map_err(|error| {
+            if error.kind() == io::ErrorKind::AddrInUse {
+                return McuError::Overloaded("media ports");
+            }
+            // Descriptors or memory are lacking, or the address is not ours.
+            tracing::warn!(%error, "a media socket could not be opened");
+            McuError::Overloaded("sockets")
+        })
+    }
+
+    /// Session identifier, synchronisation source (unique in the conference) and seed.
+    pub(super) fn numbers(&self, this: &Conference) -> (u64, u32, u64) {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ssrc = random.next_u32();
+        while this.endpoints.values().any(|e| e.ssrc == ssrc) {
+            ssrc = random.next_u32();
+        }
+        // A session identifier is a decimal number that some peers read as a signed 64-bit one.
+        (random.next_u64() >> 2, ssrc, random.next_u64())
+    }
+
+    pub(super) fn local(
+        &self,
+        v6: bool,
+        sockets: &Sockets,
+        id: u64,
+        settings: &EndpointSettings,
+    ) -> Local {
+        let config = &self.config;
+        let reached = settings.reached_at.filter(|a| a.is_ipv6() == v6);
+        let (advertised, bound) = if v6 {
+            let bound = config.bind_v6.map(IpAddr::V6);
+            (config.advertised_v6.map(IpAddr::V6), bound)
+        } else {
+            let bound = config.bind_v4.map(IpAddr::V4);
+            (config.advertised_v4.map(IpAddr::V4), bound)
+        };
+        let specific = bound.filter(|address| !address.is_unspecified());
+        let address = advertised.or(specific).or(reached).or(bound);
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Local {
+            codecs: config.codecs.clone(),
+            prefer_remote: config.prefer_remote,
+            ptime_ms: config.ptime_ms,
+            opus_bitrate: config.opus_bitrate,
+            comfort_noise: config.comfort_noise,
+            ..Local::new(address, sockets.port(), id)
+        }
+    }
+
+    pub(super) fn leg(&self, ssrc: u32, seed: u64, settings: &EndpointSettings) -> AudioLeg {
+        let now = now();
+        let config = LegConfig {
+            ssrc,
+            cname: format!("{seed:016x}@plenum"),
+            seed,
+            ntp_origin: self.ntp(now),
+            jitter_ceiling: self.limits.media.jitter_ceiling,
+            jitter_packets: self.limits.media.jitter_packets,
+            media_timeout: self.limits.media_timeout,
+            signalled_from: settings.signalled_from,
+            latch_window: self.limits.latch_window,
+            relatch_silence: self.limits.relatch_silence,
+            inband_dtmf: self.config.inband_dtmf,
+            metrics: Arc::clone(&self.media_metrics),
+        };
+        AudioLeg::new(config, now)
+    }
+
+    /// NTP time: seconds since 1900 in the upper, the fraction in the lower 32 bits.
+    fn ntp(&self, now: Instant) -> u64 {
+        const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
+        let (then, wall) = self.started;
+        let wall = wall + now.saturating_duration_since(then);
+        let unix = wall
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
+        (unix.as_secs().wrapping_add(SECONDS_1900_TO_1970) << 32) | fraction
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clock for its cores"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
