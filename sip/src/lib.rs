@@ -10,6 +10,37 @@
 //! | shell | [`transport`], [`resolve`], [`driver`] | sockets, DNS, the loop |
 //!
 //! A body is octets and a media type: this crate reads neither SDP nor XML.
+//!
+//! # How it is driven
+//!
+//! [`endpoint::Endpoint`] knows neither clock nor socket. A shell, or a test with virtual time,
+//! calls `handle_message`, `handle_timeout`, `handle_resolved`, `handle_send_failed`,
+//! `handle_flow_closed` or a command, each with the present instant, and then `poll_output` until it
+//! answers `Output::Timeout`. The same seed and the same inputs give the same outputs, octet for
+//! octet.
+//!
+//! # RFCs
+//!
+//! | RFC | what | status |
+//! |---|---|---|
+//! | 3261 | SIP | user agent: all of §7 to §9, §11 to §18; no proxy, no registrar, no authentication yet (§22) |
+//! | 2543 | its predecessor | matching without branch cookie (RFC 3261 §17.2.3), peers without tags |
+//! | 6026 | INVITE transactions | done: Accepted, timers L and M |
+//! | 3262 | 100rel, PRACK | done, both sides; one provisional on its way at a time |
+//! | 3263 | locating servers | done: targets in order, failover on 503, timeout and transport failure |
+//! | 3264, 6337 | offer/answer | done: placement only, bodies are opaque |
+//! | 3311 | UPDATE | done; of our own only when the call is up |
+//! | 3326 | Reason | passed through with BYE |
+//! | 3515, 6665 | REFER, events | requests and responses pass through; subscriptions are their user's |
+//! | 3581 | rport | done, both sides |
+//! | 3891 | Replaces | parsed and matched; taking over is the user's |
+//! | 4028 | session timers | done, both refreshers, 422 both ways |
+//! | 4320 | non-INVITE 1xx, 408 | no 408 and no early 1xx to a non-INVITE is ever made |
+//! | 4475, 5118 | torture messages | every case class, see `tests/torture.rs` |
+//! | 5057 | usages | 481 and 408 end the call, other failures do not |
+//! | 5626 | outbound | CRLF keep-alives (§3.5.1) only |
+//! | 5923 | connection reuse | the peer's own connection is used for requests back to it |
+//! | 7118 | WebSocket | names and ports only |
 
 pub mod dialog;
 #[cfg(feature = "shell")]
@@ -22,6 +53,6 @@ pub mod metrics;
 pub mod msg;
 #[cfg(feature = "shell")]
 pub mod resolve;
+pub mod transaction;
 #[cfg(feature = "shell")]
 pub mod transport;
-pub mod transaction;
