@@ -8,6 +8,7 @@
 //! | above the ceiling | dropping the oldest | |
 
 use super::playout::{Decoding, Made, Playout, TICK, to_i64, to_whole};
+use super::ring::Ring;
 use std::time::Instant;
 
 /// Excess delay below this, 1 ms, is left alone.
@@ -30,15 +31,14 @@ const SLIDE_TIME: f32 = 576_000.0;
 const SKEW_PPM: f32 = 4.0;
 
 impl Playout {
-    /// The speed to read the next frame with, and whether the slide ends with it.
-    pub(super) fn speed(&self) -> (f64, bool) {
-        let tick = 960.0;
-        if self.slide == 0.0 {
-            (1.0, false)
-        } else if self.slide.abs() <= tick * SLIDE {
-            ((tick + self.slide) / tick, true)
-        } else {
+    /// The speed to read the next frame with, and whether the slide ends with it, on a whole sample.
+    pub(super) fn speed(&self, ring: &Ring) -> (f64, bool) {
+        if self.slide.abs() > 960.0 * SLIDE {
             (1.0 + SLIDE.copysign(self.slide), false)
+        } else if self.slide == 0.0 && ring.is_on_a_sample() {
+            (1.0, false)
+        } else {
+            (ring.landing(self.slide), true)
         }
     }
 
@@ -58,16 +58,21 @@ impl Playout {
     pub(super) fn adjust(&mut self, now: Instant, decoding: &mut Decoding, made: &mut Made) {
         self.plan_growth();
         if self.grow > 0 {
+            self.slide = self.slide.min(0.0);
             self.grow_now(decoding);
-            return;
-        }
-        if self.slide != 0.0 {
             return;
         }
         let Some(room) = self.lateness.room() else {
             return;
         };
         let excess = room - self.reserve;
+        if self.slide != 0.0 {
+            if self.slide < 0.0 || excess < CUT {
+                return;
+            }
+            // There is more to move by now than a slide is for.
+            self.slide = 0.0;
+        }
         if excess > TOLERATED {
             self.shrink(now, excess, decoding, made);
         } else if room < 0 && self.drift() > 0 {
@@ -153,7 +158,7 @@ impl Playout {
             return;
         }
         let piece = usize::try_from(excess.min(PIECE)).unwrap_or(0);
-        let (speed, _) = self.speed();
+        let (speed, _) = self.speed(&decoding.ring);
         let needed = decoding.ring.needed(speed);
         while decoding.ring.available() < needed + piece {
             let follows = self

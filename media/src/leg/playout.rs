@@ -239,10 +239,11 @@ impl Playout {
     fn pull_from(&mut self, now: Instant, decoding: &mut Decoding, out: &mut PcmFrame) -> Pulled {
         let left_over = decoding.ring.available() > 0 && self.last == Last::Audio;
         let mut made = Made::default();
-        let (speed, last) = self.speed();
-        let needed = decoding.ring.needed(speed);
+        let needed = decoding.ring.needed(self.speed(&decoding.ring).0);
         self.fill(now, decoding, needed, &mut made);
         self.adjust(now, decoding, &mut made);
+        let (speed, last) = self.speed(&decoding.ring);
+        self.fill(now, decoding, decoding.ring.needed(speed), &mut made);
         let before = decoding.ring.available();
         decoding.ring.read(&mut out.0, speed, last);
         self.slid(

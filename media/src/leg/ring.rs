@@ -66,6 +66,17 @@ impl Ring {
         ceil(self.fraction + to_f64(FRAME_SAMPLES) * speed)
     }
 
+    /// Whether the read position is on a sample rather than between two.
+    pub(crate) fn is_on_a_sample(&self) -> bool {
+        self.fraction == 0.0
+    }
+
+    /// The speed at which the next frame moves about `surplus` samples more than a frame and ends on a sample.
+    pub(crate) fn landing(&self, surplus: f64) -> f64 {
+        let frame = to_f64(FRAME_SAMPLES);
+        ((self.fraction + frame + surplus).round() - self.fraction) / frame
+    }
+
     /// Appends what `fill` appends, fading it in where due; the first `trim` samples of it are left out.
     pub(crate) fn append<R>(&mut self, trim: usize, fill: impl FnOnce(&mut Vec<f32>) -> R) -> R {
         let start = self.samples.len();

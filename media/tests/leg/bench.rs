@@ -15,19 +15,19 @@ use std::time::{Duration, Instant};
     clippy::disallowed_methods,
     reason = "an Instant cannot be made in any other way"
 )]
-pub static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+pub(crate) static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-pub const PEER: &str = "192.0.2.1:4000";
+pub(crate) const PEER: &str = "192.0.2.1:4000";
 
-pub fn peer() -> SocketAddr {
+pub(crate) fn peer() -> SocketAddr {
     PEER.parse().unwrap()
 }
 
-pub fn at(us: u64) -> Instant {
+pub(crate) fn at(us: u64) -> Instant {
     *EPOCH + Duration::from_micros(us)
 }
 
-pub fn config() -> LegConfig {
+pub(crate) fn config() -> LegConfig {
     LegConfig {
         ssrc: 0x1111_1111,
         cname: "plenum@test".into(),
@@ -44,7 +44,7 @@ pub fn config() -> LegConfig {
     }
 }
 
-pub fn format(codec: Codec, ptime_ms: u8) -> SendFormat {
+pub(crate) fn format(codec: Codec, ptime_ms: u8) -> SendFormat {
     let opus = codec == Codec::Opus;
     SendFormat {
         codec,
@@ -57,7 +57,7 @@ pub fn format(codec: Codec, ptime_ms: u8) -> SendFormat {
     }
 }
 
-pub fn payload_type(codec: Codec) -> u8 {
+pub(crate) fn payload_type(codec: Codec) -> u8 {
     match codec {
         Codec::Opus => 96,
         Codec::G722 => 9,
@@ -66,7 +66,7 @@ pub fn payload_type(codec: Codec) -> u8 {
     }
 }
 
-pub fn agreed(codec: Codec) -> NegotiatedAudio {
+pub(crate) fn agreed(codec: Codec) -> NegotiatedAudio {
     let clock = codec.clock_rate();
     NegotiatedAudio {
         send: format(codec, 20),
@@ -90,14 +90,14 @@ pub fn agreed(codec: Codec) -> NegotiatedAudio {
     }
 }
 
-pub fn leg(codec: Codec) -> AudioLeg {
+pub(crate) fn leg(codec: Codec) -> AudioLeg {
     let mut leg = AudioLeg::new(config(), at(0));
     leg.apply(at(0), agreed(codec));
     leg
 }
 
 /// One RTP packet.
-pub fn rtp(
+pub(crate) fn rtp(
     pt: u8,
     marker: bool,
     sequence: u16,
@@ -114,10 +114,10 @@ pub fn rtp(
 }
 
 /// A sequence of pseudo-random numbers in 0..1.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -127,13 +127,13 @@ impl Random {
 
 /// One packet of the peer: when it is sent, µs of its own clock, and what it is.
 #[derive(Clone)]
-pub struct Sent {
-    pub us: f64,
-    pub packet: Vec<u8>,
+pub(crate) struct Sent {
+    pub(crate) us: f64,
+    pub(crate) packet: Vec<u8>,
 }
 
 /// Everything the peer sends: `signal(n)` is its sample `n` at 48 kHz.
-pub fn speak(
+pub(crate) fn speak(
     format: SendFormat,
     seconds: f64,
     (first_sequence, first_timestamp): (u16, u32),
@@ -174,15 +174,15 @@ pub fn speak(
 }
 
 /// What a run gave.
-pub struct Run {
-    pub audio: Vec<f32>,
-    pub pulled: Vec<Pulled>,
-    pub delays: Vec<f64>,
-    pub events: Vec<LegEvent>,
+pub(crate) struct Run {
+    pub(crate) audio: Vec<f32>,
+    pub(crate) pulled: Vec<Pulled>,
+    pub(crate) delays: Vec<f64>,
+    pub(crate) events: Vec<LegEvent>,
 }
 
 /// Delivers packets (arrival µs, packet) to the leg and pulls it every 20 ms from `phase_us` on.
-pub fn play(
+pub(crate) fn play(
     leg: &mut AudioLeg,
     mut arrivals: Vec<(u64, Vec<u8>)>,
     phase_us: u64,
@@ -213,7 +213,7 @@ pub fn play(
 }
 
 /// Arrivals without any fault.
-pub fn clean(sent: &[Sent]) -> Vec<(u64, Vec<u8>)> {
+pub(crate) fn clean(sent: &[Sent]) -> Vec<(u64, Vec<u8>)> {
     sent.iter()
         .map(|sent| (sent.us as u64, sent.packet.clone()))
         .collect()

@@ -134,7 +134,7 @@ fn single_losses_are_mended_by_opus_fec() {
 }
 
 /// Something like a vowel: a buzz of 120 Hz with falling harmonics.
-pub fn voice(n: f64) -> f32 {
+pub(crate) fn voice(n: f64) -> f32 {
     (1..20)
         .map(|k| tone(120.0 * f64::from(k), 0.2 / k as f32)(n))
         .sum()

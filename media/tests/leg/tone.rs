@@ -3,12 +3,12 @@
 use std::f64::consts::TAU;
 
 /// A tone of this frequency and amplitude.
-pub fn tone(hz: f64, amplitude: f32) -> impl Fn(f64) -> f32 {
+pub(crate) fn tone(hz: f64, amplitude: f32) -> impl Fn(f64) -> f32 {
     move |n| amplitude * (TAU * hz * n / 48_000.0).sin() as f32
 }
 
 /// Power outside the tone over the power of the tone, dB, in the best fit near `hz`.
-pub fn thd_n(audio: &[f32], hz: f64) -> f64 {
+pub(crate) fn thd_n(audio: &[f32], hz: f64) -> f64 {
     let mut best = f64::MAX;
     let (mut centre, mut span) = (hz, hz * 0.004);
     for _ in 0..7 {
@@ -48,7 +48,7 @@ fn residual(audio: &[f32], hz: f64) -> f64 {
 }
 
 /// The worst THD+N of any window of 25 ms.
-pub fn worst(audio: &[f32], hz: f64) -> (f64, usize) {
+pub(crate) fn worst(audio: &[f32], hz: f64) -> (f64, usize) {
     let mut worst = (-200.0, 0);
     let mut start = 0;
     while start + 1200 <= audio.len() {
