@@ -73,7 +73,8 @@ pub struct Target {
 /// How bytes leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// On this flow; if it is a closed stream, on a new one to the same remote (§18.2.2).
+    /// On this flow, by its id; if it is a closed stream, on a new one to its `remote`, which is
+    /// then the port of the peer's Via and not the one it connected from (§18.2.2).
     Flow(Flow),
     /// To this target, on an existing connection to it or a new one.
     Target(Target),

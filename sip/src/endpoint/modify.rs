@@ -114,10 +114,17 @@ impl Endpoint {
 
     /// The re-INVITE was cancelled before we answered it; the session stays as it was (§14.2).
     pub(super) fn cancel_modify(&mut self, now: Instant, id: InviteId, tx: ServerTxId) {
-        self.close_exchange(id, tx, Carrier::Failure, false)
-            .unwrap_or_default();
+        self.abort_exchange(id, tx);
         self.unpend(id, tx);
         self.reply(now, tx, StatusCode::REQUEST_TERMINATED, Extra::default());
+    }
+
+    /// The offer of this request comes to nothing, if it carried or asked for one.
+    pub(super) fn abort_exchange(&mut self, id: InviteId, tx: ServerTxId) {
+        if self.servers.get(tx).is_some_and(|server| server.offer) {
+            self.close_exchange(id, tx, Carrier::Failure, false)
+                .unwrap_or_default();
+        }
     }
 
     fn close_exchange(
@@ -158,9 +165,7 @@ impl Endpoint {
             return Err(CommandError::BadStatus);
         }
         if !status.is_success() {
-            if offer {
-                self.close_exchange(id, tx, Carrier::Failure, false)?;
-            }
+            self.abort_exchange(id, tx);
             self.unpend(id, tx);
             self.reply(
                 now,

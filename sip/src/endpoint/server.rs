@@ -148,7 +148,46 @@ impl Endpoint {
             self.merged.insert(merged, id);
         }
         self.run_server(now, id, &actions);
+        if role != ServerRole::Invite {
+            let patience = self.patience_with_user(&request.method);
+            self.timers
+                .set(Owner::Server(id), Timer::Ringing, now + patience);
+        }
         id
+    }
+
+    /// How long the transaction user may take: as long as the peer waits (timer F), or, for a
+    /// re-INVITE, as long as an INVITE may ring. The first INVITE is bounded by its usage.
+    fn patience_with_user(&self, method: &Method) -> Duration {
+        if *method == Method::Invite {
+            self.config.limits.ringing
+        } else {
+            self.config.times.patience()
+        }
+    }
+
+    /// The transaction user never answered. A non-INVITE's client has given up, and a 408 would
+    /// help nobody (RFC 4320 §4.2); a re-INVITE's still waits.
+    fn give_up_user(&mut self, now: Instant, id: ServerTxId) {
+        if !self.is_unanswered(id) {
+            return;
+        }
+        let Some(tx) = self.servers.get(id) else {
+            return;
+        };
+        let (usage, invite) = (tx.usage, tx.method == Method::Invite);
+        let modify = matches!(tx.role, ServerRole::Modify | ServerRole::Prack);
+        if let Some(usage) = usage.filter(|_| modify) {
+            self.abort_exchange(usage, id);
+        }
+        if let Some(usage) = usage {
+            self.unpend(usage, id);
+        }
+        if invite {
+            self.reply(now, id, StatusCode::SERVER_INTERNAL_ERROR, Extra::default());
+        } else {
+            self.close_server(id);
+        }
     }
 
     /// Whether this transaction still waits for a final answer.
@@ -201,6 +240,9 @@ impl Endpoint {
             Some(template) if status.is_provisional() => template.clone(),
             Some(_) => tx.template.take().unwrap_or_default(),
         };
+        if status.is_final() {
+            self.timers.clear(Owner::Server(id), Timer::Ringing);
+        }
         let mut response = Response::new(status);
         response.headers = template;
         if status == StatusCode::TRYING || !(status.is_provisional() || status.is_success()) {
@@ -304,6 +346,9 @@ impl Endpoint {
         let Some(tx) = self.servers.get_mut(id) else {
             return;
         };
+        if timer == Timer::Ringing {
+            return self.give_up_user(now, id);
+        }
         if timer == Timer::Success {
             tx.interval = times.doubled(tx.interval);
             let next = now + tx.interval;

@@ -10,4 +10,5 @@
 
 mod caller;
 mod door;
+mod inside;
 mod wire;
