@@ -190,10 +190,15 @@ impl Actor {
         loop {
             match self.focus.poll_output() {
                 Output::Sip(action) => {
-                    if let SipAction::Accept { id, .. } = &action {
-                        self.mailbox.move_call(*id, CallStage::Answered);
-                    }
+                    let accepted = if let SipAction::Accept { id, .. } = &action {
+                        Some(*id)
+                    } else {
+                        None
+                    };
                     self.inner.act(id, action);
+                    if let Some(call) = accepted {
+                        self.mailbox.move_call(call, CallStage::Answered);
+                    }
                 }
                 Output::Mcu(mcu, command) => self.inner.connections.mcus.of(mcu).command(command),
                 Output::Event(event) => self.handle_event(id, event),

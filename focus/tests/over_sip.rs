@@ -1,0 +1,230 @@
+//! The focus behind a real SIP endpoint: octets in, octets out, in virtual time.
+
+#![cfg(feature = "shell")]
+
+mod support;
+
+use bytes::Bytes;
+use plenum_focus::factory::FocusFactory;
+use plenum_focus::limits::Limits;
+use plenum_focus::output::{ConferenceEvent, McuType};
+use plenum_focus::policy::Policy;
+use plenum_focus::shell::{Connections, Directory, EventSink, Mcus, SipActions, SipUser, Wake};
+use plenum_mcu::control::{Action, ConferenceId, Mcu, McuCommand, McuEvent, Quality, Report};
+use plenum_sip::driver::TransactionUser as _;
+use plenum_sip::endpoint::{Config, Endpoint, Output};
+use plenum_sip::msg::Method;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use support::*;
+
+#[derive(Debug, Default)]
+struct Obedient(OnceLock<Directory>);
+
+impl Mcu for Obedient {
+    fn command(&self, command: McuCommand) {
+        let directory = self.0.get().unwrap();
+        let McuCommand {
+            id,
+            conference,
+            action,
+        } = command;
+        let mut reports = Vec::new();
+        match action {
+            Action::Add {
+                endpoint, offer, ..
+            } => reports.push(described(endpoint, offer.is_some())),
+            Action::Remove { endpoint } => {
+                reports.push(Report::Removed {
+                    endpoint,
+                    quality: Quality::default(),
+                });
+            }
+            _ => {}
+        }
+        reports.push(Report::Done {
+            command: id,
+            result: Ok(()),
+        });
+        for report in reports {
+            directory.route_mcu(McuType::AudioVideo, McuEvent { conference, report });
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Nobody;
+
+impl EventSink for Nobody {
+    fn event(&self, _conference: ConferenceId, _event: &ConferenceEvent) {}
+}
+
+struct Phone {
+    endpoint: Endpoint,
+    user: SipUser,
+    directory: Directory,
+    now: Instant,
+}
+
+impl Phone {
+    fn new() -> Self {
+        let actions = Arc::new(SipActions::default());
+        let mcu = Arc::new(Obedient::default());
+        let connections = Connections {
+            sip: actions.clone(),
+            mcus: Mcus {
+                audio_video: mcu.clone(),
+            },
+            events: Arc::new(Nobody),
+        };
+        let limits = Limits::default();
+        let factory = FocusFactory::new(Policy::default(), limits.clone(), vec![], record());
+        let directory = Directory::new(factory, settings(limits), connections);
+        mcu.0.set(directory.clone()).unwrap();
+        let user = SipUser::new(directory.clone(), actions);
+        let endpoint = Endpoint::new(config(), [7; 32], plenum_sip::metrics::Metrics::default());
+        Self {
+            endpoint,
+            user,
+            directory,
+            now: instant(),
+        }
+    }
+
+    /// Sends a message from `192.0.2.1`; what comes back, until all is still.
+    async fn send(&mut self, message: &str) -> Vec<String> {
+        let flow = flow(stranger(1));
+        let octets = Bytes::from(message.replace('\n', "\r\n"));
+        self.endpoint.handle_message(self.now, flow, octets);
+        let mut sent = Vec::new();
+        for _ in 0..20 {
+            loop {
+                match self.endpoint.poll_output() {
+                    Output::Transmit { bytes, .. } => {
+                        sent.push(String::from_utf8_lossy(&bytes).into_owned());
+                    }
+                    Output::Event(event) => {
+                        self.user.handle_event(self.now, &mut self.endpoint, event);
+                    }
+                    Output::Resolve { id, .. } => {
+                        self.endpoint.handle_resolved(self.now, id, Vec::new());
+                    }
+                    Output::Timeout(_) => break,
+                }
+            }
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            self.user.handle_command(self.now, &mut self.endpoint, Wake);
+        }
+        sent
+    }
+}
+
+fn config() -> Config {
+    let allow = [
+        "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK",
+    ];
+    Config {
+        user_agent: "Plenum".into(),
+        allow: allow
+            .iter()
+            .map(|name| Method::from_bytes(name.as_bytes()).unwrap())
+            .collect(),
+        supported: vec!["timer".into(), "100rel".into()],
+        allow_events: vec![],
+        accept: vec!["application/sdp".into()],
+        advertised: vec![],
+        times: Default::default(),
+        refuse_spent_hops: true,
+        session_expires: None,
+        min_se: Duration::from_secs(90),
+        limits: plenum_sip::limits::Limits {
+            message_bytes: 65_535,
+            header_fields: 256,
+            server_transactions: 100,
+            invite_usages: 100,
+            half_open_invites: 100,
+            retry_after_s: 5,
+            connections: 10,
+            connections_per_source: 10,
+            connection_idle: Duration::from_secs(60),
+            write_queue_bytes: 65_535,
+            ringing: Duration::from_secs(180),
+        },
+    }
+}
+
+fn message(method: &str, seq: u32, tag: &str, body: &str) -> String {
+    let (branch, length) = (format!("z9hG4bK{method}{seq}"), body.len());
+    let content = if body.is_empty() {
+        ""
+    } else {
+        "Content-Type: application/sdp\n"
+    };
+    format!(
+        "{method} sip:standup@198.51.100.1 SIP/2.0\n\
+         Via: SIP/2.0/UDP 192.0.2.1;branch={branch}\n\
+         Max-Forwards: 70\n\
+         From: <sip:bob@example.com>;tag=bob\n\
+         To: <sip:standup@198.51.100.1>{tag}\n\
+         Call-ID: call@192.0.2.1\n\
+         CSeq: {seq} {method}\n\
+         Contact: <sip:bob@192.0.2.1>\n\
+         {content}Content-Length: {length}\n\n{body}"
+    )
+}
+
+fn field<'a>(message: &'a str, name: &str) -> &'a str {
+    message
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn rfc4579_5_1_a_call_over_the_wire() {
+    let mut phone = Phone::new();
+    let answers = phone.send(&message("INVITE", 1, "", "v=0 offer")).await;
+    let ok = answers.last().unwrap();
+    assert!(ok.starts_with("SIP/2.0 200"), "{answers:?}");
+    assert_eq!(
+        field(ok, "Contact: "),
+        "<sip:standup@198.51.100.1:5060>;isfocus"
+    );
+    assert_eq!(
+        field(ok, "Allow: "),
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK"
+    );
+    assert!(ok.ends_with("v=0 answer"), "{ok}");
+    let tag = field(ok, "To: ").split_once(";tag=").unwrap().1;
+    let tag = format!(";tag={tag}");
+    assert_eq!(
+        phone.send(&message("ACK", 1, &tag, "")).await,
+        Vec::<String>::new()
+    );
+    let snapshot = phone.directory.inspect(&name("standup")).await.unwrap();
+    assert_eq!(
+        snapshot.users[0].aor.as_deref(),
+        Some("sip:bob@example.com")
+    );
+    let answers = phone.send(&message("OPTIONS", 2, &tag, "")).await;
+    assert!(answers[0].starts_with("SIP/2.0 200"), "{answers:?}");
+    assert_eq!(field(&answers[0], "Accept: "), "application/sdp");
+    let answers = phone.send(&message("BYE", 3, &tag, "")).await;
+    assert!(answers[0].starts_with("SIP/2.0 200"), "{answers:?}");
+    assert_eq!(phone.directory.active(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_over_the_wire_says_why() {
+    let mut phone = Phone::new();
+    let invite = message("INVITE", 1, "", "v=0 offer").replacen("sip:standup@", "sip:a%00b@", 1);
+    let answers = phone.send(&invite).await;
+    let refusal = answers.last().unwrap();
+    assert!(refusal.starts_with("SIP/2.0 404"), "{answers:?}");
+    assert_eq!(
+        field(refusal, "Warning: "),
+        "399 conf.example.com \"There is no conference of this name\""
+    );
+}
