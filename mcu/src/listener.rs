@@ -254,3 +254,94 @@ pub(crate) struct Listener {
     /// It is sent comfort noise instead of encoded silence.
     pub(crate) comfort_noise: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::level;
+    use plenum_media::pcm::FRAME_SAMPLES;
+
+    const MIX: Gains = Gains {
+        mix: 1.0,
+        music: 0.0,
+        announcements: 0.0,
+        prompt: 0.0,
+    };
+
+    fn sine(hz: f32, amplitude: f32, frame: usize) -> PcmFrame {
+        let mut out = PcmFrame::SILENCE;
+        for (n, x) in out.0.iter_mut().enumerate() {
+            *x = level::sine(amplitude, hz, frame * FRAME_SAMPLES + n);
+        }
+        out
+    }
+
+    /// The path from the bus to the encoder, sample by sample: what a talker hears of himself and of others.
+    #[test]
+    fn the_mixing_path_is_clean_and_without_own_voice() {
+        let mut limiter = Limiter::default();
+        let mut heard = Vec::new();
+        for frame in 0..50 {
+            let (own, other) = (sine(440.0, 0.7, frame), sine(1_010.0, 0.7, frame));
+            let mut bus = own.clone();
+            mixer::add(&mut bus, &other);
+            let sources = Sources {
+                bus: Some(&bus),
+                music: None,
+                announcements: None,
+            };
+            let mut out = PcmFrame::SILENCE;
+            compose(&mut out, sources, Some(&own), None, MIX, MIX);
+            limiter.limit(&mut out);
+            heard.extend_from_slice(&out.0);
+        }
+        let settled = &heard[FRAME_SAMPLES * 5..];
+        let thd = level::residual_dbov(settled, 1_010.0) - level::dbov_of(settled);
+        assert!(thd < -100.0, "THD+N {thd} dB, own voice included");
+        assert!(
+            limiter.gain() == 1.0,
+            "the sum of both would have been limited"
+        );
+    }
+
+    #[test]
+    fn gains_follow_class_announcement_prompt_and_listening_gain() {
+        let class = Class {
+            mix: true,
+            music: false,
+            announcements: true,
+        };
+        let gains = class.gains(0.25).with(0.5, true, 2.0);
+        let expected = Gains {
+            mix: 0.25,
+            music: 0.0,
+            announcements: 1.0,
+            prompt: 2.0,
+        };
+        assert_eq!(gains, expected);
+        for index in 0..CLASSES {
+            assert_eq!(Class::from_index(index).index(), index);
+        }
+    }
+
+    #[test]
+    fn a_change_of_class_is_faded() {
+        let bus = PcmFrame([0.5; FRAME_SAMPLES]);
+        let sources = Sources {
+            bus: Some(&bus),
+            music: None,
+            announcements: None,
+        };
+        let mut out = PcmFrame::SILENCE;
+        compose(&mut out, sources, None, None, MIX, Gains::default());
+        let step = out
+            .0
+            .windows(2)
+            .map(|w| (w[1] - w[0]).abs())
+            .fold(0.0, f32::max);
+        assert!(
+            step < 0.01 && out.0[0] > 0.49 && out.0[240] == 0.0,
+            "{step}"
+        );
+    }
+}

@@ -63,6 +63,39 @@ pub fn factor(db: f32) -> f32 {
     }
 }
 
+/// A sample of a sine, exact also far from the beginning.
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "a test's arithmetic")]
+pub(crate) fn sine(amplitude: f32, hz: f32, n: usize) -> f32 {
+    let turns = f64::from(hz) * n as f64 / 48_000.0;
+    amplitude * (turns.fract() * std::f64::consts::TAU).sin() as f32
+}
+
+/// What a steady sine of this frequency leaves when it is fitted and taken out, dBov.
+#[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test's arithmetic"
+)]
+pub(crate) fn residual_dbov(samples: &[f32], hz: f32) -> f32 {
+    let mut rest = samples.to_vec();
+    let w = std::f64::consts::TAU * f64::from(hz) / 48_000.0;
+    for _ in 0..4 {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (n, x) in (0_u32..).zip(&rest) {
+            re += f64::from(*x) * (w * f64::from(n)).cos();
+            im += f64::from(*x) * (w * f64::from(n)).sin();
+        }
+        let scale = 2.0 / rest.len() as f64;
+        for (n, x) in (0_u32..).zip(&mut rest) {
+            let fitted = re * (w * f64::from(n)).cos() + im * (w * f64::from(n)).sin();
+            *x = (f64::from(*x) - scale * fitted) as f32;
+        }
+    }
+    dbov_of(&rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

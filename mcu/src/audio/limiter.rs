@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | need | `n[b] = min(1, ceiling / peak(b))` | what the block alone would ask for |
 //! | minimum | `e[j] = min(n[j-1..=j+3])` | every edge value that is averaged covers both neighbours |
-//! | release | `r[j] = min(e[j], r[j-1] + (1 − r[j-1])·k)` | recovers with a time constant, never above `e` |
+//! | hold, release | `r[j] = min(e[j], r[j-1])` for 12 ms after the last peak that needed it, then `min(e[j], r[j-1] + (1 − r[j-1])·k)` | the gain does not ripple between the peaks of one tone; it recovers with a time constant, never above `e` |
 //! | edge | `g[j] = mean(r[j-3..=j])` | the attack is spread over four blocks: no step, no click |
 //! | output | `y[b] = x[b] · line(g[b], g[b+1])` | delayed by [`LOOK_AHEAD`] samples, 1.33 ms |
 
@@ -27,6 +27,10 @@ const AHEAD: usize = 4;
 const BLOCKS: usize = FRAME_SAMPLES / BLOCK;
 /// Recovery per block of 1/3 ms: a time constant of about 80 ms.
 const RELEASE: f32 = 0.004_16;
+/// Blocks before recovery begins: 12 ms, more than half a period of 42 Hz.
+const HOLD: u32 = 36;
+/// A peak that needs no more than this above the gain in force keeps it there.
+const NEAR: f32 = 0.02;
 /// Above this the gain counts as unity again; the step that is left is −100 dB.
 const UNITY: f32 = 0.999_99;
 
@@ -39,6 +43,8 @@ pub struct Limiter {
     needs: [f32; AHEAD + 1],
     /// The last four released minima, oldest first.
     released: [f32; 4],
+    /// Blocks until recovery may begin.
+    hold: u32,
     /// The gain at the edge where the next output begins.
     edge: f32,
 }
@@ -49,6 +55,7 @@ impl Default for Limiter {
             delayed: [0.0; LOOK_AHEAD],
             needs: [1.0; AHEAD + 1],
             released: [1.0; 4],
+            hold: 0,
             edge: 1.0,
         }
     }
@@ -131,7 +138,17 @@ impl Limiter {
 
     fn next_edge(&mut self, minimum: f32) -> f32 {
         let [_, b, c, d] = self.released;
-        let released = minimum.min(d + (1.0 - d) * RELEASE);
+        self.hold = if minimum <= d + NEAR && minimum < 1.0 {
+            HOLD
+        } else {
+            self.hold.saturating_sub(1)
+        };
+        let recovered = if self.hold > 0 {
+            d
+        } else {
+            d + (1.0 - d) * RELEASE
+        };
+        let released = minimum.min(recovered);
         self.released = [b, c, d, released];
         // A mean may round above its largest term; the least significant bits are kept under it.
         (b + c + d + released) * (0.25 * (1.0 - 2.0 * f32::EPSILON))
@@ -163,7 +180,7 @@ mod tests {
 
     fn sine(amplitude: f32, hz: f32, samples: usize) -> Vec<f32> {
         (0..samples)
-            .map(|n| amplitude * (std::f32::consts::TAU * hz * n as f32 / 48_000.0).sin())
+            .map(|n| level::sine(amplitude, hz, n))
             .collect()
     }
 
@@ -228,6 +245,18 @@ mod tests {
             output[n - FRAME_SAMPLES..],
             input[n - FRAME_SAMPLES - LOOK_AHEAD..n - LOOK_AHEAD]
         );
+    }
+
+    #[test]
+    fn a_tone_too_loud_becomes_a_clean_tone() {
+        for (hz, amplitude) in [(100.0, 1.5), (440.0, 2.5), (997.0, 1.1), (3_000.0, 3.0)] {
+            let input = sine(amplitude, hz, FRAME_SAMPLES * 100);
+            let output = run(&mut Limiter::default(), &input);
+            let settled = &output[FRAME_SAMPLES * 50..];
+            let rest = level::residual_dbov(settled, hz);
+            let tone = level::dbov_of(settled);
+            assert!(rest - tone < -60.0, "{hz} Hz: THD+N {} dB", rest - tone);
+        }
     }
 
     #[test]
