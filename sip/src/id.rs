@@ -224,7 +224,11 @@ pub(crate) fn hex(value: u64) -> String {
 
 /// Reads back what [`hex`] printed; anything else is not ours.
 pub(crate) fn unhex(octets: &[u8]) -> Option<u64> {
-    if octets.len() != 16 || !octets.iter().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f')) {
+    if octets.len() != 16
+        || !octets
+            .iter()
+            .all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'))
+    {
         return None;
     }
     u64::from_str_radix(std::str::from_utf8(octets).ok()?, 16).ok()
