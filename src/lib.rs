@@ -1,4 +1,12 @@
 //! Plenum: a SIP-native conference server. (The architecture page is written with the wiring.)
 
+pub mod compose;
 pub mod config;
+pub mod http;
+mod journal;
 pub mod limits;
+pub mod observe;
+pub mod selfcheck;
+mod signalling;
+#[cfg(test)]
+mod tidy;

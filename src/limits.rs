@@ -10,8 +10,12 @@ use std::time::Duration;
 pub struct Limits {
     /// Bounds of the SIP endpoint.
     pub sip: plenum_sip::limits::Limits,
-    /// Bounds of session descriptions and RTP legs.
-    pub media: plenum_media::limits::Limits,
+    /// Bounds of SIP sockets, queues and the resolver.
+    pub sip_shell: plenum_sip::transport::ShellLimits,
+    /// Bounds of the mixer, its legs included.
+    pub mcu: plenum_mcu::limits::Limits,
+    /// Bounds of the focus.
+    pub focus: plenum_focus::limits::Limits,
     /// How long a drain may take before what is left is cut off.
     pub drain: Duration,
 }
@@ -32,14 +36,81 @@ impl Limits {
                 write_queue_bytes: section.get("sip_write_queue_bytes", "262144"),
                 ringing: section.get::<Seconds>("ringing_s", "180").0,
             },
-            media: plenum_media::limits::Limits {
-                sdp_bytes: section.get("sdp_bytes", "32768"),
-                sdp_sections: section.get("sdp_sections", "16"),
-                sdp_formats: section.get("sdp_formats", "64"),
-                jitter_ceiling: section.get::<Milliseconds>("jitter_ceiling_ms", "200").0,
-                jitter_packets: section.get("jitter_packets", "32"),
-            },
+            sip_shell: sip_shell(section),
+            mcu: mcu(section),
+            focus: focus(section),
             drain: section.get::<Seconds>("drain_s", "20").0,
         }
+    }
+}
+
+fn focus(section: &mut Section<'_, '_>) -> plenum_focus::limits::Limits {
+    plenum_focus::limits::Limits {
+        conferences: section.get("conferences", "2000"),
+        endpoints: section.get("participants_per_conference", "5000"),
+        name_bytes: section.get("conference_name_bytes", "128"),
+        creations_per_minute: section.get("ad_hoc_per_source_and_minute", "60"),
+        creation_sources: section.get("ad_hoc_sources", "10000"),
+        mailbox: section.get("conference_mailbox", "4096"),
+        pin_sources: section.get("pin_sources", "10000"),
+        pin_calls_per_source: section.get("pin_calls_per_source", "200"),
+        pin_free_failures: section.get("pin_free_failures", "3"),
+        pin_backoff: section.get::<Seconds>("pin_backoff_s", "5").0,
+        pin_backoff_ceiling: section.get::<Seconds>("pin_backoff_ceiling_s", "900").0,
+        pin_digits: section.get("pin_digits", "32"),
+        pin_patience: section.get::<Seconds>("pin_patience_s", "15").0,
+        mcu_deadline: section.get::<Milliseconds>("mcu_deadline_ms", "5000").0,
+        farewell: section.get::<Seconds>("farewell_s", "8").0,
+        tone_gap: section.get::<Milliseconds>("tone_gap_ms", "700").0,
+        key_bindings: section.get("key_bindings", "32"),
+        retry_after: section.get::<Seconds>("conference_retry_after_s", "10").0,
+    }
+}
+
+fn sip_shell(section: &mut Section<'_, '_>) -> plenum_sip::transport::ShellLimits {
+    plenum_sip::transport::ShellLimits {
+        head_bytes: section.get("sip_head_bytes", "32768"),
+        connect_timeout: section.get::<Seconds>("sip_connect_timeout_s", "5").0,
+        linger: section.get::<Seconds>("sip_linger_s", "2").0,
+        write_queue_messages: section.get("sip_write_queue_messages", "1000"),
+        datagram_queue: section.get("sip_datagram_queue", "4096"),
+        datagram_batch: section.get("sip_datagram_batch", "64"),
+        datagram_receive_buffer: section.get("sip_receive_buffer", "4194304"),
+        datagram_send_buffer: section.get("sip_send_buffer", "4194304"),
+        stream_queue: section.get("sip_stream_queue", "1024"),
+        command_queue: section.get("sip_command_queue", "65536"),
+        resolutions: section.get("sip_resolutions", "256"),
+        resolve_timeout: section.get::<Seconds>("sip_resolve_timeout_s", "5").0,
+        resolve_targets: section.get("sip_resolve_targets", "16"),
+    }
+}
+
+fn mcu(section: &mut Section<'_, '_>) -> plenum_mcu::limits::Limits {
+    plenum_mcu::limits::Limits {
+        conferences: section.get("mixer_conferences", "2000"),
+        legs_per_worker: section.get("legs_per_worker", "5000"),
+        mailbox: section.get("mixer_mailbox", "16384"),
+        load_permille: section.get("mixer_load_permille", "850"),
+        talkers: section.get("talkers", "4"),
+        decodes_per_tick: section.get("decodes_per_tick", "16"),
+        playbacks: section.get("playbacks", "16"),
+        prompts: section.get("prompts_per_playback", "16"),
+        datagram: section.get("rtp_datagram_bytes", "2048"),
+        datagrams_per_read: section.get("rtp_datagrams_per_read", "8"),
+        socket_buffer: section.get("rtp_socket_buffer", "65536"),
+        media_timeout: section.get::<Seconds>("media_timeout_s", "60").0,
+        latch_window: section.get::<Seconds>("latch_window_s", "10").0,
+        relatch_silence: section.get::<Seconds>("relatch_silence_s", "2").0,
+        media: media(section),
+    }
+}
+
+fn media(section: &mut Section<'_, '_>) -> plenum_media::limits::Limits {
+    plenum_media::limits::Limits {
+        sdp_bytes: section.get("sdp_bytes", "32768"),
+        sdp_sections: section.get("sdp_sections", "16"),
+        sdp_formats: section.get("sdp_formats", "64"),
+        jitter_ceiling: section.get::<Milliseconds>("jitter_ceiling_ms", "200").0,
+        jitter_packets: section.get("jitter_packets", "32"),
     }
 }

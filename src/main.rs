@@ -1,1 +1,225 @@
-fn main() {}
+//! The `plenum` program: its commands and its exit codes.
+
+use clap::{Parser, Subcommand};
+use plenum::compose::Server;
+use plenum::config::Config;
+use plenum::http::{Call, token};
+use plenum::{observe, selfcheck};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A SIP-native conference server.
+#[derive(Debug, Parser)]
+#[command(name = "plenum", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs the server. SIGTERM drains, a second signal stops at once, SIGHUP reloads.
+    Serve {
+        /// The configuration; without it everything is as by default.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Reads a configuration and says everything that is wrong with it, and with this machine.
+    Check {
+        /// The configuration.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Prints every key with its default instead.
+        #[arg(long)]
+        reference: bool,
+    },
+    /// Makes the running server call somebody into a conference.
+    Call {
+        /// The name of the conference.
+        conference: String,
+        /// Whom to call: `sip:user@host`.
+        to: String,
+        /// The configuration of the running server.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Prints the version.
+    Version,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Task::Serve { config } => serve(config.as_deref()),
+        Task::Check {
+            reference: true, ..
+        } => reference(),
+        Task::Check { config, .. } => check(config.as_deref()),
+        Task::Call {
+            conference,
+            to,
+            config,
+        } => call(&conference, to, config.as_deref()),
+        Task::Version => say(&format!("plenum {}", env!("CARGO_PKG_VERSION"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Configuration(text)) => fail(&text, EX_USAGE),
+        Err(Failure::Other(text)) => fail(&text, 1),
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+enum Failure {
+    /// The configuration is wrong: exit code 64.
+    Configuration(String),
+    /// Anything else: exit code 1.
+    Other(String),
+}
+
+fn other(error: impl ToString) -> Failure {
+    Failure::Other(error.to_string())
+}
+
+fn load(path: Option<&Path>) -> Result<Config, Failure> {
+    let (name, text) = match path {
+        None => ("(default)".to_owned(), String::new()),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::Configuration(format!("{name}: {error}")))?;
+            (name, text)
+        }
+    };
+    Config::parse(&text).map_err(|problems| {
+        let lines = problems.iter().map(|problem| format!("{name}: {problem}"));
+        Failure::Configuration(lines.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+fn serve(path: Option<&Path>) -> Result<(), Failure> {
+    let config = load(path)?;
+    observe::start_log(&config.log).map_err(other)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(other)?;
+    let outcome = runtime.block_on(run(config, path));
+    // What still runs (a resolver, a slow connection) must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(config: Config, path: Option<&Path>) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(other)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(other)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(other)?;
+    let mut server = Server::start(config).await.map_err(other)?;
+    for address in &server.listening {
+        tracing::info!(%address, "SIP");
+    }
+    if let Some(address) = server.http {
+        tracing::info!(%address, "HTTP");
+    }
+    tracing::info!("ready: any SIP phone may call sip:NAME@HOST");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload(&mut server, path),
+        }
+    }
+    tracing::info!("draining; a second signal stops at once");
+    tokio::select! {
+        left = server.drain() => tracing::info!(cut_off = left, "drained"),
+        () = either(&mut terminate, &mut interrupt) => tracing::warn!("stopped at once"),
+    }
+    Ok(())
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn reload(server: &mut Server, path: Option<&Path>) {
+    match load(path) {
+        Ok(config) => {
+            let stale = server.reload(config);
+            tracing::info!("conferences reloaded");
+            for section in stale {
+                tracing::warn!("[{section}] has changed: that takes a restart");
+            }
+        }
+        Err(Failure::Configuration(text) | Failure::Other(text)) => {
+            tracing::error!("not reloaded, everything stays as it was:\n{text}");
+        }
+    }
+}
+
+fn check(path: Option<&Path>) -> Result<(), Failure> {
+    let config = load(path)?;
+    let facts = selfcheck::Facts::gather(&config);
+    for finding in selfcheck::findings(&config, &facts) {
+        say(&format!(
+            "{}: {}",
+            if finding.serious { "error" } else { "note" },
+            finding.text
+        ))?;
+    }
+    say("the configuration is readable")
+}
+
+fn reference() -> Result<(), Failure> {
+    say("| key | default |\n|---|---|")?;
+    for known in Config::reference() {
+        say(&format!("| `{}` | `{}` |", known.key, known.default))?;
+    }
+    Ok(())
+}
+
+fn call(conference: &str, to: String, path: Option<&Path>) -> Result<(), Failure> {
+    let config = load(path)?;
+    let address = config
+        .http
+        .listen
+        .ok_or_else(|| other("the configuration has no http.listen"))?;
+    let token = token::Token::read(&token::path(&config.http.token_file)).map_err(other)?;
+    let name: String = conference
+        .bytes()
+        .map(|octet| format!("%{octet:02X}"))
+        .collect();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let response = agent
+        .post(format!("http://{address}/v1/conferences/{name}/calls"))
+        .header("Authorization", token.authorization())
+        .send_json(Call { to });
+    let mut response = response.map_err(other)?;
+    let text = response.body_mut().read_to_string().map_err(other)?;
+    let text = text.trim_end();
+    if response.status().is_success() {
+        say(text)
+    } else {
+        Err(other(text))
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{text}").map_err(other)
+}
+
+fn fail(text: &str, code: u8) -> ExitCode {
+    // Where standard error is closed there is nobody to tell.
+    writeln!(std::io::stderr(), "{text}").ok();
+    ExitCode::from(code)
+}
+
+/// `EX_USAGE` of sysexits: the configuration or command line is wrong.
+const EX_USAGE: u8 = 64;

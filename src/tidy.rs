@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// The dependency table of the architecture: a crate, and the workspace crates it may know.
 const MAY_KNOW: [(&str, &[&str]); 7] = [
-    ("plenum", &["plenum-focus", "plenum-mcu", "plenum-media", "plenum-sip"]),
+    (
+        "plenum",
+        &["plenum-focus", "plenum-mcu", "plenum-media", "plenum-sip"],
+    ),
     ("plenum-sip", &[]),
     ("plenum-media", &[]),
     ("plenum-mcu", &["plenum-media"]),
@@ -74,7 +77,12 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
 fn files() -> Vec<String> {
     let mut found = Vec::new();
     files_below(&root(), &mut found);
-    let relative = |path: PathBuf| path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+    let relative = |path: PathBuf| {
+        path.strip_prefix(root())
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    };
     let mut files: Vec<_> = found.into_iter().map(relative).collect();
     files.sort();
     files
@@ -114,7 +122,11 @@ fn crates_know_only_whom_they_may() {
         .exec()
         .unwrap();
     let table: BTreeMap<_, _> = MAY_KNOW.into_iter().collect();
-    assert_eq!(metadata.packages.len(), table.len(), "a crate is missing in the table");
+    assert_eq!(
+        metadata.packages.len(),
+        table.len(),
+        "a crate is missing in the table"
+    );
     for package in &metadata.packages {
         let may = table[package.name.as_str()];
         for dependency in &package.dependencies {
@@ -133,7 +145,9 @@ fn crates_know_only_whom_they_may() {
 #[test]
 fn cores_are_told_the_time() {
     for (file, text) in rust_files() {
-        let core = ["sip/", "media/", "mcu/", "focus/"].iter().any(|part| file.starts_with(part));
+        let core = ["sip/", "media/", "mcu/", "focus/"]
+            .iter()
+            .any(|part| file.starts_with(part));
         let shell = SHELLS.iter().any(|part| file.starts_with(part));
         if !core || shell || !is_production(&file) {
             continue;
@@ -141,7 +155,11 @@ fn cores_are_told_the_time() {
         for (number, line) in production_text(&text).lines().enumerate() {
             let code = line.split("//").next().unwrap_or(line);
             for word in IMPURE {
-                assert!(!code.contains(word), "{file}:{}: {word} in a core", number + 1);
+                assert!(
+                    !code.contains(word),
+                    "{file}:{}: {word} in a core",
+                    number + 1
+                );
             }
         }
     }
@@ -168,16 +186,23 @@ fn protocol_crates_have_one_importer() {
 fn files_have_one_purpose() {
     for (file, text) in rust_files() {
         let lines = text.lines().count();
-        assert!(lines <= FILE_LINES, "{file} has {lines} lines, at most {FILE_LINES}: split it");
+        assert!(
+            lines <= FILE_LINES,
+            "{file} has {lines} lines, at most {FILE_LINES}: split it"
+        );
     }
 }
 
 #[test]
 fn every_state_machine_cites_its_rfc() {
     for (file, text) in rust_files() {
-        let machine = file.starts_with("sip/src/transaction/") || file.starts_with("sip/src/dialog/");
+        let machine =
+            file.starts_with("sip/src/transaction/") || file.starts_with("sip/src/dialog/");
         if machine && is_production(&file) {
-            let docs: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+            let docs: String = text
+                .lines()
+                .take_while(|line| line.starts_with("//!"))
+                .collect();
             assert!(docs.contains("RFC "), "{file}: the module docs cite no RFC");
         }
     }
@@ -185,7 +210,15 @@ fn every_state_machine_cites_its_rfc() {
 
 #[test]
 fn nothing_is_left_unfinished_or_silenced() {
-    let forbidden = ["#[ignore", "#[allow(", "#![allow(", "TODO", "FIXME", "todo!(", "unimplemented!("];
+    let forbidden = [
+        "#[ignore",
+        "#[allow(",
+        "#![allow(",
+        "TODO",
+        "FIXME",
+        "todo!(",
+        "unimplemented!(",
+    ];
     for (file, text) in rust_files() {
         if file == "src/tidy.rs" {
             continue;
@@ -208,13 +241,35 @@ fn no_large_blobs() {
 #[test]
 fn the_top_level_is_the_design_card() {
     let expected = [
-        ".cargo", ".ci", ".clippy.toml", ".deny.toml", ".git", ".gitignore", ".rustfmt.toml",
-        "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "Makefile",
-        "README.md", "focus", "loadtest", "mcu", "media", "sdp-fixtures", "sip", "src", "target",
+        ".cargo",
+        ".ci",
+        ".clippy.toml",
+        ".deny.toml",
+        ".git",
+        ".gitignore",
+        ".rustfmt.toml",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "Makefile",
+        "README.md",
+        "focus",
+        "loadtest",
+        "mcu",
+        "media",
+        "sdp-fixtures",
+        "sip",
+        "src",
+        "target",
     ];
     for entry in fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
-        assert!(expected.contains(&name.as_str()), "{name} is not on the design card");
+        assert!(
+            expected.contains(&name.as_str()),
+            "{name} is not on the design card"
+        );
     }
 }
 
@@ -223,14 +278,25 @@ fn the_readme_tells_the_truth() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for known in crate::config::Config::reference() {
         let row = format!("| `{}` | `{}` |", known.key, known.default);
-        assert!(readme.contains(&row), "README's configuration reference lacks: {row}");
+        assert!(
+            readme.contains(&row),
+            "README's configuration reference lacks: {row}"
+        );
     }
     for (file, _) in rust_files() {
-        let Some(module) = file.strip_suffix("/src/lib.rs") else { continue };
-        assert!(readme.contains(&format!("`{module}`")), "README's table lacks the crate {module}");
+        let Some(module) = file.strip_suffix("/src/lib.rs") else {
+            continue;
+        };
+        assert!(
+            readme.contains(&format!("`{module}`")),
+            "README's table lacks the crate {module}"
+        );
     }
     for metric in crate::observe::metric_names() {
-        assert!(readme.contains(&format!("`{metric}`")), "README's metrics list lacks {metric}");
+        assert!(
+            readme.contains(&format!("`{metric}`")),
+            "README's metrics list lacks {metric}"
+        );
     }
 }
 

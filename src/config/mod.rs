@@ -4,12 +4,17 @@ pub(crate) mod read;
 mod values;
 
 pub use read::{KnownKey, Problem};
-pub use values::{Advertise, Alone, CodecName, KeyAction, Listen, Network, PortRange};
+pub use values::{Advertise, CodecName, Listen, PortRange};
 
 use crate::limits::Limits;
+use plenum_focus::keys::{KeyAction, KeyMap};
+use plenum_focus::pin::Pin;
+use plenum_focus::policy::Network;
+use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin};
 use read::{Findings, Milliseconds, Seconds, Section};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use values::alone_name;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -25,9 +30,7 @@ pub struct Config {
     /// `[conferences]`: what holds for every conference that does not say otherwise.
     pub conferences: Conferences,
     /// `[[conference]]`: the configured ones.
-    pub conference: Vec<Conference>,
-    /// `[keys]`: what callers' keys do.
-    pub keys: Vec<(String, KeyAction)>,
+    pub conference: Vec<ConferenceRecord>,
     /// `[limits]`
     pub limits: Limits,
 }
@@ -68,14 +71,6 @@ pub struct Media {
     pub ptime: Duration,
     /// Threads that mix; 0: one per processor.
     pub workers: usize,
-    /// How many are heard at once.
-    pub loudest: usize,
-    /// Nothing heard from a participant for so long: the call is ended.
-    pub timeout: Duration,
-    /// Automatic gain control on every participant.
-    pub agc: bool,
-    /// Noise gate on every participant.
-    pub noise_gate: bool,
 }
 
 /// `[http]`: health, metrics, local control.
@@ -105,53 +100,10 @@ pub struct Conferences {
     pub ad_hoc: bool,
     /// Networks whose callers may create one; empty: all.
     pub ad_hoc_from: Vec<Network>,
-    /// Who redials replaces the earlier call of the same user.
-    pub replace_on_redial: bool,
-    /// A conference lives on for so long after the last one left.
-    pub linger: Duration,
-    /// What conferences have when they do not say otherwise.
-    pub defaults: Traits,
-}
-
-/// What a conference is like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Traits {
-    /// Participants at most.
-    pub max_participants: usize,
-    /// A tone when somebody comes.
-    pub entry_tone: bool,
-    /// A tone when somebody leaves.
-    pub exit_tone: bool,
-    /// What somebody alone hears.
-    pub alone: Alone,
-    /// Language of the prompts.
-    pub language: String,
-}
-
-/// `[[conference]]`
-#[derive(Clone, PartialEq, Eq)]
-pub struct Conference {
-    /// The user part of its URI.
-    pub name: String,
-    /// What it is about.
-    pub subject: String,
-    /// Digits to enter; `None`: nothing is asked.
-    pub pin: Option<String>,
-    /// Nobody may enter.
-    pub locked: bool,
-    /// What it is like.
-    pub traits: Traits,
-    /// SIP URIs to call at the start.
-    pub dial_out: Vec<String>,
-}
-
-impl std::fmt::Debug for Conference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Conference")
-            .field("name", &self.name)
-            .field("pin", &self.pin.as_ref().map(|_| "…"))
-            .finish_non_exhaustive()
-    }
+    /// Networks on which a caller is who `From` says.
+    pub trusted: Vec<Network>,
+    /// What a conference is like that says nothing else.
+    pub template: ConferenceRecord,
 }
 
 impl Config {
@@ -182,20 +134,22 @@ impl Config {
         let media = Self::within(&mut root, "media", read_media);
         let http = Self::within(&mut root, "http", read_http);
         let log = Self::within(&mut root, "log", read_log);
-        let conferences = Self::within(&mut root, "conferences", read_conferences);
-        let keys = Self::within(&mut root, "keys", read_keys);
         let limits = Self::within(&mut root, "limits", Limits::read);
-        let conference = root.sections("conference", |section| {
-            read_conference(section, &conferences.defaults)
+        let keys = Self::within(&mut root, "keys", |section| read_keys(section, &limits));
+        let conferences = Self::within(&mut root, "conferences", |section| {
+            read_conferences(section, keys, &limits)
         });
+        let conference = root.sections("conference", |section| {
+            read_conference(section, &conferences.template, &limits)
+        });
+        let conference = conference.into_iter().flatten().collect();
         let config = Self {
             sip,
             media,
             http,
             log,
             conferences,
-            conference: conference.into_iter().flatten().collect(),
-            keys,
+            conference,
             limits,
         };
         config.check_together(&root);
@@ -218,7 +172,7 @@ impl Config {
     /// What no setting can say alone.
     fn check_together(&self, root: &Section<'_, '_>) {
         for (at, one) in self.conference.iter().enumerate() {
-            let same = |other: &Conference| other.name.eq_ignore_ascii_case(&one.name);
+            let same = |other: &ConferenceRecord| other.name == one.name;
             if self.conference.iter().take(at).any(same) {
                 root.refuse(
                     "conference",
@@ -269,10 +223,6 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
         opus_complexity: section.get("opus_complexity", "5"),
         ptime: section.get::<Milliseconds>("ptime_ms", "20").0,
         workers: section.get("workers", "0"),
-        loudest: section.get("loudest", "4"),
-        timeout: section.get::<Seconds>("timeout_s", "60").0,
-        agc: section.get("agc", "false"),
-        noise_gate: section.get("noise_gate", "false"),
     };
     if media.codecs.is_empty() {
         section.refuse("codecs", "must name at least one codec".to_owned());
@@ -285,9 +235,6 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
     }
     if ![10, 20, 30, 40, 60].contains(&media.ptime.as_millis()) {
         section.refuse("ptime_ms", "is 10, 20, 30, 40 or 60".to_owned());
-    }
-    if !(1..=16).contains(&media.loudest) {
-        section.refuse("loudest", "is from 1 to 16".to_owned());
     }
     media
 }
@@ -322,98 +269,118 @@ fn read_log(section: &mut Section<'_, '_>) -> Log {
     log
 }
 
-fn read_conferences(section: &mut Section<'_, '_>) -> Conferences {
+fn read_conferences(section: &mut Section<'_, '_>, keys: KeyMap, limits: &Limits) -> Conferences {
     let ad_hoc = section.get("ad_hoc", "true");
     let ad_hoc_from = section.get("ad_hoc_from", "[]");
-    let replace_on_redial = section.get("replace_on_redial", "false");
-    let linger = section.get::<Seconds>("linger_s", "0").0;
-    let builtin = Traits {
-        max_participants: 500,
-        entry_tone: true,
-        exit_tone: true,
-        alone: Alone::Music,
-        language: "en".to_owned(),
-    };
-    let defaults = read_traits(section, &builtin);
+    let trusted = section.get("trusted", r#"["127.0.0.0/8", "::1"]"#);
+    let nameless = ConferenceName::new("ad-hoc", limits.focus.name_bytes);
+    let builtin = nameless.map(|name| ConferenceRecord {
+        keys,
+        max_endpoints: Some(500),
+        agc: false,
+        noise_gate: false,
+        ..ConferenceRecord::ad_hoc(name)
+    });
+    let builtin = builtin.unwrap_or_else(|| unreachable!("`ad-hoc` is a name within any limit"));
+    let template = read_traits(section, &builtin);
     Conferences {
         ad_hoc,
         ad_hoc_from,
-        replace_on_redial,
-        linger,
-        defaults,
+        trusted,
+        template,
     }
 }
 
-fn read_traits(section: &mut Section<'_, '_>, defaults: &Traits) -> Traits {
-    let traits = Traits {
-        max_participants: section.get("max_participants", &defaults.max_participants.to_string()),
-        entry_tone: section.get("entry_tone", &defaults.entry_tone.to_string()),
-        exit_tone: section.get("exit_tone", &defaults.exit_tone.to_string()),
-        alone: section.get("alone", &format!("\"{}\"", defaults.alone.as_str())),
-        language: section.get("language", &format!("\"{}\"", defaults.language)),
+/// What both `[conferences]` and every `[[conference]]` can say.
+fn read_traits(section: &mut Section<'_, '_>, base: &ConferenceRecord) -> ConferenceRecord {
+    let most = base.max_endpoints.unwrap_or(500).to_string();
+    let record = ConferenceRecord {
+        max_endpoints: Some(section.get("max_participants", &most)),
+        entry_tone: section.get("entry_tone", &base.entry_tone.to_string()),
+        exit_tone: section.get("exit_tone", &base.exit_tone.to_string()),
+        alone: section.get("alone", &format!("\"{}\"", alone_name(base.alone))),
+        language: section.get("language", &format!("\"{}\"", base.language)),
+        replace_on_redial: section.get("replace_on_redial", &base.replace_on_redial.to_string()),
+        hang_up_on_media_loss: section.get(
+            "hang_up_on_media_loss",
+            &base.hang_up_on_media_loss.to_string(),
+        ),
+        grace: section
+            .get::<Seconds>("linger_s", &base.grace.as_secs().to_string())
+            .0,
+        agc: section.get("agc", &base.agc.to_string()),
+        noise_gate: section.get("noise_gate", &base.noise_gate.to_string()),
+        ..base.clone()
     };
-    if traits.max_participants == 0 {
+    if record.max_endpoints == Some(0) {
         section.refuse("max_participants", "is at least 1".to_owned());
     }
-    if traits.language != "en" {
+    if record.language != "en" {
         section.refuse(
             "language",
             "has no prompts here; there are: \"en\"".to_owned(),
         );
     }
-    traits
+    record
 }
 
-fn read_conference(section: &mut Section<'_, '_>, defaults: &Traits) -> Option<Conference> {
+fn read_conference(
+    section: &mut Section<'_, '_>,
+    template: &ConferenceRecord,
+    limits: &Limits,
+) -> Option<ConferenceRecord> {
     let name: Option<String> = section.required("name");
-    let subject = section.get("subject", "\"\"");
+    let subject: String = section.get("subject", "\"\"");
     let pin: Option<String> = section.optional("pin", "(none)");
     let locked = section.get("locked", "false");
     let dial_out: Vec<String> = section.get("dial_out", "[]");
-    let traits = read_traits(section, defaults);
-    if pin.as_ref().is_some_and(|pin| !is_pin(pin)) {
-        section.refuse("pin", "is 1 to 32 digits".to_owned());
-    }
-    if name
-        .as_ref()
-        .is_some_and(|name| name.is_empty() || name.len() > 64)
-    {
-        section.refuse("name", "is 1 to 64 characters".to_owned());
-        return None;
-    }
+    let traits = read_traits(section, template);
+    let pin = match pin.map(|digits| Pin::new(&digits)) {
+        None => None,
+        Some(Some(pin)) => Some(pin),
+        Some(None) => {
+            section.refuse("pin", "is 1 to 32 digits in quotes".to_owned());
+            None
+        }
+    };
     if let Some(odd) = dial_out.iter().find(|uri| !uri.starts_with("sip:")) {
         section.refuse("dial_out", format!("\"{odd}\" is not a SIP URI (sip:…)"));
     }
-    Some(Conference {
-        name: name?,
+    let name = name?;
+    let Some(name) = ConferenceName::new(&name, limits.focus.name_bytes) else {
+        let most = limits.focus.name_bytes;
+        section.refuse(
+            "name",
+            format!("is 1 to {most} characters without control characters"),
+        );
+        return None;
+    };
+    let subject = Some(subject).filter(|subject| !subject.is_empty());
+    let origin = Origin::Configured;
+    Some(ConferenceRecord {
+        name,
         subject,
         pin,
         locked,
-        traits,
         dial_out,
+        origin,
+        ..traits
     })
 }
 
-fn is_pin(pin: &str) -> bool {
-    (1..=32).contains(&pin.len()) && pin.bytes().all(|octet| octet.is_ascii_digit())
-}
-
-fn read_keys(section: &mut Section<'_, '_>) -> Vec<(String, KeyAction)> {
-    let keys: Vec<(String, KeyAction)> = section.entries();
-    for (sequence, _) in &keys {
-        let dialable = |key: char| matches!(key, '0'..='9' | '*' | '#' | 'A'..='D');
-        if sequence.is_empty() || sequence.len() > 4 || !sequence.chars().all(dialable) {
-            section.refuse(
-                sequence,
-                "is not 1 to 4 telephone keys (0-9 * # A-D)".to_owned(),
-            );
+/// `[keys]`: present, it replaces the built-in ones as a whole.
+fn read_keys(section: &mut Section<'_, '_>, limits: &Limits) -> KeyMap {
+    let chosen: Vec<(String, KeyAction)> = section.entries();
+    if chosen.is_empty() {
+        return KeyMap::default();
+    }
+    let mut keys = KeyMap::empty(KeyMap::default().inter_digit);
+    for (sequence, action) in chosen {
+        if let Err(error) = keys.bind(&sequence, action, limits.focus.key_bindings) {
+            section.refuse(&sequence, error.to_string());
         }
     }
-    if keys.is_empty() {
-        vec![("*6".to_owned(), KeyAction::ToggleMute)]
-    } else {
-        keys
-    }
+    keys
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn an_empty_file_is_the_default() {
         }
     );
     assert!(config.conferences.ad_hoc);
-    assert_eq!(config.keys, [("*6".to_owned(), KeyAction::ToggleMute)]);
+    assert_eq!(config.conferences.template.keys, KeyMap::default());
 }
 
 #[test]
@@ -67,7 +67,7 @@ max_participants = -1
 
 #[test]
 fn syntax_errors_have_a_line_and_do_not_hide_the_rest() {
-    let found = problems("[sip]\nt1_ms = = 4\n[media]\nloudest = 99\n");
+    let found = problems("[sip]\nt1_ms = = 4\n[media]\nopus_complexity = 99\n");
     assert!(
         found.iter().any(|problem| problem.starts_with("line 2: ")),
         "{found:?}"
@@ -75,7 +75,7 @@ fn syntax_errors_have_a_line_and_do_not_hide_the_rest() {
     assert!(
         found
             .iter()
-            .any(|problem| problem.contains("media.loudest")),
+            .any(|problem| problem.contains("media.opus_complexity")),
         "{found:?}"
     );
 }
@@ -91,9 +91,9 @@ fn a_conference_inherits_what_it_does_not_say() {
     let text =
         "[conferences]\nentry_tone = false\n[[conference]]\nname = \"a\"\nexit_tone = false\n";
     let config = Config::parse(text).unwrap();
-    let traits = &config.conference[0].traits;
-    assert!(!traits.entry_tone && !traits.exit_tone);
-    assert!(config.conferences.defaults.exit_tone);
+    let conference = &config.conference[0];
+    assert!(!conference.entry_tone && !conference.exit_tone);
+    assert!(config.conferences.template.exit_tone);
 }
 
 #[test]

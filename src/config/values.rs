@@ -1,6 +1,9 @@
 //! The types that settings have.
 
 use super::read::Setting;
+use plenum_focus::keys::KeyAction;
+use plenum_focus::policy::Network;
+use plenum_focus::record::Alone;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use toml::de::DeValue;
@@ -131,23 +134,11 @@ impl Setting for CodecName {
     }
 }
 
-/// What somebody alone in a conference hears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alone {
-    /// Music.
-    Music,
-    /// Nothing.
-    Silence,
-}
-
-impl Alone {
-    /// As it is written in the file.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Music => "music",
-            Self::Silence => "silence",
-        }
+/// How `alone` is written in the file.
+pub(crate) fn alone_name(alone: Alone) -> &'static str {
+    match alone {
+        Alone::Music => "music",
+        Alone::Silence => "silence",
     }
 }
 
@@ -161,53 +152,26 @@ impl Setting for Alone {
     }
 }
 
-/// What a caller's key sequence does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyAction {
-    /// Mutes and unmutes the caller.
-    ToggleMute,
-    /// Ends the caller's call.
-    Leave,
-}
+/// What keys can do, by the names used in the file.
+const KEY_ACTIONS: [(&str, KeyAction); 8] = [
+    ("toggle-mute", KeyAction::ToggleMute),
+    ("toggle-deaf", KeyAction::ToggleDeaf),
+    ("louder", KeyAction::Louder),
+    ("softer", KeyAction::Softer),
+    ("speak-louder", KeyAction::SpeakLouder),
+    ("speak-softer", KeyAction::SpeakSofter),
+    ("say-count", KeyAction::SayCount),
+    ("leave", KeyAction::Leave),
+];
 
 impl Setting for KeyAction {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        match String::read(value)?.as_str() {
-            "toggle-mute" => Ok(Self::ToggleMute),
-            "leave" => Ok(Self::Leave),
-            other => Err(format!(
-                "no action \"{other}\"; there are toggle-mute, leave"
-            )),
-        }
-    }
-}
-
-/// An address block in CIDR form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether `ip` is in the block. An IPv4-mapped IPv6 address counts as IPv4.
-    #[must_use]
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        match (self.address, ip.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.prefix))
-                    .unwrap_or(0);
-                (u32::from(net) ^ u32::from(ip)) & mask == 0
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.prefix))
-                    .unwrap_or(0);
-                (u128::from(net) ^ u128::from(ip)) & mask == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
+        let name = String::read(value)?;
+        let known = KEY_ACTIONS.iter().find(|(known, _)| *known == name);
+        known.map(|(_, action)| *action).ok_or_else(|| {
+            let names = KEY_ACTIONS.map(|(name, _)| name).join(", ");
+            format!("no action \"{name}\"; there are {names}")
+        })
     }
 }
 
@@ -215,17 +179,13 @@ impl Setting for Network {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let text = String::read(value)?;
         let (address, prefix) = text.split_once('/').unwrap_or((text.as_str(), ""));
-        let expected = || "expected a network, such as \"10.0.0.0/8\"".to_owned();
+        let expected = || format!("expected a network, such as \"10.0.0.0/8\", found \"{text}\"");
         let address: IpAddr = address.parse().map_err(|_| expected())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = if prefix.is_empty() {
-            longest
-        } else {
-            prefix.parse().map_err(|_| expected())?
+        let prefix = match prefix {
+            "" => longest,
+            digits => digits.parse().map_err(|_| expected())?,
         };
-        if prefix > longest {
-            return Err(expected());
-        }
-        Ok(Self { address, prefix })
+        Self::new(address, prefix).ok_or_else(expected)
     }
 }

@@ -1,0 +1,404 @@
+//! Builds the shells in the order of their dependencies and joins their channels.
+
+use crate::config::{CodecName, Config, Listen};
+use crate::http::Api;
+use crate::journal::Journal;
+use crate::observe::Metrics;
+use crate::signalling::{Actions, Calls, Order};
+use crate::{http, selfcheck};
+use plenum_focus::conference::Settings;
+use plenum_focus::factory::FocusFactory;
+use plenum_focus::output::McuType;
+use plenum_focus::policy::{AdHoc, Policy};
+use plenum_focus::shell::{Connections, Directory, Mcus};
+use plenum_focus::uri::Domains;
+use plenum_mcu::audio::announce::{SoundError, Sounds};
+use plenum_mcu::shell::AudioMcu;
+use plenum_media::negotiated::Codec;
+use plenum_sip::driver::{Driver, SipHandle};
+use plenum_sip::endpoint::{Advertised, Endpoint, Transport};
+use plenum_sip::msg::{Host, Method, Uri};
+use plenum_sip::resolve::{Policy as ResolvePolicy, Resolver};
+use plenum_sip::transaction::timer::Times;
+use plenum_sip::transport::{BindError, Transports};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    directory: Directory,
+    sip: SipHandle<Order>,
+    driver: JoinHandle<Calls>,
+    ready: watch::Sender<bool>,
+    /// Where SIP is listened on.
+    pub listening: Vec<SocketAddr>,
+    /// Where HTTP is listened on.
+    pub http: Option<SocketAddr>,
+    metrics: Metrics,
+    config: Config,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A SIP address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// HTTP cannot be listened on.
+    #[error("HTTP cannot listen on {0}: {1}")]
+    Http(SocketAddr, #[source] io::Error),
+    /// The token for local control cannot be kept.
+    #[error("the token for local control cannot be written: {0}")]
+    Token(#[source] io::Error),
+    /// The mixer did not start.
+    #[error(transparent)]
+    Mixer(#[from] plenum_mcu::shell::StartError),
+    /// The prompts in the program are damaged.
+    #[error(transparent)]
+    Sounds(#[from] SoundError),
+    /// The operating system gives no random numbers.
+    #[error("no random numbers to be had")]
+    Random,
+    /// The configuration cannot work on this machine.
+    #[error("{0}")]
+    SelfCheck(String),
+}
+
+impl Server {
+    /// Starts everything. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What did not start, in words that name the remedy.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        check_machine(&config)?;
+        let metrics = Metrics::default();
+        let actions = Actions::new(metrics.lost_actions.clone());
+        let reports: Arc<OnceLock<Directory>> = Arc::default();
+        let mcu = Arc::new(start_mcu(&config, &metrics, Arc::clone(&reports))?);
+        let connections = Connections {
+            sip: Arc::new(actions.clone()),
+            mcus: Mcus { audio_video: mcu },
+            events: Arc::new(Journal),
+        };
+        let directory = Directory::new(factory(&config), settings(&config, &metrics), connections);
+        reports.set(directory.clone()).ok();
+
+        let limits = &config.limits;
+        let shell = &limits.sip_shell;
+        let listen = listen(&config.sip.listen);
+        let transports = Transports::bind(&listen, &limits.sip, shell, &metrics.transport)?;
+        let listening = transports.listening().iter().map(|one| one.addr).collect();
+        let endpoint = Endpoint::new(sip_config(&config), seed()?, metrics.sip.clone());
+        let policy = ResolvePolicy::new(transports.listening(), shell.resolve_targets);
+        let resolver = Resolver::system(policy, shell.resolve_timeout, seed()?);
+        let calls = Calls::new(directory.clone());
+        let (driver, sip) = Driver::new(
+            endpoint,
+            calls,
+            transports,
+            resolver,
+            shell,
+            metrics.transport.clone(),
+        );
+        actions.connect(sip.clone());
+        let driver = tokio::spawn(driver.run());
+
+        let (ready, readiness) = watch::channel(true);
+        let http = match config.http.listen {
+            None => None,
+            Some(address) => {
+                let token = http::token::Token::new(seed()?);
+                let path = http::token::path(&config.http.token_file);
+                token.keep(&path).map_err(StartError::Token)?;
+                let api = Api {
+                    registry: metrics.registry(),
+                    readiness,
+                    token,
+                    directory: directory.clone(),
+                };
+                let bound = http::serve(address, api).await;
+                Some(bound.map_err(|error| StartError::Http(address, error))?)
+            }
+        };
+        Ok(Self {
+            directory,
+            sip,
+            driver,
+            ready,
+            listening,
+            http,
+            metrics,
+            config,
+        })
+    }
+
+    /// Takes what can be changed while running: the conferences, their policy and their limits.
+    /// Answers which sections changed that only a restart takes.
+    pub fn reload(&mut self, config: Config) -> Vec<&'static str> {
+        let settings = settings(&config, &self.metrics);
+        let records = config.conference.clone();
+        self.directory
+            .reconfigure(settings, records, config.conferences.template.clone());
+        let changed = |name, old: String, new: String| (old != new).then_some(name);
+        let stale = [
+            changed(
+                "sip",
+                format!("{:?}", self.config.sip),
+                format!("{:?}", config.sip),
+            ),
+            changed(
+                "media",
+                format!("{:?}", self.config.media),
+                format!("{:?}", config.media),
+            ),
+            changed(
+                "http",
+                format!("{:?}", self.config.http),
+                format!("{:?}", config.http),
+            ),
+            changed(
+                "log",
+                format!("{:?}", self.config.log),
+                format!("{:?}", config.log),
+            ),
+        ];
+        self.config.conference = config.conference;
+        self.config.conferences = config.conferences;
+        stale.into_iter().flatten().collect()
+    }
+
+    /// Stops admitting, tells everybody, hangs up, and waits until all is quiet or the time is
+    /// over. Answers how many calls were cut off.
+    pub async fn drain(self) -> usize {
+        let within = self.config.limits.drain;
+        self.ready.send_replace(false);
+        self.sip.stop_accepting().await;
+        self.directory.drain(within).await;
+        let left = self.quiet(QUIET).await;
+        self.sip.stop().await;
+        // A driver that panicked has said so in the log.
+        self.driver.await.ok();
+        left
+    }
+
+    /// Waits until no call and no request of ours is alive. Answers how many calls still are.
+    async fn quiet(&self, within: Duration) -> usize {
+        let mut left = 0;
+        let until = tokio::time::Instant::now() + within;
+        while tokio::time::Instant::now() < until {
+            let (answer, counted) = oneshot::channel();
+            if self.sip.command(Order::Count(answer)).await.is_err() {
+                return 0;
+            }
+            let Ok(counts) = counted.await else { return 0 };
+            left = counts.usages;
+            if counts.usages == 0 && counts.client_transactions == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        left
+    }
+}
+
+fn check_machine(config: &Config) -> Result<(), StartError> {
+    let facts = selfcheck::Facts::gather(config);
+    for finding in selfcheck::findings(config, &facts) {
+        if finding.serious {
+            return Err(StartError::SelfCheck(finding.text));
+        }
+        tracing::warn!("{}", finding.text);
+    }
+    Ok(())
+}
+
+fn start_mcu(
+    config: &Config,
+    metrics: &Metrics,
+    reports: Arc<OnceLock<Directory>>,
+) -> Result<AudioMcu, StartError> {
+    let sink = Arc::new(move |event| {
+        if let Some(directory) = reports.get() {
+            directory.route_mcu(McuType::AudioVideo, event);
+        }
+    });
+    let mcu = AudioMcu::start(
+        mcu_config(config),
+        config.limits.mcu.clone(),
+        Sounds::shipped()?,
+        metrics.mcu.clone(),
+        metrics.media.clone(),
+        sink,
+    )?;
+    Ok(mcu)
+}
+
+fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {
+    let media = &config.media;
+    let v4 = |all: &[IpAddr]| {
+        all.iter().find_map(|ip| match ip {
+            IpAddr::V4(ip) => Some(*ip),
+            IpAddr::V6(_) => None,
+        })
+    };
+    let v6 = |all: &[IpAddr]| {
+        all.iter().find_map(|ip| match ip {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(ip) => Some(*ip),
+        })
+    };
+    let signalled = |v6: bool| {
+        config
+            .sip
+            .listen
+            .iter()
+            .any(|one| one.address.is_ipv6() == v6)
+    };
+    let any = media.bind.is_empty();
+    plenum_mcu::shell::Config {
+        bind_v4: v4(&media.bind).or((any && signalled(false)).then_some(Ipv4Addr::UNSPECIFIED)),
+        bind_v6: v6(&media.bind).or((any && signalled(true)).then_some(Ipv6Addr::UNSPECIFIED)),
+        advertised_v4: v4(&media.advertise),
+        advertised_v6: v6(&media.advertise),
+        ports: media.ports.first..=media.ports.last,
+        workers: media.workers,
+        codecs: media.codecs.iter().copied().map(codec).collect(),
+        ptime_ms: u8::try_from(media.ptime.as_millis()).unwrap_or(20),
+        opus_bitrate: media.opus_bitrate,
+        ..plenum_mcu::shell::Config::default()
+    }
+}
+
+fn codec(name: CodecName) -> Codec {
+    match name {
+        CodecName::Opus => Codec::Opus,
+        CodecName::G722 => Codec::G722,
+        CodecName::Pcma => Codec::Pcma,
+        CodecName::Pcmu => Codec::Pcmu,
+    }
+}
+
+fn listen(wanted: &[Listen]) -> Vec<plenum_sip::transport::Listen> {
+    let transport = |tcp| if tcp { Transport::Tcp } else { Transport::Udp };
+    wanted
+        .iter()
+        .map(|one| plenum_sip::transport::Listen {
+            transport: transport(one.tcp),
+            addr: one.address,
+        })
+        .collect()
+}
+
+fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
+    let sip = &config.sip;
+    let advertised = sip.advertise.iter().flat_map(|advertise| {
+        let host = host(&advertise.host);
+        [Transport::Udp, Transport::Tcp].map(|transport| Advertised {
+            transport,
+            host: host.clone(),
+            port: advertise.port,
+        })
+    });
+    plenum_sip::endpoint::Config {
+        user_agent: SERVER_NAME.into(),
+        allow: METHODS.into(),
+        supported: vec!["100rel".into(), "timer".into(), "replaces".into()],
+        allow_events: Vec::new(),
+        accept: vec!["application/sdp".into()],
+        advertised: advertised.collect(),
+        times: Times {
+            t1: sip.t1,
+            ..Times::default()
+        },
+        session_expires: Some(sip.session_expires),
+        min_se: sip.min_session_expires,
+        refuse_spent_hops: false,
+        limits: config.limits.sip.clone(),
+    }
+}
+
+fn factory(config: &Config) -> FocusFactory {
+    FocusFactory::new(
+        policy(config),
+        config.limits.focus.clone(),
+        config.conference.clone(),
+        config.conferences.template.clone(),
+    )
+}
+
+fn settings(config: &Config, metrics: &Metrics) -> Settings {
+    let first = config.sip.domains.first();
+    let advertised = config.sip.advertise.as_ref().map(|one| &one.host);
+    let listened = config.sip.listen.first().map(|one| one.address.ip());
+    let ours = match (first.or(advertised), listened) {
+        (Some(name), _) => host(name),
+        (None, Some(ip)) if !ip.is_unspecified() => host(&ip.to_string()),
+        (None, _) => host("plenum.invalid"),
+    };
+    Settings {
+        policy: policy(config),
+        limits: config.limits.focus.clone(),
+        metrics: metrics.focus.clone(),
+        host: ours,
+        agent: "plenum".to_owned(),
+        ringing: config.limits.sip.ringing,
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    let conferences = &config.conferences;
+    let ad_hoc = match (conferences.ad_hoc, conferences.ad_hoc_from.as_slice()) {
+        (false, _) => AdHoc::Nobody,
+        (true, []) => AdHoc::Anybody,
+        (true, networks) => AdHoc::From(networks.to_vec()),
+    };
+    let hosts = config.sip.domains.iter().map(|name| host(name)).collect();
+    Policy {
+        domains: Domains { hosts },
+        ad_hoc,
+        trusted: conferences.trusted.clone(),
+    }
+}
+
+/// A host as URIs write it; what cannot be read stays a name nobody has.
+fn host(text: &str) -> Host {
+    let bare = text.trim_matches(['[', ']']);
+    match bare.parse() {
+        Ok(IpAddr::V4(ip)) => Host::V4(ip),
+        Ok(IpAddr::V6(ip)) => Host::V6(ip),
+        Err(_) => Uri::parse(format!("sip:{text}").as_bytes())
+            .map_or_else(|_| Host::Name(text.into()), |uri| uri.host.clone()),
+    }
+}
+
+fn seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    SysRng
+        .try_fill_bytes(&mut seed)
+        .map_err(|_| StartError::Random)?;
+    Ok(seed)
+}
+
+/// What `User-Agent` and `Server` say.
+const SERVER_NAME: &str = concat!("Plenum/", env!("CARGO_PKG_VERSION"));
+/// After everybody has been told goodbye: time for the answers to our BYEs.
+const QUIET: Duration = Duration::from_secs(4);
+/// What `Allow` says.
+const METHODS: [Method; 9] = [
+    Method::Invite,
+    Method::Ack,
+    Method::Bye,
+    Method::Cancel,
+    Method::Options,
+    Method::Info,
+    Method::Update,
+    Method::Prack,
+    Method::Message,
+];

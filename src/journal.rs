@@ -1,0 +1,46 @@
+//! What happens in conferences, as log lines.
+
+use plenum_focus::output::ConferenceEvent;
+use plenum_focus::shell::EventSink;
+use plenum_mcu::control::ConferenceId;
+
+/// Writes the events of conferences to the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Journal;
+
+impl EventSink for Journal {
+    fn event(&self, conference: ConferenceId, event: &ConferenceEvent) {
+        let id = conference.0;
+        match event {
+            ConferenceEvent::Refused { source, refusal } => {
+                tracing::info!(conference = id, ?source, %refusal, "call refused");
+            }
+            ConferenceEvent::Joined { endpoint, user } => {
+                tracing::info!(conference = id, endpoint = endpoint.0, ?user, "joined");
+            }
+            ConferenceEvent::Left {
+                endpoint,
+                reason,
+                stayed,
+                quality,
+                ..
+            } => {
+                tracing::info!(
+                    conference = id,
+                    endpoint = endpoint.0,
+                    ?reason,
+                    stayed_s = stayed.as_secs(),
+                    codec = quality.codec,
+                    lost = quality.packets_lost,
+                    received = quality.packets_received,
+                    delay_ms = quality.delay.as_millis(),
+                    "left"
+                );
+            }
+            ConferenceEvent::Talking { .. } | ConferenceEvent::ActiveSpeaker { .. } => {
+                tracing::trace!(conference = id, ?event, "talk");
+            }
+            other => tracing::debug!(conference = id, event = ?other, "conference event"),
+        }
+    }
+}

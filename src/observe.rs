@@ -1,0 +1,88 @@
+//! What the operator sees: the log and the metrics.
+
+use crate::config::Log;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use std::fs::OpenOptions;
+use std::io;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+/// The log file cannot be opened. Once open, a full disk loses lines, never calls.
+pub fn start_log(log: &Log) -> io::Result<()> {
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let writer = match &log.file {
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            BoxMakeWriter::new(std::sync::Arc::new(file))
+        }
+        None => BoxMakeWriter::new(io::stderr),
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(writer);
+    // A second start in one process (tests) keeps the first subscriber.
+    if log.json {
+        subscriber.json().try_init().ok();
+    } else {
+        subscriber.try_init().ok();
+    }
+    Ok(())
+}
+
+/// The counters of every crate, and the registry that prints them.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Of the SIP endpoint.
+    pub sip: plenum_sip::metrics::Metrics,
+    /// Of the SIP sockets and the driver.
+    pub transport: plenum_sip::transport::ShellMetrics,
+    /// Of RTP and session descriptions.
+    pub media: plenum_media::metrics::Metrics,
+    /// Of the mixer.
+    pub mcu: plenum_mcu::metrics::Metrics,
+    /// Of the focuses.
+    pub focus: plenum_focus::metrics::Metrics,
+    /// Actions of conferences lost because the SIP queue was full.
+    pub lost_actions: Counter,
+}
+
+impl Metrics {
+    /// All of them under the prefix `plenum_`.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("plenum");
+        self.sip.register(&mut registry);
+        self.transport.register(&mut registry);
+        self.media.register(&mut registry);
+        self.mcu.register(&mut registry);
+        self.focus.register(&mut registry);
+        let help = "Actions of conferences lost because the SIP queue was full";
+        registry.register("lost_actions", help, self.lost_actions.clone());
+        registry
+    }
+}
+
+/// The registry in the text format of Prometheus.
+#[must_use]
+pub fn render(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    prometheus_client::encoding::text::encode(&mut text, registry).ok();
+    text
+}
+
+/// The name of every metric, for the README's list.
+#[must_use]
+pub fn metric_names() -> Vec<String> {
+    let text = render(&Metrics::default().registry());
+    let help = text.lines().filter_map(|line| line.strip_prefix("# HELP "));
+    help.filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,182 @@
+//! What this machine says about the configuration, before the first caller finds out.
+//!
+//! [`Facts`] are gathered once; [`findings`] is a pure function over them.
+
+use crate::config::Config;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::net::{IpAddr, UdpSocket};
+
+/// What the machine is like.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The ports the kernel gives to sockets that ask for none (`ip_local_port_range`).
+    pub ephemeral_ports: Option<(u16, u16)>,
+    /// Files and sockets this process may open, after raising the soft limit to the hard one.
+    pub open_files: u64,
+    /// Those of the advertised addresses that are not on this machine.
+    pub not_ours: Vec<IpAddr>,
+}
+
+/// One thing worth knowing at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Calls will fail because of it.
+    pub serious: bool,
+    /// What is wrong, and how to mend it.
+    pub text: String,
+}
+
+impl Facts {
+    /// Looks at the machine. Raises the limit of open files on the way.
+    #[must_use]
+    pub fn gather(config: &Config) -> Self {
+        let open_files = match getrlimit(Resource::RLIMIT_NOFILE) {
+            Ok((_, hard)) if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() => hard,
+            Ok((soft, _)) => soft,
+            Err(_) => 1024,
+        };
+        let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok();
+        let ephemeral_ports = range.and_then(|text| {
+            let mut ends = text.split_whitespace().map(|end| end.parse::<u16>().ok());
+            Some((ends.next()??, ends.next()??))
+        });
+        let mut not_ours = config.media.advertise.clone();
+        let signalling = config.sip.advertise.as_ref();
+        not_ours.extend(
+            signalling.and_then(|one| one.host.trim_matches(['[', ']']).parse::<IpAddr>().ok()),
+        );
+        not_ours.retain(|ip: &IpAddr| UdpSocket::bind((*ip, 0)).is_err());
+        not_ours.dedup();
+        Self {
+            ephemeral_ports,
+            open_files,
+            not_ours,
+        }
+    }
+}
+
+/// What follows from the facts for this configuration.
+#[must_use]
+pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut find = |serious, text: String| found.push(Finding { serious, text });
+    let ports = config.media.ports;
+    let calls = config.limits.sip.invite_usages as u64;
+    let legs = u64::from((ports.last - ports.first).div_ceil(2));
+    if legs < calls {
+        find(
+            false,
+            format!(
+                "media.ports has room for {legs} calls, limits.calls allows {calls}: \
+                 beyond {legs} calls get 503; widen media.ports"
+            ),
+        );
+    }
+    if let Some((low, high)) = facts.ephemeral_ports
+        && ports.first <= high
+        && low <= ports.last
+    {
+        find(
+            false,
+            format!(
+                "media.ports {}-{} overlaps the ports the kernel gives away ({low}-{high}): \
+                 single ports will be taken; set net.ipv4.ip_local_port_range or move media.ports",
+                ports.first, ports.last
+            ),
+        );
+    }
+    let needed = calls.min(legs) * 2 + config.limits.sip.connections as u64 + 64;
+    if facts.open_files < needed {
+        find(
+            false,
+            format!(
+                "{} open files are allowed, the limits need {needed}: \
+                 raise `ulimit -n` (LimitNOFILE= under systemd)",
+                facts.open_files
+            ),
+        );
+    }
+    for ip in &facts.not_ours {
+        find(
+            false,
+            format!(
+                "the advertised address {ip} is not on this machine: that is right behind NAT \
+                 where the SIP and media ports are forwarded here, and one-way audio otherwise"
+            ),
+        );
+    }
+    for ip in advertised(config).filter(|ip| ip.is_unspecified() || ip.is_multicast()) {
+        find(
+            true,
+            format!("the advertised address {ip} cannot be reached by anybody"),
+        );
+    }
+    let everywhere = config
+        .sip
+        .listen
+        .iter()
+        .any(|one| !one.address.ip().is_loopback());
+    for ip in advertised(config).filter(|ip| everywhere && ip.is_loopback()) {
+        find(
+            true,
+            format!("the advertised address {ip} is this machine only; others get silence"),
+        );
+    }
+    found
+}
+
+fn advertised(config: &Config) -> impl Iterator<Item = IpAddr> + '_ {
+    let signalling = config.sip.advertise.iter();
+    let signalling = signalling.filter_map(|one| one.host.trim_matches(['[', ']']).parse().ok());
+    config.media.advertise.iter().copied().chain(signalling)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            ephemeral_ports: Some((32768, 60999)),
+            open_files: 1 << 20,
+            not_ours: Vec::new(),
+        }
+    }
+
+    fn check(text: &str, facts: &Facts) -> Vec<String> {
+        let config = Config::parse(text).unwrap();
+        findings(&config, facts)
+            .into_iter()
+            .map(|finding| finding.text)
+            .collect()
+    }
+
+    #[test]
+    fn the_default_is_only_short_of_ports() {
+        let found = check("", &facts());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("room for 8192 calls"), "{found:?}");
+    }
+
+    #[test]
+    fn each_fault_is_named_with_its_remedy() {
+        let quiet = "[limits]\ncalls = 100\n";
+        assert!(check(quiet, &facts()).is_empty());
+        let overlapping = "[media]\nports = \"30000-40000\"\n[limits]\ncalls = 100\n";
+        assert!(check(overlapping, &facts())[0].contains("ip_local_port_range"));
+        let few = Facts {
+            open_files: 1024,
+            ..facts()
+        };
+        assert!(check(quiet, &few)[0].contains("ulimit -n"));
+        let nat = Facts {
+            not_ours: vec!["192.0.2.1".parse().unwrap()],
+            ..facts()
+        };
+        assert!(check(quiet, &nat)[0].contains("192.0.2.1"));
+        let zero = "[media]\nadvertise = [\"0.0.0.0\"]\n[limits]\ncalls = 100\n";
+        assert!(check(zero, &facts())[0].contains("cannot be reached"));
+        let local = "[sip]\nadvertise = \"127.0.0.1\"\n[limits]\ncalls = 100\n";
+        assert!(check(local, &facts())[0].contains("this machine only"));
+    }
+}
