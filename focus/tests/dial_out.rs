@@ -1,5 +1,11 @@
 //! RFC 4579 §5.3: calls from a conference.
 
+#![expect(
+    clippy::panic,
+    reason = "a test fails by panicking, and looks at what it is about"
+)]
+
+#[cfg(test)]
 mod support;
 
 use plenum_focus::output::{Command, DialOutId, SipAction};

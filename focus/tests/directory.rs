@@ -1,7 +1,14 @@
 //! The directory and its actors, in tokio's virtual time.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and looks at what it is about"
+)]
 #![cfg(feature = "shell")]
 
+#[cfg(test)]
 mod support;
 
 use plenum_focus::factory::FocusFactory;
@@ -128,7 +135,7 @@ impl Server {
         self.call_as(self.last_call, uri, from).await
     }
 
-    async fn call_as(&mut self, id: u64, uri: &str, from: IpAddr) -> (u64, u16, String) {
+    async fn call_as(&self, id: u64, uri: &str, from: IpAddr) -> (u64, u16, String) {
         self.around.sip.lock().unwrap().clear();
         self.directory
             .route(invite(id, uri, "bob", from, Some(OFFER)));

@@ -1,5 +1,12 @@
 //! One conference, step by step, in virtual time, with a mixer that obeys at once.
 
+#![expect(
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and looks at what it is about"
+)]
+
+#[cfg(test)]
 mod support;
 
 use plenum_focus::limits::Limits;
@@ -10,7 +17,7 @@ use plenum_focus::roster::EndpointStatus;
 use plenum_mcu::control::{
     Action, Ambience, Audience, EndpointId, McuError, MediaFilter, Report, Stage,
 };
-use plenum_sip::endpoint::{EndCause, Event, InviteId, ServerTxId};
+use plenum_sip::endpoint::{Answer, EndCause, Event, InviteId, ServerTxId};
 use plenum_sip::msg::{HeaderName, Method, StatusCode};
 use std::time::Duration;
 use support::*;
@@ -110,101 +117,77 @@ fn every_refusal_has_its_status_and_its_words() {
         max_endpoints: Some(0),
         ..open.clone()
     };
-    for (record, refusal, content_type, status, words, retry) in [
-        (
-            &locked,
-            None,
-            "application/sdp",
-            403,
-            "399 conf.example.com \"This conference is locked\"",
-            "",
-        ),
-        (
-            &empty,
-            None,
-            "application/sdp",
-            486,
-            "399 conf.example.com \"This conference is full\"",
-            "",
-        ),
-        (
-            &open,
-            Some(McuError::Full),
-            "application/sdp",
-            486,
-            "399 conf.example.com \"This conference is full\"",
-            "",
-        ),
-        (
-            &open,
-            Some(McuError::MalformedSdp("no v= line".into())),
-            "application/sdp",
-            400,
-            "399 conf.example.com \"The session description cannot be read: no v= line\"",
-            "",
-        ),
-        (
-            &open,
-            Some(McuError::Incompatible("only video is offered".into())),
-            "application/sdp",
-            488,
-            "305 conf.example.com \"No agreement on media: only video is offered\"",
-            "",
-        ),
-        (
-            &open,
-            Some(McuError::Overloaded("RTP ports")),
-            "application/sdp",
-            503,
-            "399 conf.example.com \"This server is out of RTP ports, try again later\"",
-            "10",
-        ),
-        (
-            &open,
-            Some(McuError::Unknown("conference")),
-            "application/sdp",
-            500,
-            "399 conf.example.com \"This server made a mistake\"",
-            "",
-        ),
-        (
-            &open,
-            None,
-            "text/plain",
-            415,
-            "399 conf.example.com \"Only session descriptions (application/sdp) are understood here\"",
-            "",
-        ),
-    ] {
-        let mut bench = Bench::new(record.clone());
-        bench.refusal = refusal;
-        let request = request(
-            Method::Invite,
-            "sip:standup@conf.example.com",
-            "bob",
-            Some((content_type, OFFER)),
-        );
-        bench.sip(Event::Invite {
+    let malformed = McuError::MalformedSdp("no v= line".into());
+    let incompatible = McuError::Incompatible("only video is offered".into());
+    let full = "399 \"This conference is full\"";
+    let unreadable = "399 \"The session description cannot be read: no v= line\"";
+    let disagreed = "305 \"No agreement on media: only video is offered\"";
+    let overloaded = "399 \"This server is out of RTP ports, try again later\"";
+    let sorry = "399 \"This server made a mistake\"";
+    refuse(&locked, None, 403, "399 \"This conference is locked\"", "");
+    refuse(&empty, None, 486, full, "");
+    refuse(&open, Some(McuError::Full), 486, full, "");
+    refuse(&open, Some(malformed), 400, unreadable, "");
+    refuse(&open, Some(incompatible), 488, disagreed, "");
+    refuse(
+        &open,
+        Some(McuError::Overloaded("RTP ports")),
+        503,
+        overloaded,
+        "10",
+    );
+    refuse(&open, Some(McuError::Unknown("conference")), 500, sorry, "");
+}
+
+#[test]
+fn rfc3261_8_2_3_other_bodies_are_refused_with_what_is_accepted() {
+    let body = Some(("text/plain", OFFER));
+    let answer = refused(&configured(), None, body);
+    assert_eq!(answer.status.code(), 415);
+    assert_eq!(header(&answer, HeaderName::Accept), "application/sdp");
+}
+
+fn refuse(
+    record: &ConferenceRecord,
+    by_mcu: Option<McuError>,
+    status: u16,
+    warning: &str,
+    retry_after: &str,
+) {
+    let answer = refused(record, by_mcu, Some(("application/sdp", OFFER)));
+    assert_eq!(answer.status.code(), status, "{warning}");
+    let words = header(&answer, HeaderName::Warning).replacen("conf.example.com ", "", 1);
+    assert_eq!(words, warning);
+    assert_eq!(
+        header(&answer, HeaderName::RetryAfter),
+        retry_after,
+        "{warning}"
+    );
+}
+
+/// The answer to a call that is refused, which leaves nothing behind.
+fn refused(
+    record: &ConferenceRecord,
+    by_mcu: Option<McuError>,
+    body: Option<(&str, &[u8])>,
+) -> Answer {
+    let mut bench = Bench::new(record.clone());
+    bench.refusal = by_mcu;
+    let request = request(Method::Invite, "sip:standup@conf.example.com", "bob", body);
+    bench.sip(Event::Invite {
+        id: InviteId(1),
+        request,
+        flow: flow(trusted(1)),
+    });
+    assert!(bench.focus.roster().is_empty() && bench.endpoints.is_empty());
+    let told = |event: &ConferenceEvent| matches!(event, ConferenceEvent::Refused { .. });
+    assert!(bench.events.iter().any(told));
+    match bench.actions().pop() {
+        Some(SipAction::Reject {
             id: InviteId(1),
-            request,
-            flow: flow(trusted(1)),
-        });
-        let actions = bench.actions();
-        let [
-            SipAction::Reject {
-                id: InviteId(1),
-                answer,
-            },
-        ] = &actions[..]
-        else {
-            panic!("{status}: {actions:?}")
-        };
-        assert_eq!(answer.status.code(), status, "{words}");
-        assert_eq!(header(answer, HeaderName::Warning), words);
-        assert_eq!(header(answer, HeaderName::RetryAfter), retry, "{words}");
-        assert!(bench.focus.roster().is_empty() && bench.endpoints.is_empty());
-        let refused = |event: &ConferenceEvent| matches!(event, ConferenceEvent::Refused { .. });
-        assert!(bench.events.iter().any(refused), "{words}");
+            answer,
+        }) => answer,
+        other => panic!("{other:?}"),
     }
 }
 

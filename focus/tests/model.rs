@@ -6,6 +6,15 @@
 //! in a call one response, the roster shows as connected whom the mixer has in the mix, and at the
 //! end nothing is left anywhere.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and looks at what it is about"
+)]
+
+#[cfg(test)]
 mod support;
 
 use plenum_focus::limits::Limits;
@@ -144,7 +153,7 @@ impl Surroundings {
         }
     }
 
-    fn ended(&mut self, bench: &mut Bench, id: u64) {
+    fn ended(&self, bench: &mut Bench, id: u64) {
         bench.sip(Event::Ended {
             id: InviteId(id),
             cause: EndCause::Local,
@@ -222,6 +231,24 @@ impl Surroundings {
                     request,
                 });
             }
+            Op::DialOut | Op::Place | Op::Answer { .. } | Op::Decline { .. } => {
+                self.called(bench, op);
+            }
+            Op::Keys { .. }
+            | Op::Obey { .. }
+            | Op::Disobey
+            | Op::Lose { .. }
+            | Op::MediaLost { .. }
+            | Op::Played { .. }
+            | Op::Lock(_)
+            | Op::Remove { .. }
+            | Op::Pass { .. } => Self::mix(bench, op),
+        }
+    }
+
+    /// What happens to those who are called.
+    fn called(&mut self, bench: &mut Bench, op: &Op) {
+        match *op {
             Op::DialOut => {
                 let ringing = Duration::from_secs(10);
                 bench.command(Command::DialOut {
@@ -262,15 +289,7 @@ impl Surroundings {
                     cause,
                 });
             }
-            Op::Keys { .. }
-            | Op::Obey { .. }
-            | Op::Disobey
-            | Op::Lose { .. }
-            | Op::MediaLost { .. }
-            | Op::Played { .. }
-            | Op::Lock(_)
-            | Op::Remove { .. }
-            | Op::Pass { .. } => Self::mix(bench, op),
+            _ => unreachable!("an operation of others"),
         }
     }
 

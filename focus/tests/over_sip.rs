@@ -1,7 +1,13 @@
 //! The focus behind a real SIP endpoint: octets in, octets out, in virtual time.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and looks at what it is about"
+)]
 #![cfg(feature = "shell")]
 
+#[cfg(test)]
 mod support;
 
 use bytes::Bytes;
@@ -71,9 +77,9 @@ impl Phone {
         let actions = Arc::new(SipActions::default());
         let mcu = Arc::new(Obedient::default());
         let connections = Connections {
-            sip: actions.clone(),
+            sip: Arc::clone(&actions) as _,
             mcus: Mcus {
-                audio_video: mcu.clone(),
+                audio_video: Arc::clone(&mcu) as _,
             },
             events: Arc::new(Nobody),
         };

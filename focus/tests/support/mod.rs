@@ -1,6 +1,11 @@
 //! What the tests share: messages, a focus with its surroundings, a mixer that obeys.
 
-#![expect(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    clippy::wildcard_enum_match_arm,
+    reason = "each test uses its part, and looks at what it is about"
+)]
 
 use bytes::Bytes;
 use plenum_focus::conference::{Focus, Settings};
