@@ -5,6 +5,9 @@ use crate::negotiated::Codec;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+/// Payload buffers kept for later packets.
+const SPARE: usize = 12;
+
 /// What a packet holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -147,7 +150,10 @@ impl PacketBuffer {
         if let Some(mut packet) = self.waiting.pop_front() {
             self.consumed = Some(packet.sequence);
             packet.payload.clear();
-            self.spare.push(packet.payload);
+            // A burst must not leave its memory behind.
+            if self.spare.len() < SPARE {
+                self.spare.push(packet.payload);
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use crate::jitter::timeline::{Timeline, duration, samples};
 use crate::level;
 use crate::metrics::Metrics;
 use crate::negotiated::Codec;
-use crate::pcm::{FRAME_SAMPLES, PcmFrame};
+use crate::pcm::PcmFrame;
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
@@ -404,7 +404,7 @@ impl Playout {
         self.edge = end;
         self.stalled = 0;
         self.buffer.consume();
-        self.listen(codec, decoding);
+        self.listen(codec, decoding, added);
     }
 
     /// Makes the decoder ready for the codec of the next packet.
@@ -429,7 +429,7 @@ impl Playout {
     }
 
     /// Looks for in-band digits in what was just decoded, where asked to.
-    fn listen(&mut self, codec: Codec, decoding: &Decoding) {
+    fn listen(&mut self, codec: Codec, decoding: &Decoding, added: usize) {
         let Some(detector) = &mut self.detector else {
             return;
         };
@@ -445,7 +445,7 @@ impl Playout {
                 // Every sixth sample: what lies above 4 kHz folds, which can only hide a digit, not make one of speech.
                 let every: SmallVec<[f32; 160]> = decoding
                     .ring
-                    .last(FRAME_SAMPLES)
+                    .last(added)
                     .iter()
                     .step_by(6)
                     .copied()
@@ -493,7 +493,9 @@ impl Playout {
         let missing = needed.saturating_sub(decoding.ring.available());
         let added = if lost {
             let whole = usize::try_from(gap).unwrap_or(0);
-            let next = self.buffer.front().map(|front| front.payload.as_slice());
+            let opus = Content::Audio(Codec::Opus);
+            let front = self.buffer.front().filter(|front| front.content == opus);
+            let next = front.map(|front| front.payload.as_slice());
             // The packet after the gap helps only if all of the gap is filled with it.
             let (count, next) = if whole <= 5760 {
                 (whole, next)

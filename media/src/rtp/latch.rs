@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Packets in a row from another address, none from the latched one between, before the latch moves with the same SSRC.
 const REBIND_PACKETS: u32 = 5;
+/// For that the latched address must have been silent for a while, so that a burst between two packets is not enough.
+const REBIND_SILENCE: Duration = Duration::from_millis(150);
 /// Packets in a row from another address before the latch moves after silence.
 const RELATCH_PACKETS: u32 = 2;
 
@@ -111,11 +113,13 @@ impl Latch {
             Some(_) | None => 1,
         };
         self.challenger = Some((from, ssrc, count));
-        let silent = now.saturating_duration_since(self.last_heard) >= self.rules.silence;
-        let needed = match (silent, same_ssrc) {
-            (true, _) => RELATCH_PACKETS,
-            (false, true) => REBIND_PACKETS,
-            (false, false) => return Verdict::Stray,
+        let silence = now.saturating_duration_since(self.last_heard);
+        let needed = if silence >= self.rules.silence {
+            RELATCH_PACKETS
+        } else if same_ssrc && silence >= REBIND_SILENCE {
+            REBIND_PACKETS
+        } else {
+            return Verdict::Stray;
         };
         if count >= needed {
             self.move_to(now, from)
