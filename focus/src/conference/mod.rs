@@ -25,6 +25,7 @@ mod renegotiation;
 mod reports;
 mod requests;
 
+#[cfg(feature = "shell")]
 pub(crate) use crate::conference::requests::{answer_for, answer_without_call};
 
 use crate::caller::Peer;

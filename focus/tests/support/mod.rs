@@ -12,6 +12,7 @@ use plenum_focus::conference::{Focus, Settings};
 use plenum_focus::limits::Limits;
 use plenum_focus::metrics::Metrics;
 use plenum_focus::output::{Command, ConferenceEvent, McuType, Output, RequestId, SipAction};
+use plenum_focus::pin::Pin;
 use plenum_focus::policy::{Network, Policy};
 use plenum_focus::record::{ConferenceName, ConferenceRecord};
 use plenum_mcu::control::{
@@ -462,4 +463,25 @@ pub fn played(playback: u64) -> Report {
 
 pub fn uri(text: &str) -> Uri {
     text.parse().unwrap()
+}
+
+pub fn with_pin() -> ConferenceRecord {
+    ConferenceRecord {
+        pin: Pin::new("1234"),
+        ..record()
+    }
+}
+
+pub fn configured() -> ConferenceRecord {
+    ConferenceRecord {
+        grace: Duration::from_secs(3600),
+        ..record()
+    }
+}
+
+pub fn bye_reason(bench: &mut Bench) -> Option<String> {
+    bench.actions().into_iter().find_map(|action| match action {
+        SipAction::Bye { reason, .. } => Some(reason.to_string()),
+        _ => None,
+    })
 }
