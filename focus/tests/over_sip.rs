@@ -39,7 +39,10 @@ impl Mcu for Obedient {
         match action {
             Action::Add {
                 endpoint, offer, ..
-            } => reports.push(described(endpoint, offer.is_some())),
+            }
+            | Action::Renegotiate { endpoint, offer } => {
+                reports.push(described(endpoint, offer.is_some()));
+            }
             Action::Remove { endpoint } => {
                 reports.push(Report::Removed {
                     endpoint,
@@ -214,10 +217,17 @@ async fn rfc4579_5_1_a_call_over_the_wire() {
         snapshot.users[0].aor.as_deref(),
         Some("sip:bob@example.com")
     );
-    let answers = phone.send(&message("OPTIONS", 2, &tag, "")).await;
+    let answers = phone.send(&message("INVITE", 2, &tag, "v=0 hold")).await;
+    let ok = answers.last().unwrap();
+    assert!(
+        ok.starts_with("SIP/2.0 200") && ok.ends_with("v=0 answer"),
+        "{answers:?}"
+    );
+    phone.send(&message("ACK", 2, &tag, "")).await;
+    let answers = phone.send(&message("OPTIONS", 3, &tag, "")).await;
     assert!(answers[0].starts_with("SIP/2.0 200"), "{answers:?}");
     assert_eq!(field(&answers[0], "Accept: "), "application/sdp");
-    let answers = phone.send(&message("BYE", 3, &tag, "")).await;
+    let answers = phone.send(&message("BYE", 4, &tag, "")).await;
     assert!(answers[0].starts_with("SIP/2.0 200"), "{answers:?}");
     assert_eq!(phone.directory.active(), []);
 }
