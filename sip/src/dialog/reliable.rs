@@ -48,6 +48,11 @@ impl Reliable {
         self.unacknowledged.is_some()
     }
 
+    /// The RSeq that is on its way: its PRACK may come after the final response (§3).
+    pub(crate) fn outstanding(&self) -> Option<u32> {
+        self.unacknowledged.as_ref().map(|sent| sent.rseq)
+    }
+
     /// Whether a 2xx has to wait: an unacknowledged session description is on its way (§5).
     pub(crate) fn holds_success(&self) -> bool {
         self.unacknowledged.as_ref().is_some_and(|sent| sent.body)

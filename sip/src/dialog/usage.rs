@@ -83,6 +83,8 @@ pub(crate) struct Up {
     /// The INVITE of ours whose 2xx carried an offer we owe the answer to.
     pub(crate) owed_ack: Option<(ClientTxId, u32)>,
     pub(crate) modify: Modify,
+    /// The RSeq of ours and CSeq of the INVITE whose PRACK the 2xx did not wait for.
+    pub(crate) late_prack: Option<(u32, u32)>,
 }
 
 /// A 2xx of ours to an INVITE with this CSeq.

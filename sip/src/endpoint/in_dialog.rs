@@ -103,6 +103,16 @@ impl Endpoint {
         let request = &arrival.request;
         let rack = request.headers.rack();
         let seq = self.invite_seq(id);
+        if let Ok(rack) = &rack
+            && let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut)
+            && up.late_prack == Some((rack.rseq, rack.seq))
+        {
+            // §3: the 2xx did not wait for it, but its sender waits for our answer.
+            up.late_prack = None;
+            let tx = self.open_server(now, arrival, ServerRole::Own, None, None);
+            self.reply(now, tx, StatusCode::OK, Extra::default());
+            return;
+        }
         let matches = rack.is_ok_and(|rack| {
             Some(rack.seq) == seq
                 && rack.method == Method::Invite

@@ -271,7 +271,8 @@ impl Endpoint {
     ) -> Result<(), CommandError> {
         let ours = self.own_interval();
         let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
-        let tx = usage.incoming_mut().ok_or(CommandError::WrongState)?.tx;
+        let incoming = usage.incoming_mut().ok_or(CommandError::WrongState)?;
+        let (tx, outstanding) = (incoming.tx, incoming.reliable.outstanding());
         let dialog = usage.dialogs.first_mut().ok_or(CommandError::Gone)?;
         dialog.offer.send(Carrier::Success, accept.body.is_some())?;
         if let Some(contact) = accept.contact {
@@ -281,7 +282,10 @@ impl Endpoint {
             usage.local = Some(body.clone());
         }
         let seq = self.servers.get(tx).map_or(0, |server| server.seq);
-        let mut up = Up::default();
+        let mut up = Up {
+            late_prack: outstanding.map(|rseq| (rseq, seq)),
+            ..Up::default()
+        };
         up.unacknowledged.push(Unacknowledged { seq, tx });
         usage.stage = Stage::Up(up);
         let asked = self

@@ -241,6 +241,28 @@ fn rfc3262_3_a_prack_for_nothing_is_answered_481() {
     inside.refused(481);
 }
 
+/// The 2xx does not wait for the PRACK of a bare 180; the PRACK is answered all the same.
+#[test]
+fn rfc3262_3_a_prack_after_the_final_response() {
+    let mut inside = Inside::ringing("offer");
+    let (now, id) = (inside.wire.now, inside.id);
+    let ringing = StatusCode::RINGING;
+    inside
+        .wire
+        .endpoint
+        .progress(now, id, ringing, None, true)
+        .unwrap();
+    let rack = format!(
+        "RAck: {} 1 INVITE\n",
+        header(&inside.wire.hear().text, "RSeq")
+    );
+    inside.accept("answer");
+    inside.say("PRACK", 2, &rack, "");
+    inside.refused(200);
+    inside.say("PRACK", 3, &rack, "");
+    inside.refused(481);
+}
+
 /// RFC 6337 §2.2 pattern 5: an offer in the PRACK is answered in its 200.
 #[test]
 fn rfc6337_an_offer_in_the_prack() {
