@@ -148,7 +148,7 @@ impl Endpoint {
             self.merged.insert(merged, id);
         }
         self.run_server(now, id, &actions);
-        if role != ServerRole::Invite {
+        if !matches!(role, ServerRole::Invite | ServerRole::Own) {
             let patience = self.patience_with_user(&request.method);
             self.timers
                 .set(Owner::Server(id), Timer::Ringing, now + patience);
