@@ -24,7 +24,7 @@ pub struct Limits {
     pub prompts: usize,
     /// Octets of one datagram that are read; longer ones are cut and then refused as malformed.
     pub datagram: usize,
-    /// Datagrams read from one socket at a time (each 10 ms). Further ones wait in the kernel.
+    /// Datagrams read from one socket at a time (each 20 ms). Further ones wait in the kernel.
     pub datagrams_per_read: usize,
     /// Kernel receive buffer of one socket, octets.
     pub socket_buffer: usize,

@@ -9,6 +9,10 @@ use plenum_media::negotiated::{Codec, SendFormat};
 use plenum_media::pcm::PcmFrame;
 use smallvec::SmallVec;
 
+/// Opus complexity where many listen to one encoder.
+pub const SHARED_COMPLEXITY: u8 = 5;
+/// Opus complexity where one listens: two thirds of the cost, and hardly to be heard.
+pub const OWN_COMPLEXITY: u8 = 3;
 /// How long an encoder nobody needs is kept: 2 s.
 pub const KEEP_TICKS: u64 = 100;
 
@@ -71,7 +75,7 @@ impl<S: Copy + PartialEq> Group<S> {
         past: impl Iterator<Item = &'a PcmFrame>,
     ) {
         if tick == 0 || self.fed != Some(tick - 1) {
-            self.encoder = primed(self.format, tick, past);
+            self.encoder = primed(self.format, SHARED_COMPLEXITY, tick, past);
             self.encoder.set_expected_loss(self.loss_percent);
         }
         self.packets.encode(&mut self.encoder, frame);
@@ -167,16 +171,19 @@ impl<S: Copy + PartialEq> EncodePlan<S> {
 /// listener's decoder has just played. G.722 adapts slowest and gets all there is.
 pub fn primed<'a>(
     format: SendFormat,
+    complexity: u8,
     tick: u64,
     past: impl Iterator<Item = &'a PcmFrame>,
 ) -> Encoder {
     let mut encoder = Encoder::new(format);
+    encoder.set_complexity(complexity);
     let frames = usize::try_from(frames_per_packet(format)).unwrap_or(1);
     let phase = usize::try_from(tick % frames_per_packet(format)).unwrap_or(0);
     let past: SmallVec<[&PcmFrame; HISTORY]> = past.collect();
     let wanted = match format.codec {
         _ if phase != 0 => phase,
-        Codec::G722 | Codec::Opus => past.len() / frames * frames,
+        Codec::G722 => past.len() / frames * frames,
+        Codec::Opus => past.len().min(OPUS_HISTORY) / frames * frames,
         Codec::Pcma | Codec::Pcmu if past.len() >= frames => frames,
         Codec::Pcma | Codec::Pcmu => 0,
     };
@@ -189,6 +196,8 @@ pub fn primed<'a>(
     encoder
 }
 
+/// How many of them Opus needs.
+const OPUS_HISTORY: usize = 3;
 /// How many past frames [`primed`] can use at most.
 pub const HISTORY: usize = 6;
 
@@ -289,7 +298,7 @@ mod tests {
         let format = format(Codec::Pcmu, 60);
         let past = [PcmFrame::SILENCE, PcmFrame::SILENCE, PcmFrame::SILENCE];
         for tick in 3..9 {
-            let mut encoder = primed(format, tick, past.iter());
+            let mut encoder = primed(format, SHARED_COMPLEXITY, tick, past.iter());
             let mut made = None;
             for n in tick..tick + 3 {
                 encoder.push(&PcmFrame::SILENCE, &mut |_, ticks| {

@@ -6,6 +6,7 @@
 //! | [`config`] | how it is set up |
 //! | `legs` | what a new leg needs |
 //! | [`ports`] | the RTP port range |
+//! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
 //! | [`worker`] | the mixing threads: receive, tick, send |
 
@@ -13,6 +14,7 @@ pub mod config;
 mod legs;
 pub mod mcu;
 pub mod ports;
+mod receive;
 pub mod sockets;
 #[cfg(test)]
 #[expect(

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::ReceiveTimestampns;
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -105,6 +107,7 @@ fn bind(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
     }
     socket.set_nonblocking(true)?;
     socket.set_recv_buffer_size(buffer)?;
+    setsockopt(&socket, ReceiveTimestampns, &true)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
