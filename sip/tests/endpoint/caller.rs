@@ -317,3 +317,61 @@ fn rfc3261_8_1_a_request_outside_a_dialog() {
     }
     assert_eq!(wire.endpoint.counts(), Default::default());
 }
+
+/// §12.1.2: the route set of an early dialog is the Record-Route of its 1xx, reversed.
+#[test]
+fn rfc3261_12_1_2_the_route_set_of_an_early_dialog() {
+    let mut wire = Wire::new();
+    wire.invite("sip:bob@10.0.0.2", 10, &[]);
+    let invite = wire.hear().text;
+    let fields = "Record-Route: <sip:10.7.7.1;lr>, <sip:10.7.7.2;lr>\nRequire: 100rel\nRSeq: 1\n";
+    wire.say(&response(
+        &invite,
+        180,
+        "one",
+        &format!("{CONTACT}{fields}"),
+        "",
+    ));
+    let prack = wire.hear();
+    assert!(is(&prack, "PRACK sip:bob@10.1.1.1 "));
+    assert_eq!(prack.to, address("10.7.7.2:5060"));
+    assert_eq!(header(&prack.text, "Route"), "<sip:10.7.7.2;lr>");
+}
+
+/// RFC 4028 §7.2 and §10: who refreshes is what the 2xx says.
+#[test]
+fn rfc4028_7_2_the_refresher_is_whom_the_2xx_names() {
+    for (refresher, refreshes) in [("uac", true), ("uas", false)] {
+        let mut wire = Wire::new();
+        wire.invite("sip:bob@10.0.0.2", 10, &[]);
+        let invite = wire.hear().text;
+        let fields = format!("{CONTACT}Allow: UPDATE\nSession-Expires: 90;refresher={refresher}\n");
+        wire.say(&response(&invite, 200, "one", &fields, "answer"));
+        assert!(is(&wire.hear(), "ACK"));
+        assert!(matches!(wire.event(), Event::Answered { .. }));
+        wire.pass(46_000);
+        wire.drain();
+        assert_eq!(!wire.sent.is_empty(), refreshes, "{refresher}");
+        if refreshes {
+            let update = wire.hear().text;
+            assert!(update.starts_with("UPDATE "), "{update}");
+            assert_eq!(header(&update, "Session-Expires"), "90;refresher=uac");
+        }
+        // Nobody answers and nobody refreshes: by whichever way, the call ends with a BYE.
+        wire.sent.clear();
+        wire.pass(if refreshes { 32_000 } else { 15_000 });
+        let want = if refreshes {
+            EndCause::DialogGone
+        } else {
+            EndCause::SessionExpired
+        };
+        let causes: Vec<_> = std::iter::from_fn(|| wire.events.pop_front())
+            .filter_map(|event| match event {
+                Event::Ended { cause, .. } => Some(cause),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(causes, [want], "{refresher}");
+        assert!(wire.sent.iter().any(|sent| is(sent, "BYE")));
+    }
+}
