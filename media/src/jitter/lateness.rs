@@ -13,8 +13,8 @@ const MARGIN: i64 = 96;
 const REST: i64 = 24;
 /// Ticks of one bucket: 240 ms.
 const BUCKET_TICKS: u32 = 12;
-/// Buckets remembered at most: about 10 s.
-const BUCKETS: usize = 40;
+/// Buckets remembered at most: about 5 s.
+const BUCKETS: usize = 21;
 /// Buckets looked at while the network behaves: about 2.4 s.
 const HOLD: usize = 10;
 /// A buffer that ran dry within so many ticks after shrinking (10 s) shrank too early.

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 /// Excess delay below this, 1 ms, is left alone.
 const TOLERATED: i64 = 48;
-/// Excess delay from here on is cut out rather than slid away: 30 ms.
-const CUT: i64 = 1440;
+/// Excess delay from here on is cut out rather than slid away: 22 ms, more than one tick.
+const CUT: i64 = 1056;
 /// The longest piece cut out at once: 15 ms.
 const PIECE: i64 = 720;
 /// Excess delay from here on is cut out even where the joint is not perfect: 40 ms.
@@ -125,7 +125,8 @@ impl Playout {
 
     /// Packets too late to be played, or losses that FEC could mend, ask for more delay.
     fn plan_growth(&mut self) {
-        if self.grow > 0 {
+        // What is under way is not planned again.
+        if self.grow > 0 || self.slide < 0.0 {
             return;
         }
         let late = self.lateness.growth();

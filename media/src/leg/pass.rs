@@ -1,10 +1,11 @@
 //! Ticks of a leg that nobody listens to: time and packets pass, no decoder runs.
 
-use super::playout::{GAP_MOST, Last, Playout, TICK, is_pause, to_i64};
+use super::playout::{Decoding, GAP_MOST, Last, Playout, TICK, is_pause, to_i64};
 use crate::codec::g711::{self, Law};
 use crate::jitter::buffer::Content;
 use crate::level;
 use crate::negotiated::Codec;
+use smallvec::SmallVec;
 use std::time::Instant;
 
 /// Ticks without a pull after which the decoder's memory is given back: 5 s.
@@ -85,6 +86,33 @@ impl Playout {
             self.buffer.consume();
         }
         true
+    }
+
+    /// Looks for in-band digits in what was just decoded, where asked to.
+    pub(super) fn listen(&mut self, codec: Codec, decoding: &Decoding, added: usize) {
+        let Some(detector) = &mut self.detector else {
+            return;
+        };
+        let digits = &mut self.digits;
+        let mut found = |digit| digits.push(digit);
+        match codec {
+            Codec::Pcma | Codec::Pcmu => {
+                if let Some(decoder) = &decoding.decoder {
+                    detector.push(decoder.narrow(), &mut found);
+                }
+            }
+            Codec::G722 | Codec::Opus => {
+                // Every sixth sample: what lies above 4 kHz folds, which can only hide a digit, not make one of speech.
+                let every: SmallVec<[f32; 160]> = decoding
+                    .ring
+                    .last(added)
+                    .iter()
+                    .step_by(6)
+                    .copied()
+                    .collect();
+                detector.push(&every, &mut found);
+            }
+        }
     }
 
     /// In-band digits of a skipped G.711 packet cost only a table look-up; other codecs are not decoded for it.

@@ -69,6 +69,8 @@ pub(crate) struct Playout {
     /// Losses lately, halved every few seconds.
     losses: u32,
     since_halved: u32,
+    /// Packets are of Opus and short enough that the FEC of the next one can be waited for.
+    recoverable: bool,
     /// Room kept for FEC: one packet time when losses make it worth it.
     pub(super) reserve: i64,
 }
@@ -132,6 +134,7 @@ impl Playout {
             delay: 0.0,
             losses: 0,
             since_halved: 0,
+            recoverable: false,
             reserve: 0,
         }
     }
@@ -279,7 +282,7 @@ impl Playout {
             self.since_halved = 0;
             self.losses /= 2;
         }
-        let recovers = self.counts.codec == Some(Codec::Opus) && self.losses >= FEC_LOSSES;
+        let recovers = self.recoverable && self.losses >= FEC_LOSSES;
         self.reserve = if recovers { TICK } else { 0 };
     }
 
@@ -374,6 +377,7 @@ impl Playout {
             return;
         };
         let end = front.end();
+        self.recoverable = codec == Codec::Opus && front.samples <= TICK;
         let trim = usize::try_from(-gap).unwrap_or(0);
         let before = decoding.ring.available();
         let decoder = &mut decoding.decoder;
@@ -424,33 +428,6 @@ impl Playout {
                 }
                 *other = Decoder::new(codec).ok();
                 decoding.cold = false;
-            }
-        }
-    }
-
-    /// Looks for in-band digits in what was just decoded, where asked to.
-    fn listen(&mut self, codec: Codec, decoding: &Decoding, added: usize) {
-        let Some(detector) = &mut self.detector else {
-            return;
-        };
-        let digits = &mut self.digits;
-        let mut found = |digit| digits.push(digit);
-        match codec {
-            Codec::Pcma | Codec::Pcmu => {
-                if let Some(decoder) = &decoding.decoder {
-                    detector.push(decoder.narrow(), &mut found);
-                }
-            }
-            Codec::G722 | Codec::Opus => {
-                // Every sixth sample: what lies above 4 kHz folds, which can only hide a digit, not make one of speech.
-                let every: SmallVec<[f32; 160]> = decoding
-                    .ring
-                    .last(added)
-                    .iter()
-                    .step_by(6)
-                    .copied()
-                    .collect();
-                detector.push(&every, &mut found);
             }
         }
     }
@@ -558,12 +535,15 @@ impl Playout {
 
 fn conceal(decoding: &mut Decoding, next: Option<&[u8]>, count: usize) -> usize {
     let decoder = &mut decoding.decoder;
-    decoding.ring.append(0, |out| match decoder {
-        Some(decoder) => decoder.conceal(next, count, out),
-        None => {
-            out.resize(out.len() + count, 0.0);
-            count
+    decoding.ring.append(0, |out| {
+        let added = decoder
+            .as_mut()
+            .map_or(0, |decoder| decoder.conceal(next, count, out));
+        if added > 0 {
+            return added;
         }
+        out.resize(out.len() + count, 0.0);
+        count
     })
 }
 

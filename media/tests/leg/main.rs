@@ -14,4 +14,5 @@ mod digits;
 mod quality;
 mod receive;
 mod send;
+mod storm;
 mod tone;
