@@ -4,13 +4,12 @@ use crate::config::{CodecName, Config, Listen};
 use crate::http::Api;
 use crate::journal::Journal;
 use crate::observe::Metrics;
-use crate::signalling::{Actions, Calls, Order};
 use crate::{http, selfcheck};
 use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
 use plenum_focus::output::McuType;
 use plenum_focus::policy::{AdHoc, Policy};
-use plenum_focus::shell::{Connections, Directory, Mcus};
+use plenum_focus::shell::{Connections, Directory, Mcus, SipActions, SipUser, Wake};
 use plenum_focus::uri::Domains;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
 use plenum_mcu::shell::AudioMcu;
@@ -27,15 +26,16 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     directory: Directory,
-    sip: SipHandle<Order>,
-    driver: JoinHandle<Calls>,
+    actions: Arc<SipActions>,
+    sip: SipHandle<Wake>,
+    driver: JoinHandle<SipUser>,
     ready: watch::Sender<bool>,
     /// Where SIP is listened on.
     pub listening: Vec<SocketAddr>,
@@ -79,11 +79,11 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         check_machine(&config)?;
         let metrics = Metrics::default();
-        let actions = Actions::new(metrics.lost_actions.clone());
+        let actions = Arc::new(SipActions::default());
         let reports: Arc<OnceLock<Directory>> = Arc::default();
         let mcu = Arc::new(start_mcu(&config, &metrics, Arc::clone(&reports))?);
         let connections = Connections {
-            sip: Arc::new(actions.clone()),
+            sip: Arc::<SipActions>::clone(&actions),
             mcus: Mcus { audio_video: mcu },
             events: Arc::new(Journal),
         };
@@ -98,7 +98,7 @@ impl Server {
         let endpoint = Endpoint::new(sip_config(&config), seed()?, metrics.sip.clone());
         let policy = ResolvePolicy::new(transports.listening(), shell.resolve_targets);
         let resolver = Resolver::system(policy, shell.resolve_timeout, seed()?);
-        let calls = Calls::new(directory.clone());
+        let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
         let (driver, sip) = Driver::new(
             endpoint,
             calls,
@@ -129,6 +129,7 @@ impl Server {
         };
         Ok(Self {
             directory,
+            actions,
             sip,
             driver,
             ready,
@@ -188,23 +189,13 @@ impl Server {
         left
     }
 
-    /// Waits until no call and no request of ours is alive. Answers how many calls still are.
+    /// Waits until no call is alive any more. Answers how many still are.
     async fn quiet(&self, within: Duration) -> usize {
-        let mut left = 0;
         let until = tokio::time::Instant::now() + within;
-        while tokio::time::Instant::now() < until {
-            let (answer, counted) = oneshot::channel();
-            if self.sip.command(Order::Count(answer)).await.is_err() {
-                return 0;
-            }
-            let Ok(counts) = counted.await else { return 0 };
-            left = counts.usages;
-            if counts.usages == 0 && counts.client_transactions == 0 {
-                break;
-            }
+        while self.actions.calls() > 0 && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        left
+        self.actions.calls()
     }
 }
 

@@ -7,6 +7,5 @@ mod journal;
 pub mod limits;
 pub mod observe;
 pub mod selfcheck;
-mod signalling;
 #[cfg(test)]
 mod tidy;

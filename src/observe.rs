@@ -1,7 +1,6 @@
 //! What the operator sees: the log and the metrics.
 
 use crate::config::Log;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use std::fs::OpenOptions;
 use std::io;
@@ -48,8 +47,6 @@ pub struct Metrics {
     pub mcu: plenum_mcu::metrics::Metrics,
     /// Of the focuses.
     pub focus: plenum_focus::metrics::Metrics,
-    /// Actions of conferences lost because the SIP queue was full.
-    pub lost_actions: Counter,
 }
 
 impl Metrics {
@@ -62,8 +59,6 @@ impl Metrics {
         self.media.register(&mut registry);
         self.mcu.register(&mut registry);
         self.focus.register(&mut registry);
-        let help = "Actions of conferences lost because the SIP queue was full";
-        registry.register("lost_actions", help, self.lost_actions.clone());
         registry
     }
 }

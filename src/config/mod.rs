@@ -65,8 +65,6 @@ pub struct Media {
     pub codecs: Vec<CodecName>,
     /// Bits a second of Opus towards a listener at most.
     pub opus_bitrate: u32,
-    /// Opus encoder complexity, 0 to 10.
-    pub opus_complexity: u32,
     /// Audio per packet that we ask for.
     pub ptime: Duration,
     /// Threads that mix; 0: one per processor.
@@ -220,7 +218,6 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
         ports: section.get("ports", "\"16384-32767\""),
         codecs: section.get("codecs", r#"["opus", "g722", "pcma", "pcmu"]"#),
         opus_bitrate: section.get("opus_bitrate", "40000"),
-        opus_complexity: section.get("opus_complexity", "5"),
         ptime: section.get::<Milliseconds>("ptime_ms", "20").0,
         workers: section.get("workers", "0"),
     };
@@ -229,9 +226,6 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
     }
     if !(6_000..=256_000).contains(&media.opus_bitrate) {
         section.refuse("opus_bitrate", "is from 6000 to 256000".to_owned());
-    }
-    if media.opus_complexity > 10 {
-        section.refuse("opus_complexity", "is from 0 to 10".to_owned());
     }
     if ![10, 20, 30, 40, 60].contains(&media.ptime.as_millis()) {
         section.refuse("ptime_ms", "is 10, 20, 30, 40 or 60".to_owned());

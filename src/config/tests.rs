@@ -32,7 +32,7 @@ sesion_expires_s = 90
 [media]
 ports = "5-4"
 codecs = ["opus", "g729"]
-opus_complexity = 11
+ptime_ms = 11
 
 [[conference]]
 pin = "12ab"
@@ -52,7 +52,7 @@ max_participants = -1
         "line 4: sip.sesion_expires_s: no such setting",
         "line 7: media.ports:",
         "line 8: media.codecs: entry 2: no codec \"g729\"",
-        "line 9: media.opus_complexity: is from 0 to 10",
+        "line 9: media.ptime_ms: is 10, 20",
         "line 11: conference.name: is required",
         "line 12: conference.pin: is 1 to 32 digits",
         "line 16: conference.max_participants:",
@@ -67,7 +67,7 @@ max_participants = -1
 
 #[test]
 fn syntax_errors_have_a_line_and_do_not_hide_the_rest() {
-    let found = problems("[sip]\nt1_ms = = 4\n[media]\nopus_complexity = 99\n");
+    let found = problems("[sip]\nt1_ms = = 4\n[media]\nptime_ms = 99\n");
     assert!(
         found.iter().any(|problem| problem.starts_with("line 2: ")),
         "{found:?}"
@@ -75,7 +75,7 @@ fn syntax_errors_have_a_line_and_do_not_hide_the_rest() {
     assert!(
         found
             .iter()
-            .any(|problem| problem.contains("media.opus_complexity")),
+            .any(|problem| problem.contains("media.ptime_ms")),
         "{found:?}"
     );
 }

@@ -9,6 +9,7 @@ use crate::output::SipAction;
 use plenum_mcu::control::ConferenceId;
 use plenum_sip::driver::{SipHandle, TransactionUser};
 use plenum_sip::endpoint::{CommandError, Endpoint, Event};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ pub struct Wake;
 pub struct SipActions {
     queue: Mutex<Queue>,
     driver: OnceLock<SipHandle<Wake>>,
+    calls: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +41,11 @@ impl SipActions {
         if waiting {
             self.wake();
         }
+    }
+
+    /// How many calls the endpoint has, from INVITE to the answer to BYE.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     fn wake(&self) {
@@ -98,6 +105,7 @@ impl SipUser {
                 }
             }
         }
+        self.actions.calls.store(endpoint.counts().usages, Ordering::Relaxed);
     }
 
     fn act(
