@@ -65,16 +65,15 @@ impl Dialog {
     /// The caller's dialog out of its INVITE and a response with a To tag (§12.1.2).
     pub(crate) fn caller(invite: &Request, response: &Response) -> Option<Self> {
         let target = match response.headers.contacts() {
-            Ok(contacts) => contacts.first().map(|contact| contact.uri.clone()),
+            Ok(contacts) => contacts.first().map(|contact| contact.uri.detached()),
             Err(_) => None,
         };
-        let mut routes = response.headers.record_routes().unwrap_or_default();
-        routes.reverse();
+        let routes = route_set(&response.headers, true);
         Some(Self {
-            call_id: invite.headers.call_id().ok()?,
+            call_id: invite.headers.call_id().ok()?.detached(),
             local: invite.headers.get(&HeaderName::From)?.clone(),
-            remote: response.headers.get(&HeaderName::To)?.clone(),
-            remote_tag: to_tag(&response.headers).unwrap_or_default(),
+            remote: response.headers.get(&HeaderName::To)?.detached(),
+            remote_tag: to_tag(&response.headers).unwrap_or_default().detached(),
             local_seq: invite.headers.cseq().ok()?.seq,
             remote_seq: None,
             routes,
@@ -92,14 +91,14 @@ impl Dialog {
         let to = invite.headers.to().ok()?.with_tag(&hex(local_tag));
         let contact = invite.headers.contacts().ok()?;
         Some(Self {
-            call_id: invite.headers.call_id().ok()?,
+            call_id: invite.headers.call_id().ok()?.detached(),
             local: to.to_text(),
-            remote: invite.headers.get(&HeaderName::From)?.clone(),
-            remote_tag: from_tag(&invite.headers),
+            remote: invite.headers.get(&HeaderName::From)?.detached(),
+            remote_tag: from_tag(&invite.headers).detached(),
             local_seq: first_seq,
             remote_seq: Some(invite.headers.cseq().ok()?.seq),
-            routes: invite.headers.record_routes().unwrap_or_default(),
-            target: contact.first()?.uri.clone(),
+            routes: route_set(&invite.headers, false),
+            target: contact.first()?.uri.detached(),
             hop: Hop::Unknown,
             offer: OfferAnswer::Idle,
             rseq: None,
@@ -123,7 +122,7 @@ impl Dialog {
         if contact.uri == self.target {
             return;
         }
-        self.target = contact.uri.clone();
+        self.target = contact.uri.detached();
         if self.is_direct() {
             self.hop = Hop::Unknown;
         }
@@ -131,8 +130,7 @@ impl Dialog {
 
     /// The route set of the 2xx replaces that of the early dialog (§13.2.2.4).
     pub(crate) fn confirm(&mut self, response: &Response) {
-        let mut routes = response.headers.record_routes().unwrap_or_default();
-        routes.reverse();
+        let routes = route_set(&response.headers, true);
         if routes != self.routes {
             self.routes = routes;
             self.hop = Hop::Unknown;
@@ -179,6 +177,17 @@ impl Dialog {
             body: bytes::Bytes::new(),
         }
     }
+}
+
+/// The route set out of the Record-Route fields, with storage of its own: a call must not keep the
+/// message alive that made it.
+fn route_set(headers: &Headers, reversed: bool) -> SmallVec<[NameAddr; 2]> {
+    let recorded = headers.record_routes().unwrap_or_default();
+    let mut routes: SmallVec<[NameAddr; 2]> = recorded.iter().map(NameAddr::detached).collect();
+    if reversed {
+        routes.reverse();
+    }
+    routes
 }
 
 /// Writes the route set and answers the Request-URI (§12.2.1.1): a strict router in front wants to

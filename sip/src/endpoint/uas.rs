@@ -47,7 +47,7 @@ impl Endpoint {
         dialog.offer.received(Carrier::Invite, offer);
         let tx = self.open_server(now, &arrival, ServerRole::Invite, None, Some(tag));
         let contact = Contact {
-            user: request.uri.user.clone(),
+            user: request.uri.user.as_ref().map(Text::detached),
             ..Contact::default()
         };
         let expires = request.headers.expires().ok().flatten();
