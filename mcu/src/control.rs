@@ -1,7 +1,7 @@
 //! The contract between the focus and any MCU: typed plain data, no behaviour.
 //!
 //! The focus sends [`McuCommand`]s and learns by [`McuEvent`]s; the roster changes only on the latter.
-//! Every command with a [`CommandId`] is answered exactly once by [`McuEvent::Done`], successfully or not.
+//! Every command with a [`CommandId`] is answered exactly once by [`Report::Done`], successfully or not.
 //! SDP crosses as opaque octets: the focus carries it between SIP and the MCU and never reads it.
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ pub struct ConferenceId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointId(pub u64);
 
-/// Ties a [`McuEvent::Done`] to its command. Chosen by the focus, unique per conference.
+/// Ties a [`Report::Done`] to its command. Chosen by the focus, unique per conference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommandId(pub u64);
 
@@ -27,7 +27,7 @@ pub struct PlaybackId(pub u64);
 /// One command to an MCU about one conference.
 #[derive(Clone, Debug)]
 pub struct McuCommand {
-    /// Answered by [`McuEvent::Done`] with the same id.
+    /// Answered by [`Report::Done`] with the same id.
     pub id: CommandId,
     /// Which conference.
     pub conference: ConferenceId,
@@ -42,7 +42,7 @@ pub enum Action {
     Create(ConferenceSettings),
     /// End the conference and every endpoint of it.
     Destroy,
-    /// Add an endpoint. `offer: Some` → [`McuEvent::Answer`]; `None` → [`McuEvent::Offer`], to be followed by [`Action::Answer`].
+    /// Add an endpoint. `offer: Some` → [`Report::Answer`]; `None` → [`Report::Offer`], to be followed by [`Action::Answer`].
     Add {
         /// The new endpoint.
         endpoint: EndpointId,
@@ -58,7 +58,7 @@ pub enum Action {
         /// The peer's new SDP offer.
         offer: Option<Bytes>,
     },
-    /// The peer's SDP answer to our [`McuEvent::Offer`].
+    /// The peer's SDP answer to our [`Report::Offer`].
     Answer {
         /// Which.
         endpoint: EndpointId,
@@ -70,7 +70,7 @@ pub enum Action {
         /// Which.
         endpoint: EndpointId,
     },
-    /// Remove an endpoint; [`McuEvent::Removed`] follows with its final quality.
+    /// Remove an endpoint; [`Report::Removed`] follows with its final quality.
     Remove {
         /// Which.
         endpoint: EndpointId,
@@ -89,7 +89,7 @@ pub enum Action {
         /// The whole filter, not a change to it.
         filter: MediaFilter,
     },
-    /// Play prompts one after another; [`McuEvent::Played`] when done.
+    /// Play prompts one after another; [`Report::Played`] when done.
     Play {
         /// Comes back.
         playback: PlaybackId,
@@ -100,7 +100,7 @@ pub enum Action {
         /// While it plays to one endpoint: does that endpoint still hear the conference under it (attenuated)?
         over_mix: bool,
     },
-    /// Stop a playback (a key was pressed); its [`McuEvent::Played`] follows.
+    /// Stop a playback (a key was pressed); its [`Report::Played`] follows.
     Stop {
         /// Which.
         playback: PlaybackId,
@@ -112,7 +112,7 @@ pub enum Action {
         /// What.
         ambience: Ambience,
     },
-    /// A DTMF digit that came by signalling (SIP INFO); de-duplicated against RFC 4733 and in-band, then reported as [`McuEvent::Dtmf`].
+    /// A DTMF digit that came by signalling (SIP INFO); de-duplicated against RFC 4733 and in-band, then reported as [`Report::Dtmf`].
     SignalledDtmf {
         /// From whom.
         endpoint: EndpointId,

@@ -8,7 +8,7 @@
 //! | [`ports`] | the RTP port range |
 //! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
-//! | [`worker`] | the mixing threads: receive, tick, send |
+//! | `worker` | the mixing threads: receive, tick, send |
 
 pub mod config;
 mod legs;
