@@ -34,7 +34,7 @@ fn baresip_hears_its_echo_at_the_level_it_said_it() {
     phone.call(&format!("sip:echo@{}", echo.address())).unwrap();
     std::thread::sleep(4 * SECOND);
     let heard = phone.finish().unwrap();
-    let middle = heard.middle(0.8);
+    let middle = heard.middle(0.8, 0.8);
     let tone = tones::level(middle, heard.rate, 1000.0);
     assert!(
         (tone.dbfs + 20.0).abs() < 0.5 && tone.present > 0.98,

@@ -107,6 +107,21 @@ fn a_repeated_invite_belongs_to_the_first_ones_transaction() {
 }
 
 #[test]
+fn a_200_is_repeated_until_it_is_acknowledged() {
+    let server = start();
+    let flow = Flow::new(&server, "again");
+    let invite = flow.request("INVITE", 1, "i", "", &flow.phone.offer());
+    flow.phone.send(&invite).unwrap();
+    let first = flow.phone.final_response("INVITE").unwrap().unwrap();
+    for _ in 0..2 {
+        let again = flow.phone.final_response("INVITE").unwrap();
+        assert_eq!(again.as_ref(), Some(&first), "RFC 3261 §13.3.1.4");
+    }
+    flow.end(&tag_of(&first));
+    assert_eq!(flow.phone.receive(Duration::from_secs(3)).unwrap(), None);
+}
+
+#[test]
 fn a_merged_request_is_refused() {
     let server = start();
     let flow = Flow::new(&server, "merged");

@@ -291,11 +291,10 @@ fn read_wav(folder: &Path) -> io::Result<Recording> {
 }
 
 impl Recording {
-    /// Without its first and last `seconds`.
-    pub fn middle(&self, seconds: f64) -> &[f32] {
-        let edge = crate::signal::whole(seconds * f64::from(self.rate));
-        self.samples
-            .get(edge..self.samples.len().saturating_sub(edge))
-            .unwrap_or_default()
+    /// Without its first `lead` and last `tail` seconds.
+    pub fn middle(&self, lead: f64, tail: f64) -> &[f32] {
+        let count = |seconds: f64| crate::signal::whole(seconds * f64::from(self.rate));
+        let end = self.samples.len().saturating_sub(count(tail));
+        self.samples.get(count(lead)..end).unwrap_or_default()
     }
 }
