@@ -10,6 +10,7 @@
 //! | [`conference`] | [`conference::Focus`]: one active conference |
 //! | [`caller`], [`roster`] | users and their endpoints |
 //! | [`disconnect`] | why somebody left |
+//! | [`c3p`], [`info`], [`xml`] | what clients that speak C3P and all subscribers send and get |
 //! | [`output`] | actions, commands and events, as plain data |
 //! | `shell` | one actor per active conference, and the directory that finds it |
 //!
@@ -19,10 +20,12 @@
 //! more [`output::McuType`] and one more implementation of [`plenum_mcu::control::Mcu`].
 
 mod answer;
+pub mod c3p;
 pub mod caller;
 pub mod conference;
 pub mod disconnect;
 pub mod factory;
+pub mod info;
 mod joining;
 pub mod keys;
 pub mod limits;

@@ -58,7 +58,9 @@ fn push(out: &mut String, text: &str, escape: impl Fn(u8) -> Option<&'static str
     let mut rest = text;
     loop {
         let special = |octet: &u8| {
-            escape(*octet).is_some() || *octet == 0xEF || (*octet < b' ' && !octet.is_ascii_whitespace())
+            escape(*octet).is_some()
+                || *octet == 0xEF
+                || (*octet < b' ' && !octet.is_ascii_whitespace())
                 || *octet == 0x0C
         };
         let Some(at) = rest.bytes().position(|octet| special(&octet)) else {

@@ -167,7 +167,12 @@ impl Writer {
     }
 
     /// A number, if there is a value.
-    pub fn optional_number(&mut self, ns: Ns, local: &'static str, value: Option<u32>) -> &mut Self {
+    pub fn optional_number(
+        &mut self,
+        ns: Ns,
+        local: &'static str,
+        value: Option<u32>,
+    ) -> &mut Self {
         self.optional_leaf(ns, local, value.map(|value| value.to_string()).as_deref())
     }
 
@@ -187,7 +192,10 @@ impl Writer {
 
     /// A fragment that was written for the same default namespace.
     pub fn fragment(&mut self, fragment: &Fragment) -> &mut Self {
-        debug_assert_eq!(self.default, fragment.default, "of another default namespace");
+        debug_assert_eq!(
+            self.default, fragment.default,
+            "of another default namespace"
+        );
         if !fragment.text.is_empty() {
             self.end_start_tag();
             self.used.extend(fragment.used);

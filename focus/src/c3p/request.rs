@@ -1,0 +1,170 @@
+//! A request: its envelope, and one command.
+
+use super::read_command::read_command;
+use super::scan::sip_uri;
+use super::write_command::write_command;
+use super::{
+    Code, Command, CommandReason, CommandResult, Defect, Envelope, Malformed, Reason, Response,
+};
+use crate::xml::write::{DECLARATION, attribute, declare};
+use crate::xml::{self, Element, Namespace, Ns, Writer};
+
+/// A request (CB-020 to CB-023).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Digits, echoed octet by octet (CB-021).
+    pub request_id: String,
+    /// Who sends it.
+    pub from: String,
+    /// The conference-URI.
+    pub to: String,
+    /// `1`; absent in old clients (CB-012).
+    pub c3p_version: Option<String>,
+    /// What is wanted.
+    pub command: Command,
+}
+
+impl Request {
+    /// A request as it is written today.
+    pub fn new(
+        request_id: impl Into<String>,
+        from: impl Into<String>,
+        to: impl Into<String>,
+        command: Command,
+    ) -> Self {
+        Self {
+            request_id: request_id.into(),
+            from: from.into(),
+            to: to.into(),
+            c3p_version: Some("1".into()),
+            command,
+        }
+    }
+
+    /// The request as a document, valid by the schema. An unsupported command is an empty element.
+    pub fn to_octets(&self) -> Vec<u8> {
+        let mut w = Writer::new(Ns::Cccp);
+        write_command(&mut w, &self.command);
+        let content = w.into_fragment();
+        let mut out = String::with_capacity(content.as_str().len() + 512);
+        out.push_str(DECLARATION);
+        out.push_str("<request");
+        declare(&mut out, Ns::Cccp, content.used());
+        if let Some(version) = &self.c3p_version {
+            attribute(&mut out, "C3PVersion", version);
+        }
+        attribute(&mut out, "to", &self.to);
+        attribute(&mut out, "from", &self.from);
+        attribute(&mut out, "requestId", &self.request_id);
+        out.push('>');
+        out.push_str(content.as_str());
+        out.push_str("</request>");
+        out.into_bytes()
+    }
+
+    /// A response to it: the id copied, from and to swapped (CB-043, CB-044).
+    pub fn response(&self, code: Code, result: Option<CommandResult>) -> Response {
+        Response {
+            result,
+            ..Response::new(&*self.request_id, &*self.to, &*self.from, code)
+        }
+    }
+
+    /// That it is still being worked on (CB-152).
+    pub fn pending(&self) -> Response {
+        self.response(Code::Pending, None)
+    }
+
+    /// That it succeeded.
+    pub fn success(&self, result: CommandResult) -> Response {
+        self.response(Code::Success, Some(result))
+    }
+
+    /// That it failed. The command says why only if its element can be written (trap 25).
+    pub fn failure(&self, reason: Reason, result: Option<CommandResult>) -> Response {
+        Response {
+            reason: Some(reason.into()),
+            ..self.response(Code::Failure, result)
+        }
+    }
+
+    /// As [`failure`](Self::failure), for a reason of the command.
+    pub fn failed_command(&self, reason: CommandReason, result: CommandResult) -> Response {
+        let result = CommandResult {
+            reason: Some(reason.into()),
+            ..result
+        };
+        self.failure(Reason::OtherFailure, Some(result))
+    }
+}
+
+impl Malformed {
+    /// The failure to send for it; `None` if not even that can be addressed.
+    pub fn response(&self) -> Option<Response> {
+        let request_id = self.envelope.request_id.as_deref()?;
+        let (from, to) = (self.envelope.to.as_deref()?, self.envelope.from.as_deref()?);
+        Some(Response {
+            reason: Some(self.defect.reason().into()),
+            display_string: Some(self.defect.to_string()),
+            ..Response::new(request_id, from, to, Code::Failure)
+        })
+    }
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// Anything that the prose or the schema forbids, with as much of the envelope as could be read.
+pub fn read_request(octets: &[u8], limits: &xml::Limits) -> Result<Request, Box<Malformed>> {
+    let mut envelope = Envelope::default();
+    let read = xml::read(octets, limits)
+        .map_err(Defect::Xml)
+        .and_then(|root| read_root(&root, &mut envelope));
+    read.map_err(|defect| Box::new(Malformed { defect, envelope }))
+}
+
+fn read_root(root: &Element, envelope: &mut Envelope) -> Result<Request, Defect> {
+    if !root.is(Ns::Cccp, "request") {
+        return Err(Defect::NotARequest);
+    }
+    let owned = |value: Option<&str>| value.map(ToOwned::to_owned);
+    envelope.request_id = owned(root.attribute("requestId").filter(|id| is_request_id(id)));
+    envelope.from = owned(root.uri_attribute("from"));
+    envelope.to = owned(root.uri_attribute("to"));
+    let command = the_command(root);
+    envelope.command = command.as_ref().ok().map(|command| (*command.local).into());
+    let request_id = match root.attribute("requestId") {
+        None => return Err(Defect::Missing("requestId")),
+        Some(_) => envelope.request_id.clone().ok_or(Defect::RequestId)?,
+    };
+    Ok(Request {
+        request_id,
+        from: sip_uri(envelope.from.as_deref(), "from")?,
+        to: sip_uri(envelope.to.as_deref(), "to")?,
+        c3p_version: owned(root.attribute("C3PVersion")),
+        command: read_command(command?)?,
+    })
+}
+
+/// CB-021.
+pub(super) fn is_request_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|octet| octet.is_ascii_digit())
+}
+
+/// The one command (CB-020); elements of other vocabularies are none.
+fn the_command(root: &Element) -> Result<&Element, Defect> {
+    let mut commands = root.children.iter().filter(|child| is_command(child));
+    match (commands.next(), commands.next()) {
+        (None, _) => Err(Defect::NoCommand),
+        (Some(command), None) => Ok(command),
+        (Some(_), Some(_)) => Err(Defect::SeveralCommands),
+    }
+}
+
+pub(super) fn is_command(element: &Element) -> bool {
+    match &element.namespace {
+        Namespace::Known(ns) => *ns == Ns::Cccp,
+        Namespace::Unqualified => true,
+        Namespace::Foreign(_) => false,
+    }
+}
