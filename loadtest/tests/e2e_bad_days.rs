@@ -98,9 +98,9 @@ fn refusals_have_their_status_and_say_why() {
 
 #[test]
 fn a_phone_that_vanishes_is_let_go() {
-    let media = "timeout_s = 3\n".to_owned();
+    let limits = "media_timeout_s = 3\n".to_owned();
     let server = start(ServerSettings {
-        media,
+        limits,
         ..ServerSettings::default()
     });
     let mut fleet = Fleet::new(server.sip(), 20 * SECOND, 3).unwrap();
@@ -152,8 +152,8 @@ fn ten_thousand_half_open_invites_are_bounded() {
     let offer = phone.offer();
     let mut answers: BTreeMap<u16, u32> = BTreeMap::new();
     let count = |answers: &mut BTreeMap<u16, u32>, text: &str| {
-        let message = Message::parse(text.as_bytes()).unwrap();
-        if let Some(status) = message.status().filter(|status| *status >= 200) {
+        let status = Message::parse(text.as_bytes()).and_then(|message| message.status());
+        if let Some(status) = status.filter(|status| *status >= 200) {
             *answers.entry(status).or_default() += 1;
         }
     };
@@ -163,7 +163,10 @@ fn ten_thousand_half_open_invites_are_bounded() {
         phone
             .send(request(&phone, "INVITE", &uri, &id, &offer))
             .unwrap();
-        while let Some(text) = phone.receive(Duration::from_micros(100)).unwrap() {
+        // A wait of any length costs the kernel's tick, so answers are read in batches.
+        while number % 50 == 49
+            && let Some(text) = phone.receive(Duration::from_millis(1)).unwrap()
+        {
             count(&mut answers, &text);
         }
     }

@@ -54,9 +54,10 @@ impl RawPhone {
         self.local
     }
 
-    /// An offer of PCMU whose RTP goes nowhere that matters.
+    /// An offer of PCMU whose RTP goes to the discard port.
     pub fn offer(&self) -> String {
-        sdp::describe(self.local, Codec::Pcmu, 1, "sendrecv")
+        let discard = SocketAddr::new(self.local.ip(), 9);
+        sdp::describe(discard, Codec::Pcmu, 1, "sendrecv")
     }
 
     /// A request of a flow, ready to be sent.
