@@ -311,6 +311,7 @@ fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
         session_expires: Some(sip.session_expires),
         min_se: sip.min_session_expires,
         refuse_spent_hops: false,
+        events: plenum_sip::endpoint::Events::default(),
         limits: config.limits.sip.clone(),
     }
 }

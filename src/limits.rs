@@ -35,6 +35,11 @@ impl Limits {
                 connection_idle: section.get::<Seconds>("sip_connection_idle_s", "1800").0,
                 write_queue_bytes: section.get("sip_write_queue_bytes", "262144"),
                 ringing: section.get::<Seconds>("ringing_s", "180").0,
+                events: plenum_sip::limits::EventLimits {
+                    subscriptions: section.get("subscriptions", "20000"),
+                    subscriptions_per_dialog: section.get("subscriptions_per_dialog", "8"),
+                    queued_notifications: section.get("notifications_per_subscription", "8"),
+                },
             },
             sip_shell: sip_shell(section),
             mcu: mcu(section),

@@ -13,8 +13,8 @@
 use bytes::Bytes;
 use nix::sys::resource::{UsageWho, getrusage};
 use plenum_sip::driver::{Driver, TransactionUser};
-use plenum_sip::endpoint::{Accept, Body, Config, Endpoint, Event, Transport};
-use plenum_sip::limits::Limits;
+use plenum_sip::endpoint::{Accept, Answer, Body, Config, Endpoint, Event, Events, Transport};
+use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::metrics::Metrics;
 use plenum_sip::msg::{Method, StatusCode};
 use plenum_sip::resolve::{Policy, Resolver};
@@ -58,7 +58,9 @@ impl TransactionUser for Yes {
             Event::Request { tx, request, .. } | Event::InDialog { tx, request, .. } => {
                 endpoint.respond(now, tx, request.response(StatusCode::OK))
             }
-            Event::Modify { tx, .. } => endpoint.respond_modify(now, tx, StatusCode::OK, sdp()),
+            Event::Modify { tx, .. } => {
+                endpoint.respond_modify(now, tx, Answer::new(StatusCode::OK).with_body(sdp()))
+            }
             Event::Ended { .. } => {
                 self.ended += 1;
                 Ok(())
@@ -153,6 +155,7 @@ fn config() -> Config {
         session_expires: None,
         min_se: Duration::from_secs(90),
         refuse_spent_hops: false,
+        events: Events::default(),
         limits: limits(),
     }
 }
@@ -170,6 +173,7 @@ fn limits() -> Limits {
         connection_idle: Duration::from_secs(600),
         write_queue_bytes: 1 << 20,
         ringing: Duration::from_secs(180),
+        events: EventLimits::default(),
     }
 }
 

@@ -27,4 +27,29 @@ pub struct Limits {
     pub write_queue_bytes: usize,
     /// An INVITE is answered finally within this time, or by 408 on our side.
     pub ringing: Duration,
+    /// Bounds of subscriptions.
+    pub events: EventLimits,
+}
+
+/// Bounds on what subscribers can make this crate hold (RFC 6665).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventLimits {
+    /// Subscriptions we notify, alive at once, implicit ones of REFER included. Beyond: 503 with
+    /// `Retry-After`, without state.
+    pub subscriptions: usize,
+    /// Of these, in one dialog. Beyond: 403.
+    pub subscriptions_per_dialog: usize,
+    /// Notifications of one subscription that wait for the answer to the one before. Beyond: the
+    /// command fails with `Pending`.
+    pub queued_notifications: usize,
+}
+
+impl Default for EventLimits {
+    fn default() -> Self {
+        Self {
+            subscriptions: 20_000,
+            subscriptions_per_dialog: 8,
+            queued_notifications: 8,
+        }
+    }
 }

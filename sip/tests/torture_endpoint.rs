@@ -11,7 +11,9 @@
 mod bounds;
 
 use bytes::Bytes;
-use plenum_sip::endpoint::{Answer, Config, Endpoint, Event, Flow, FlowId, Output, Transport, Via};
+use plenum_sip::endpoint::{
+    Answer, Config, Endpoint, Event, Events, Flow, FlowId, Output, Transport, Via,
+};
 use plenum_sip::metrics::Metrics;
 use plenum_sip::msg::{Method, Response, StatusCode};
 use plenum_sip::transaction::timer::Times;
@@ -46,6 +48,7 @@ impl Server {
             session_expires: None,
             min_se: Duration::from_secs(90),
             refuse_spent_hops: false,
+            events: Events::default(),
             limits: bounds::limits(),
         };
         let endpoint = Endpoint::new(config, [7; 32], Metrics::default());

@@ -376,6 +376,7 @@ impl Focus {
             body: Some(session_description::body(sdp)),
             headers: plenum_sip::msg::Headers::new(),
             route: Vec::new(),
+            no_session: false,
         };
         self.settings.metrics.dial_outs.inc();
         self.sip(SipAction::Invite {

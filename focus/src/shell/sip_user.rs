@@ -119,7 +119,7 @@ impl SipUser {
             SipAction::Accept { id, accept } => endpoint.accept(now, id, accept),
             SipAction::Reject { id, answer } => endpoint.reject(now, id, answer),
             SipAction::RespondModify { tx, answer } => {
-                endpoint.respond_modify(now, tx, answer.status, answer.body)
+                endpoint.respond_modify(now, tx, answer)
             }
             SipAction::Respond { tx, answer } => endpoint.respond_with(now, tx, answer),
             SipAction::Invite { dial_out, invite } => {

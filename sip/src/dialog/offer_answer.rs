@@ -15,6 +15,8 @@ pub enum OfferAnswer {
     WeOwe,
     /// Our INVITE carried no offer; the peer's first reliable response has to.
     TheyOwe,
+    /// The call has no session: what its bodies are is between its users, and no exchange opens.
+    Absent,
 }
 
 /// A message that belongs to the exchange, sent or received.
@@ -60,6 +62,7 @@ impl OfferAnswer {
     pub fn received(&mut self, carrier: Carrier, body: bool) -> Meaning {
         use Carrier as C;
         let (next, meaning) = match (carrier, *self, body) {
+            (_, Self::Absent, _) => (Self::Absent, Meaning::Nothing),
             (C::Invite, _, true) => (Self::TheyOffered, Meaning::Offer),
             (C::Invite, _, false) => (Self::WeOwe, Meaning::Nothing),
             (C::Update | C::Prack, Self::Idle, true) => (Self::TheyOffered, Meaning::Offer),
@@ -87,6 +90,7 @@ impl OfferAnswer {
     pub fn send(&mut self, carrier: Carrier, body: bool) -> Result<(), CommandError> {
         use Carrier as C;
         let next = match (carrier, *self, body) {
+            (_, Self::Absent, _) => Self::Absent,
             (C::Invite, Self::Idle, true) | (C::Update, Self::Idle, true) => Self::WeOffered,
             (C::Invite, Self::Idle, false) => Self::TheyOwe,
             (C::Invite, _, _) | (C::Update, _, true) => return Err(CommandError::Pending),

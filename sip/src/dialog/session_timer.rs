@@ -33,6 +33,9 @@ pub struct Asked {
     pub supported: bool,
 }
 
+/// The interval RFC 4028 §4 recommends, where nobody asks for another.
+const RECOMMENDED: u32 = 1800;
+
 /// No interval below this is allowed (RFC 4028 §4).
 pub const LEAST: u32 = 90;
 
@@ -63,6 +66,18 @@ impl SessionTimer {
             interval: interval.max(floor),
             refresher,
         })
+    }
+
+    /// As [`Self::choose`], but the peer refreshes if it can at all, and asked or not.
+    pub fn choose_peer(asked: &Asked, ours: Option<u32>) -> Option<Self> {
+        if !asked.supported {
+            return Self::choose(asked, ours);
+        }
+        let asked = Asked {
+            refresher: Some(Refresher::Them),
+            ..*asked
+        };
+        Self::choose(&asked, ours.or(Some(RECOMMENDED)))
     }
 
     /// When the refresher sends its refresh: at half the interval (RFC 4028 §7.2).

@@ -26,6 +26,10 @@ pub(crate) struct Usage {
     pub(crate) min_se: u32,
     /// Our last session description: what a refresh by re-INVITE repeats (RFC 4028 §7.4).
     pub(crate) local: Option<Body>,
+    /// The bodies of this call are no session descriptions.
+    pub(crate) no_session: bool,
+    /// The peer refreshes wherever it can.
+    pub(crate) peer_refreshes: bool,
     /// The keyed hash of the peer's last session description.
     pub(crate) remote: u64,
     /// Requests of the peer in this usage that wait for the transaction user.
@@ -130,6 +134,8 @@ impl Usage {
             timer: None,
             min_se: 0,
             local: None,
+            no_session: false,
+            peer_refreshes: false,
             remote: 0,
             pending: SmallVec::new(),
         }

@@ -48,6 +48,12 @@ pub struct Accept {
     pub headers: Headers,
     /// Our Contact from here on; `None`: the user part of the Request-URI.
     pub contact: Option<Contact>,
+    /// The bodies of this call are no session descriptions: no rule of offer and answer applies to
+    /// any of its messages (RFC 3264 §1), and a body is neither owed nor repeated in a refresh.
+    pub no_session: bool,
+    /// The peer refreshes the session if it supports that at all, whatever refresher it asked for;
+    /// every 2xx of this call then carries a `Session-Expires` (MS-CONFBAS §3.2.5.2.1).
+    pub peer_refreshes: bool,
 }
 
 /// A call to make.
@@ -67,6 +73,8 @@ pub struct Invite {
     pub headers: Headers,
     /// A pre-loaded route set (§8.1.2): outbound proxies, first hop first.
     pub route: Vec<NameAddr>,
+    /// As in [`Accept`]: the bodies of this call are no session descriptions.
+    pub no_session: bool,
 }
 
 /// A request outside any dialog, not INVITE, ACK, CANCEL or BYE.
@@ -88,7 +96,7 @@ pub struct OutOfDialog {
     pub route: Vec<NameAddr>,
 }
 
-/// The answer to a request: what `respond` and `reject` send.
+/// The answer to a request: what `respond_with`, `respond_modify` and `reject` send.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
@@ -110,6 +118,13 @@ impl Answer {
             headers: Headers::default(),
             body: None,
         }
+    }
+
+    /// With this body.
+    #[must_use]
+    pub fn with_body(mut self, body: Option<Body>) -> Self {
+        self.body = body;
+        self
     }
 }
 

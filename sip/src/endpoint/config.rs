@@ -35,8 +35,45 @@ pub struct Config {
     /// Answer 483 to a request outside any dialog whose Max-Forwards is 0, as one that forwards has
     /// to. A request that has arrived may be spent (RFC 3261 §8.1.1.6): a user agent takes it.
     pub refuse_spent_hops: bool,
+    /// What we let subscribers ask for.
+    pub events: Events,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// What we let subscribers ask for (RFC 6665 §4.2.1.1).
+#[derive(Clone, Debug)]
+pub struct Events {
+    /// How long a subscription lasts whose SUBSCRIBE has no `Expires`.
+    pub expires: Duration,
+    /// The shortest time that may be asked for, at most an hour; less is refused with 423. 0
+    /// always ends or fetches.
+    pub min_expires: Duration,
+    /// The longest time that is granted.
+    pub max_expires: Duration,
+    /// How long the implicit subscription of a REFER lasts.
+    pub refer_expires: Duration,
+    /// Option tags that `Require` may name though we do not list them in `Supported`.
+    pub understood: Vec<Text>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let understood = [
+            "ms-benotify",
+            "ms-piggyback-first-notify",
+            "com.microsoft.autoextend",
+            "norefersub",
+            "nosub",
+        ];
+        Self {
+            expires: Duration::from_secs(3600),
+            min_expires: Duration::from_secs(60),
+            max_expires: Duration::from_secs(7200),
+            refer_expires: Duration::from_secs(300),
+            understood: understood.map(Text::from_static).to_vec(),
+        }
+    }
 }
 
 /// The host and port we are reached at over one transport.

@@ -34,7 +34,7 @@ mod way;
 
 pub use crate::id::{ClientTxId, FlowId, InviteId, ResolveId, ServerTxId};
 pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog};
-pub use config::{Advertised, Config};
+pub use config::{Advertised, Config, Events};
 pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
 
 use crate::dialog::Usage;

@@ -7,9 +7,10 @@ use super::in_dialog::is_gone;
 use super::receive::Refusal;
 use super::server::{Arrival, Extra, ServerRole};
 use super::session::push_session;
-use super::{Body, ClientTxId, CommandError, EndCause, Endpoint, Event, InviteId, ServerTxId};
+use super::{
+    Answer, Body, ClientTxId, CommandError, EndCause, Endpoint, Event, InviteId, ServerTxId,
+};
 use crate::dialog::offer_answer::{Carrier, Meaning, OfferAnswer};
-use crate::dialog::session_timer::{Asked, SessionTimer};
 use crate::dialog::{Modify, Modifying, Stage, Unacknowledged, Usage};
 use crate::msg::{HeaderName, Method, Request, Response, StatusCode};
 use crate::transaction::from_tag;
@@ -37,6 +38,7 @@ impl Endpoint {
             return;
         };
         usage.note_peer(&request.headers, hash);
+        let no_session = usage.no_session;
         let invite = request.method == Method::Invite;
         let carrier = if invite {
             Carrier::Invite
@@ -53,7 +55,7 @@ impl Endpoint {
         let tx = self.open_pending(now, id, &arrival, ServerRole::Modify);
         if let Some(server) = self.servers.get_mut(tx) {
             server.asked = asked;
-            server.offer = body.is_some() || invite;
+            server.offer = body.is_some() || invite || no_session;
         }
         let method = arrival.request.method.clone();
         self.event(Event::Modify {
@@ -102,7 +104,7 @@ impl Endpoint {
         }
         // A request without offer opens no exchange, unless it is an INVITE, which asks for one.
         match dialog.offer {
-            OfferAnswer::Idle => Ok(()),
+            OfferAnswer::Idle | OfferAnswer::Absent => Ok(()),
             OfferAnswer::WeOffered | OfferAnswer::TheyOwe if invite || body => Err(pending),
             OfferAnswer::TheyOffered | OfferAnswer::WeOwe if invite || body => Err(later),
             OfferAnswer::WeOffered
@@ -142,46 +144,58 @@ impl Endpoint {
     }
 
     /// Answers a `Modify` event, or a `Pracked` event with `tx`. 2xx: `body` answers the offer, or
-    /// is the offer if a re-INVITE had none. 300 to 699: the session stays as it was.
+    /// is the offer if a re-INVITE had none. 300 to 699: the session stays as it was. Contact and
+    /// session timer of a 2xx are filled in.
     pub fn respond_modify(
         &mut self,
         now: Instant,
         tx: ServerTxId,
-        status: StatusCode,
-        body: Option<Body>,
+        answer: Answer,
     ) -> Result<(), CommandError> {
         let server = self.servers.get(tx).ok_or(CommandError::Gone)?;
-        let (role, asked) = (server.role, server.asked);
+        let role = server.role;
         let id = server
             .usage
             .filter(|_| matches!(role, ServerRole::Modify | ServerRole::Prack));
         let id = id.ok_or(CommandError::WrongState)?;
-        let invite = server.method == Method::Invite;
-        let offer = server.offer;
         if !self.is_unanswered(tx) {
             return Err(CommandError::Gone);
         }
-        if !status.is_final() {
+        if !answer.status.is_final() {
             return Err(CommandError::BadStatus);
         }
-        if !status.is_success() {
+        if !answer.status.is_success() {
             self.abort_exchange(id, tx);
             self.unpend(id, tx);
-            self.reply(
-                now,
-                tx,
-                status,
-                Extra {
-                    body,
-                    ..Extra::default()
-                },
-            );
+            self.reply(now, tx, answer.status, Extra::from(answer));
             if role == ServerRole::Prack {
                 self.after_reliable(now, id);
             }
             return Ok(());
         }
-        if offer {
+        self.answer_offer(id, tx, answer.body.as_ref())?;
+        self.unpend(id, tx);
+        if role == ServerRole::Prack {
+            self.reply(now, tx, answer.status, Extra::from(answer));
+            self.after_reliable(now, id);
+            return Ok(());
+        }
+        self.accept_modify(now, id, tx, answer);
+        Ok(())
+    }
+
+    /// The exchange that the request opened, if it did, ends with the body of our 2xx.
+    fn answer_offer(
+        &mut self,
+        id: InviteId,
+        tx: ServerTxId,
+        body: Option<&Body>,
+    ) -> Result<(), CommandError> {
+        let Some(server) = self.servers.get(tx) else {
+            return Err(CommandError::Gone);
+        };
+        let invite = server.method == Method::Invite;
+        if server.offer {
             let carrier = if invite {
                 Carrier::Success
             } else {
@@ -191,59 +205,36 @@ impl Endpoint {
         } else if body.is_some() {
             return Err(CommandError::BodyUnexpected);
         }
-        self.unpend(id, tx);
-        if let (Some(usage), Some(body)) = (self.usages.get_mut(id), &body) {
+        if let (Some(usage), Some(body)) = (self.usages.get_mut(id), body)
+            && !usage.no_session
+        {
             usage.local = Some(body.clone());
         }
-        if role == ServerRole::Prack {
-            self.reply(
-                now,
-                tx,
-                status,
-                Extra {
-                    body,
-                    ..Extra::default()
-                },
-            );
-            self.after_reliable(now, id);
-            return Ok(());
-        }
-        self.accept_modify(now, id, tx, asked, status, body);
         Ok(())
     }
 
-    fn accept_modify(
-        &mut self,
-        now: Instant,
-        id: InviteId,
-        tx: ServerTxId,
-        asked: Asked,
-        status: StatusCode,
-        body: Option<Body>,
-    ) {
+    fn accept_modify(&mut self, now: Instant, id: InviteId, tx: ServerTxId, answer: Answer) {
         let up = self.usages.get_mut(id).and_then(Usage::up_mut).is_some();
-        let ours = self.own_interval();
+        let server = self.servers.get(tx);
+        let (seq, invite, asked) = server.map_or_else(Default::default, |server| {
+            (server.seq, server.method == Method::Invite, server.asked)
+        });
         // RFC 4028 §9: an UPDATE before the call is up says nothing about the session's life.
-        let timer = SessionTimer::choose(&asked, ours).filter(|_| up && self.supports("timer"));
+        let timer = self.answer_session(id, &asked).filter(|_| up);
         let mut headers = self.dialog_headers(tx, id);
         push_session(&mut headers, timer);
-        let (seq, invite) = self
-            .servers
-            .get(tx)
-            .map_or((0, false), |s| (s.seq, s.method == Method::Invite));
+        for field in &answer.headers {
+            headers.push(field.name.clone(), field.value.clone());
+        }
         if invite && let Some(up) = self.usages.get_mut(id).and_then(Usage::up_mut) {
             up.unacknowledged.push(Unacknowledged { seq, tx });
         }
-        self.reply(
-            now,
-            tx,
-            status,
-            Extra {
-                reason: None,
-                headers,
-                body,
-            },
-        );
+        let status = answer.status;
+        let extra = Extra {
+            headers,
+            ..Extra::from(answer)
+        };
+        self.reply(now, tx, status, extra);
         if up {
             self.run_session(now, id, timer);
         }

@@ -1,6 +1,6 @@
 //! The server transactions: their table, and what their machines want done.
 
-use super::{Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Via};
+use super::{Answer, Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Via};
 use crate::dialog::session_timer::Asked;
 use crate::id::hex;
 use crate::msg::{HeaderName, Headers, Method, Request, Response, StatusCode, Text};
@@ -81,6 +81,16 @@ pub(super) struct Extra {
     pub(super) reason: Option<Text>,
     pub(super) headers: Headers,
     pub(super) body: Option<Body>,
+}
+
+impl From<Answer> for Extra {
+    fn from(answer: Answer) -> Self {
+        Self {
+            reason: answer.reason,
+            headers: answer.headers,
+            body: answer.body,
+        }
+    }
 }
 
 impl ServerTx {

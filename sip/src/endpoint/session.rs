@@ -139,6 +139,21 @@ impl Endpoint {
         )
     }
 
+    /// The session timer of our 2xx (RFC 4028 §9).
+    pub(super) fn answer_session(&self, id: InviteId, asked: &Asked) -> Option<SessionTimer> {
+        let ours = self.own_interval();
+        let peer = self
+            .usages
+            .get(id)
+            .is_some_and(|usage| usage.peer_refreshes);
+        let chosen = if peer {
+            SessionTimer::choose_peer(asked, ours)
+        } else {
+            SessionTimer::choose(asked, ours)
+        };
+        chosen.filter(|_| self.supports("timer"))
+    }
+
     /// What a request says about session timers.
     pub(super) fn session_asked(&self, headers: &Headers) -> Asked {
         let expires = headers.session_expires().ok().flatten();

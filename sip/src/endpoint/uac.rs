@@ -46,7 +46,10 @@ impl Endpoint {
         };
         let mut usage = Usage::new(call_id, tag, Stage::Calling(calling), contact.clone());
         usage.owns_call_id = true;
-        usage.local.clone_from(&invite.body);
+        usage.no_session = invite.no_session;
+        if !invite.no_session {
+            usage.local.clone_from(&invite.body);
+        }
         let id = self.usages.insert(usage);
         self.tags.insert(tag, id);
         for field in self.session_offer(id).iter().chain(&invite.headers) {
@@ -247,7 +250,7 @@ impl Endpoint {
             return None;
         }
         let mut dialog = Dialog::caller(request, response)?;
-        dialog.offer = offer_of(request);
+        dialog.offer = offer_of(request, usage.no_session);
         usage.dialogs.push(dialog);
         usage.dialogs.len().checked_sub(1)
     }
@@ -285,9 +288,10 @@ impl Endpoint {
         else {
             return;
         };
+        let no_session = self.usages.get(id).is_some_and(|usage| usage.no_session);
         let (fresh, offer, seq) = (
             Dialog::caller(request, &response),
-            offer_of(request),
+            offer_of(request, no_session),
             request.headers.cseq().map_or(0, |cseq| cseq.seq),
         );
         let body = session_body(&response.headers, &response.body);
@@ -478,7 +482,10 @@ impl Endpoint {
 }
 
 /// Where the exchange of a new early dialog stands: as the INVITE left it.
-fn offer_of(invite: &Request) -> OfferAnswer {
+fn offer_of(invite: &Request, no_session: bool) -> OfferAnswer {
+    if no_session {
+        return OfferAnswer::Absent;
+    }
     match session_body(&invite.headers, &invite.body) {
         Some(_) => OfferAnswer::WeOffered,
         None => OfferAnswer::TheyOwe,

@@ -8,9 +8,8 @@ use super::session::push_session;
 use super::{
     Accept, Answer, Body, CommandError, Contact, EndCause, Endpoint, Event, InviteId, ServerTxId,
 };
-use crate::dialog::offer_answer::Carrier;
+use crate::dialog::offer_answer::{Carrier, OfferAnswer};
 use crate::dialog::reliable::{Provisional, Reliable};
-use crate::dialog::session_timer::SessionTimer;
 use crate::dialog::{Dialog, Hop, Incoming, Stage, Unacknowledged, Up, Usage};
 use crate::msg::{HeaderName, Headers, NameAddr, Request, StatusCode, Text};
 use crate::transaction::timer::{Owner, Timer};
@@ -269,16 +268,22 @@ impl Endpoint {
         id: InviteId,
         accept: Accept,
     ) -> Result<(), CommandError> {
-        let ours = self.own_interval();
         let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
         let incoming = usage.incoming_mut().ok_or(CommandError::WrongState)?;
         let (tx, outstanding) = (incoming.tx, incoming.reliable.outstanding());
         let dialog = usage.dialogs.first_mut().ok_or(CommandError::Gone)?;
+        if accept.no_session {
+            dialog.offer = OfferAnswer::Absent;
+        }
         dialog.offer.send(Carrier::Success, accept.body.is_some())?;
         if let Some(contact) = accept.contact {
             usage.contact = contact;
         }
-        if let Some(body) = &accept.body {
+        usage.no_session = accept.no_session;
+        usage.peer_refreshes = accept.peer_refreshes;
+        if !accept.no_session
+            && let Some(body) = &accept.body
+        {
             usage.local = Some(body.clone());
         }
         let seq = self.servers.get(tx).map_or(0, |server| server.seq);
@@ -293,7 +298,7 @@ impl Endpoint {
             .get(tx)
             .map(|server| server.asked)
             .unwrap_or_default();
-        let timer = SessionTimer::choose(&asked, ours).filter(|_| self.supports("timer"));
+        let timer = self.answer_session(id, &asked);
         let mut headers = self.dialog_headers(tx, id);
         push_session(&mut headers, timer);
         for field in &accept.headers {
@@ -326,22 +331,7 @@ impl Endpoint {
         }
         let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
         let tx = usage.incoming_mut().ok_or(CommandError::WrongState)?.tx;
-        let Answer {
-            status,
-            reason,
-            headers,
-            body,
-        } = answer;
-        self.reply(
-            now,
-            tx,
-            status,
-            Extra {
-                reason,
-                headers,
-                body,
-            },
-        );
+        self.reply(now, tx, answer.status, Extra::from(answer));
         self.end(now, id, EndCause::Local);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Bounds for tests of messages.
 
-use plenum_sip::limits::Limits;
+use plenum_sip::limits::{EventLimits, Limits};
 use std::time::Duration;
 
 /// Wide where a test does not say otherwise.
@@ -17,5 +17,6 @@ pub(crate) fn limits() -> Limits {
         connection_idle: Duration::from_secs(1),
         write_queue_bytes: 1,
         ringing: Duration::from_secs(1),
+        events: EventLimits::default(),
     }
 }

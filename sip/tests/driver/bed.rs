@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use plenum_sip::driver::{Driver, SipHandle, TransactionUser};
-use plenum_sip::endpoint::{Accept, Body, Config, Endpoint, Event, OutOfDialog, Transport};
-use plenum_sip::limits::Limits;
+use plenum_sip::endpoint::{Accept, Body, Config, Endpoint, Event, Events, OutOfDialog, Transport};
+use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::metrics::Metrics;
 use plenum_sip::msg::{Headers, Method, NameAddr, StatusCode, Uri};
 use plenum_sip::resolve::{Policy, Resolver};
@@ -201,6 +201,7 @@ fn config() -> Config {
         session_expires: None,
         min_se: Duration::from_secs(90),
         refuse_spent_hops: false,
+        events: Events::default(),
         limits: limits(),
     }
 }
@@ -218,6 +219,7 @@ fn limits() -> Limits {
         connection_idle: Duration::from_secs(600),
         write_queue_bytes: 1 << 16,
         ringing: Duration::from_secs(60),
+        events: EventLimits::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests that overlap inside a dialog (RFC 3261 §14.2, RFC 3311 §5.2, RFC 3262 §3).
 
 use crate::wire::{Wire, header, request, response};
-use plenum_sip::endpoint::{Accept, Body, CommandError, Event, InviteId, ServerTxId};
+use plenum_sip::endpoint::{Accept, Answer, Body, CommandError, Event, InviteId, ServerTxId};
 use plenum_sip::msg::{Method, StatusCode, Text};
 
 fn body(text: &'static str) -> Option<Body> {
@@ -98,7 +98,7 @@ impl Inside {
     fn respond(&mut self, tx: ServerTxId, status: StatusCode, text: Option<Body>) {
         self.wire
             .endpoint
-            .respond_modify(self.wire.now, tx, status, text)
+            .respond_modify(self.wire.now, tx, Answer::new(status).with_body(text))
             .unwrap();
     }
 }
@@ -128,11 +128,11 @@ fn rfc3311_5_2_update_against_update() {
     inside.refused(488);
     inside.next("UPDATE", "");
     let tx = inside.modify();
-    let uninvited =
-        inside
-            .wire
-            .endpoint
-            .respond_modify(inside.wire.now, tx, StatusCode::OK, body("x"));
+    let uninvited = inside.wire.endpoint.respond_modify(
+        inside.wire.now,
+        tx,
+        Answer::new(StatusCode::OK).with_body(body("x")),
+    );
     assert_eq!(uninvited, Err(CommandError::BodyUnexpected));
     inside.respond(tx, StatusCode::OK, None);
     inside.refused(200);
@@ -198,10 +198,11 @@ fn rfc3261_9_2_a_cancelled_reinvite_leaves_the_call_as_it_was() {
     inside.wire.say(&cancel);
     inside.refused(200);
     inside.refused(487);
-    let late = inside
-        .wire
-        .endpoint
-        .respond_modify(inside.wire.now, tx, StatusCode::OK, body("x"));
+    let late = inside.wire.endpoint.respond_modify(
+        inside.wire.now,
+        tx,
+        Answer::new(StatusCode::OK).with_body(body("x")),
+    );
     assert_eq!(late, Err(CommandError::Gone));
     inside.next("INVITE", "second");
     inside.modify();

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use plenum_sip::endpoint::{
-    Advertised, Body, ClientTxId, Config, Endpoint, Event, Flow, FlowId, Invite, InviteId, Output,
-    ResolveId, Target, Transport, Via,
+    Advertised, Body, ClientTxId, Config, Endpoint, Event, Events, Flow, FlowId, Invite, InviteId,
+    Output, ResolveId, Target, Transport, Via,
 };
-use plenum_sip::limits::Limits;
+use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::metrics::Metrics;
 use plenum_sip::msg::{Headers, Host, Method, NameAddr, Text, Uri};
 use plenum_sip::transaction::timer::Times;
@@ -146,6 +146,7 @@ impl Wire {
             body: Some(body).filter(|_| octets > 0),
             headers: Headers::new(),
             route: route.iter().map(name).collect(),
+            no_session: false,
         };
         let id = self.endpoint.invite(self.now, invite);
         self.drain();
@@ -190,6 +191,7 @@ fn config() -> Config {
         session_expires: None,
         min_se: Duration::from_secs(90),
         refuse_spent_hops: false,
+        events: Events::default(),
         limits: Limits {
             message_bytes: 65_536,
             header_fields: 128,
@@ -202,6 +204,7 @@ fn config() -> Config {
             connection_idle: Duration::from_secs(600),
             write_queue_bytes: 65_536,
             ringing: Duration::from_secs(120),
+            events: EventLimits::default(),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::net::{FAIR, Pair, sdp, text};
 use crate::user::{call_up, modify_of, shape};
-use plenum_sip::endpoint::{CommandError, EndCause, Event};
+use plenum_sip::endpoint::{Answer, CommandError, EndCause, Event};
 use plenum_sip::msg::{Headers, Method, Response, StatusCode};
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ fn rfc3261_14_and_rfc3311_the_session_is_changed_both_ways() {
             let (tx, got, body) = modify_of(pair.next(1 - who));
             assert_eq!((got, body.as_str()), (method.clone(), "hold"));
             let none = pair.tell(1 - who, |e, now| {
-                e.respond_modify(now, tx, StatusCode::OK, None)
+                e.respond_modify(now, tx, Answer::new(StatusCode::OK).with_body(None))
             });
             assert_eq!(none, Err(CommandError::BodyMissing));
             let answer = pair.tell(1 - who, |e, now| {
-                e.respond_modify(now, tx, StatusCode::OK, sdp("held"))
+                e.respond_modify(now, tx, Answer::new(StatusCode::OK).with_body(sdp("held")))
             });
             answer.unwrap();
             let response = shape!(pair.next(who), Event::Modified { response, .. } => response);
@@ -49,7 +49,7 @@ fn rfc3261_14_1_a_reinvite_without_offer() {
     let (tx, _, body) = modify_of(pair.next(1));
     assert_eq!(body, "");
     pair.tell(1, |e, now| {
-        e.respond_modify(now, tx, StatusCode::OK, sdp("offer"))
+        e.respond_modify(now, tx, Answer::new(StatusCode::OK).with_body(sdp("offer")))
     })
     .unwrap();
     let response = shape!(pair.next(0), Event::Modified { response, .. } => response);
@@ -83,7 +83,11 @@ fn rfc3261_14_1_glare_is_resolved_by_waiting() {
                 match event {
                     Event::Modify { tx, .. } => pair
                         .tell(who, |e, now| {
-                            e.respond_modify(now, tx, StatusCode::OK, sdp("ok"))
+                            e.respond_modify(
+                                now,
+                                tx,
+                                Answer::new(StatusCode::OK).with_body(sdp("ok")),
+                            )
                         })
                         .unwrap(),
                     Event::Modified { response, .. } => {
@@ -182,7 +186,7 @@ fn rfc4028_sessions_are_refreshed_and_expire() {
                     Some(Event::Modify { tx, body, .. }) => {
                         let answer = body.and_then(|_| sdp("answer"));
                         pair.tell(who, |e, now| {
-                            e.respond_modify(now, tx, StatusCode::OK, answer)
+                            e.respond_modify(now, tx, Answer::new(StatusCode::OK).with_body(answer))
                         })
                         .unwrap();
                     }

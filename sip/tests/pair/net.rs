@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use plenum_sip::endpoint::{
-    Accept, Advertised, Body, CommandError, Config, Contact, Endpoint, Event, Flow, FlowId, Invite,
-    InviteId, Output, Target, Transport, Via,
+    Accept, Advertised, Body, CommandError, Config, Contact, Endpoint, Event, Events, Flow, FlowId,
+    Invite, InviteId, Output, Target, Transport, Via,
 };
-use plenum_sip::limits::Limits;
+use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::metrics::Metrics;
 use plenum_sip::msg::{Headers, Host, Method, NameAddr, Text, Uri};
 use plenum_sip::transaction::timer::Times;
@@ -71,6 +71,7 @@ pub(crate) fn limits() -> Limits {
         connection_idle: Duration::from_secs(600),
         write_queue_bytes: 65_536,
         ringing: Duration::from_secs(120),
+        events: EventLimits::default(),
     }
 }
 
@@ -105,6 +106,7 @@ pub(crate) fn config(address: SocketAddr) -> Config {
         session_expires: Some(Duration::from_secs(90)),
         min_se: Duration::from_secs(90),
         refuse_spent_hops: false,
+        events: Events::default(),
         limits: limits(),
     }
 }
@@ -174,6 +176,7 @@ impl Pair {
             body,
             headers: Headers::new(),
             route: vec![],
+            no_session: false,
         };
         let id = self.peers[from].endpoint.invite(now, invite);
         self.drain();
@@ -204,7 +207,7 @@ impl Pair {
         let accept = Accept {
             body,
             contact,
-            headers: Headers::new(),
+            ..Accept::default()
         };
         self.tell(who, |endpoint, now| endpoint.accept(now, id, accept))
     }

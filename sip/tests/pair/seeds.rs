@@ -122,7 +122,9 @@ impl Users {
             } else {
                 None
             };
-            let _ = pair.tell(who, |e, now| e.respond_modify(now, tx, status, body));
+            let _ = pair.tell(who, |e, now| {
+                e.respond_modify(now, tx, Answer::new(status).with_body(body))
+            });
         }
         if self.chance(60)
             && let Some(tx) = self.plain[who].pop()

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use plenum_sip::endpoint::{Flow, Transport};
-use plenum_sip::limits::Limits;
+use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::transport::{Arrival, Listen, ShellLimits, ShellMetrics, Transports};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -24,6 +24,7 @@ pub(crate) fn limits() -> Limits {
         connection_idle: Duration::from_secs(15),
         write_queue_bytes: 1 << 16,
         ringing: Duration::from_secs(60),
+        events: EventLimits::default(),
     }
 }
 
