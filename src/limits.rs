@@ -69,6 +69,7 @@ fn focus(section: &mut Section<'_, '_>) -> plenum_focus::limits::Limits {
         tone_gap: section.get::<Milliseconds>("tone_gap_ms", "700").0,
         key_bindings: section.get("key_bindings", "32"),
         retry_after: section.get::<Seconds>("conference_retry_after_s", "10").0,
+        control: plenum_focus::limits::ControlLimits::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is at the other end of a call, as far as we know (RFC 3261 §20.20, RFC 3325).
 
+use crate::access::{Identity, Subject};
 use crate::policy::Policy;
 use plenum_sip::endpoint::Flow;
 use plenum_sip::msg::{Headers, NameAddr, Request, Uri};
@@ -18,6 +19,10 @@ pub struct Peer {
     pub reached_at: Option<IpAddr>,
     /// Whether the aor can be believed.
     pub trusted: bool,
+    /// Who they are to policy.
+    pub identity: Identity,
+    /// A phone behind a gateway that is trusted (RFC 3261 §19.1.1, `user=phone`).
+    pub phone: bool,
     /// What is called; `None` for somebody who calls.
     pub uri: Option<Uri>,
 }
@@ -36,8 +41,11 @@ impl Peer {
             .privacy()
             .is_ok_and(|privacy| privacy.has("id"));
         let address = address.filter(|address| !anonymous && !is_anonymous(&address.uri));
+        let uri = address.as_ref().map(|address| &address.uri);
         Self {
-            aor: address.as_ref().map(|address| aor(&address.uri)),
+            identity: identity(uri, trusted, flow, policy),
+            phone: trusted && uri.is_some_and(is_phone),
+            aor: uri.map(aor),
             display: address.and_then(|address| address.display).map(short),
             source: Some(source),
             reached_at: Some(flow.local.ip().to_canonical()).filter(|ip| !ip.is_unspecified()),
@@ -54,14 +62,26 @@ impl Peer {
             source: None,
             reached_at: None,
             trusted: true,
+            identity: Identity::Anonymous,
+            phone: is_phone(&uri),
             uri: Some(uri),
+        }
+    }
+
+    /// Who this is to the policy of a conference.
+    pub(crate) fn subject(&self, founder: bool) -> Subject<'_> {
+        Subject {
+            aor: self.aor.as_deref(),
+            identity: self.identity,
+            phone: self.phone,
+            founder,
         }
     }
 }
 
 /// `sip:user@host`, the host in lower case, without port and parameters: a user is the same user
 /// on every one of their devices.
-fn aor(uri: &Uri) -> String {
+pub(crate) fn aor(uri: &Uri) -> String {
     let mut uri = uri.without_params();
     uri.port = None;
     uri.password = None;
@@ -83,10 +103,34 @@ fn asserted(headers: &Headers) -> Option<NameAddr> {
         .find(|address| address.uri.is_sip())
 }
 
-/// RFC 3323 §4.1.1.3, RFC 3261 §8.1.1.3.
+/// RFC 3323 §4.1.1.3, RFC 3261 §8.1.1.3. Another user part of that domain is a name somebody
+/// chose for this one conference (MS-SIPAE §3.2.4.3).
 fn is_anonymous(uri: &Uri) -> bool {
+    is_nowhere(uri) && uri.user_decoded().eq_ignore_ascii_case("anonymous")
+}
+
+fn is_nowhere(uri: &Uri) -> bool {
     let host = uri.host.to_string();
     host.eq_ignore_ascii_case("anonymous.invalid")
+}
+
+/// CB-056: on networks that are trusted, a user of our domains or of another one.
+fn identity(uri: Option<&Uri>, trusted: bool, flow: &Flow, policy: &Policy) -> Identity {
+    match uri.filter(|uri| trusted && !is_nowhere(uri)) {
+        Some(uri) if policy.domains.contain(&uri.host, flow.local.ip()) => Identity::Enterprise,
+        Some(_) => Identity::Federated,
+        None => Identity::Anonymous,
+    }
+}
+
+fn is_phone(uri: &Uri) -> bool {
+    let user = uri.user_decoded();
+    let number = user.strip_prefix('+').unwrap_or_default();
+    let digits = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+    digits
+        || uri
+            .param("user")
+            .is_some_and(|user| user.eq_ignore_case("phone"))
 }
 
 /// What is shown to others and kept has a bound, whatever a message may carry.

@@ -14,6 +14,8 @@ pub enum DisconnectReason {
     Cancelled,
     /// Somebody with the right to removed it.
     Booted,
+    /// Somebody with the right to sent it away from the lobby (CB-232).
+    Denied,
     /// The same user called again.
     Replaced,
     /// The conference was ended.
@@ -76,6 +78,7 @@ impl DisconnectReason {
         match self {
             Self::Departed | Self::Cancelled => DisconnectionMethod::Departed,
             Self::Booted
+            | Self::Denied
             | Self::Replaced
             | Self::ConferenceEnded
             | Self::Drained
@@ -101,6 +104,7 @@ impl DisconnectReason {
             Self::Departed => "Left the conference".into(),
             Self::Cancelled => "Hung up before the answer".into(),
             Self::Booted => "Removed from the conference".into(),
+            Self::Denied => "Not admitted to the conference".into(),
             Self::Replaced => "Replaced by a later call".into(),
             Self::ConferenceEnded => "The conference is over".into(),
             Self::Drained => "The server is going down".into(),
@@ -129,7 +133,7 @@ impl DisconnectReason {
             | Self::Replaced
             | Self::ConferenceEnded => 200,
             Self::Drained => 503,
-            Self::WrongPin | Self::LockedOut => 403,
+            Self::Denied | Self::WrongPin | Self::LockedOut => 403,
             Self::Refused(refusal) => refusal.status().code(),
             Self::NoAnswerSdp => 488,
             Self::MediaLost | Self::NoAck | Self::SessionExpired | Self::NoAnswer => 408,

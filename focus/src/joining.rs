@@ -4,7 +4,7 @@
 //! ```text
 //! in:   Negotiating ─► Unacknowledged ─┬────────► (PIN?) ─► CollectingPin ─► Placing ─► InMix
 //! out:  Preparing ───► Calling ────────┴► Settling ─┘            │
-//!                                                           Dismissed ─► Leaving
+//!                                          └► Waiting ─────────┘ Dismissed ─► Leaving
 //! ```
 //!
 //! The machine knows neither ids nor messages: inputs are what concerns this call, effects are what
@@ -37,6 +37,8 @@ pub(crate) enum State {
     Settling,
     /// The caller hears prompts and keys in the PIN.
     CollectingPin(CollectingPin),
+    /// The caller waits in the lobby until somebody decides.
+    Waiting,
     /// The caller hears why it will be hung up.
     Dismissed(Dismissed),
     /// The mixer puts the endpoint into the mix.
@@ -112,6 +114,19 @@ pub(crate) enum Input {
     Played,
     /// The deadline of the state has come.
     Timeout,
+    /// Somebody with the right to let it in from the lobby.
+    Admitted,
+}
+
+/// What somebody finds who has come up to the conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Comes in.
+    Open,
+    /// Waits in the lobby.
+    Lobby,
+    /// Is sent away.
+    Shut,
 }
 
 /// What the focus is to do for a call.
@@ -127,6 +142,10 @@ pub(crate) enum Effect {
     Play(Vec<Prompt>),
     /// Stop what is playing to this endpoint.
     StopPlaying,
+    /// Into the lobby.
+    Wait,
+    /// Out of the lobby.
+    StopWaiting,
     /// Into the mix.
     Place,
     /// It is in the mix. Whether it came by PIN.
@@ -150,8 +169,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) record: &'a ConferenceRecord,
     pub(crate) limits: &'a Limits,
-    /// The conference is locked now.
-    pub(crate) locked: bool,
+    /// Whether this call comes in, now.
+    pub(crate) door: Door,
     /// This call has to know the PIN.
     pub(crate) pin_asked: bool,
     /// How long the one called may take to answer.
@@ -168,6 +187,7 @@ impl State {
             Self::Calling(state) => calling(state, input, effects),
             Self::Settling => settling(cx, input, effects),
             Self::CollectingPin(state) => collecting_pin(state, cx, input, effects),
+            Self::Waiting => waiting(input, effects),
             Self::Dismissed(state) => dismissed(state, input, effects),
             Self::Placing => placing(cx, input, effects),
             Self::InMix(keys) => in_mix(keys, cx, input, effects),
@@ -187,6 +207,7 @@ impl State {
             | Self::Unacknowledged(_)
             | Self::Preparing(_)
             | Self::Settling
+            | Self::Waiting
             | Self::Placing
             | Self::Leaving(_) => None,
         }
@@ -215,8 +236,12 @@ fn negotiating(
             None => leave(effects, DisconnectReason::Fault),
         },
         Input::Done(Err(error)) => leave(effects, refused(error, cx)),
-        Input::Acked(_) | Input::Answered(_) | Input::Digit(_) | Input::Played | Input::Timeout => {
-        }
+        Input::Acked(_)
+        | Input::Answered(_)
+        | Input::Digit(_)
+        | Input::Played
+        | Input::Timeout
+        | Input::Admitted => {}
     }
     State::Negotiating(state)
 }
@@ -237,7 +262,8 @@ fn unacknowledged(who: WhoOffered, cx: &Context<'_>, input: Input, effects: &mut
             | Input::Answered(_)
             | Input::Digit(_)
             | Input::Played
-            | Input::Timeout,
+            | Input::Timeout
+            | Input::Admitted,
             WhoOffered::Peer | WhoOffered::Focus,
         ) => {}
     }
@@ -258,8 +284,12 @@ fn preparing(mut state: Described, cx: &Context<'_>, input: Input, effects: &mut
             None => leave(effects, DisconnectReason::Fault),
         },
         Input::Done(Err(error)) => leave(effects, refused(error, cx)),
-        Input::Acked(_) | Input::Answered(_) | Input::Digit(_) | Input::Played | Input::Timeout => {
-        }
+        Input::Acked(_)
+        | Input::Answered(_)
+        | Input::Digit(_)
+        | Input::Played
+        | Input::Timeout
+        | Input::Admitted => {}
     }
     State::Preparing(state)
 }
@@ -277,7 +307,8 @@ fn calling(state: Calling, input: Input, effects: &mut Effects) -> State {
         | Input::Done(_)
         | Input::Acked(_)
         | Input::Digit(_)
-        | Input::Played => {}
+        | Input::Played
+        | Input::Admitted => {}
     }
     State::Calling(state)
 }
@@ -293,7 +324,8 @@ fn settling(cx: &Context<'_>, input: Input, effects: &mut Effects) -> State {
         | Input::Answered(_)
         | Input::Digit(_)
         | Input::Played
-        | Input::Timeout => {}
+        | Input::Timeout
+        | Input::Admitted => {}
     }
     State::Settling
 }
@@ -322,7 +354,11 @@ fn collecting_pin(
             false
         }
         Input::Timeout => true,
-        Input::Described(_) | Input::Done(_) | Input::Acked(_) | Input::Answered(_) => false,
+        Input::Described(_)
+        | Input::Done(_)
+        | Input::Acked(_)
+        | Input::Answered(_)
+        | Input::Admitted => false,
     };
     if finished {
         judge_pin(state, cx, effects)
@@ -340,16 +376,7 @@ fn judge_pin(mut state: CollectingPin, cx: &Context<'_>, effects: &mut Effects) 
         .is_none_or(|pin| pin.matches(&state.entry))
     {
         effects.push(Effect::PinRight);
-        if cx.locked {
-            return dismiss(
-                cx,
-                effects,
-                DisconnectReason::LockedOut,
-                &[Sentence::Locked],
-            );
-        }
-        effects.push(Effect::Place);
-        return State::Placing;
+        return pass_door(cx, effects);
     }
     effects.push(Effect::PinWrong);
     state.tries_left = state.tries_left.saturating_sub(1);
@@ -380,7 +407,8 @@ fn dismissed(state: Dismissed, input: Input, effects: &mut Effects) -> State {
         | Input::Done(_)
         | Input::Acked(_)
         | Input::Answered(_)
-        | Input::Digit(_) => {}
+        | Input::Digit(_)
+        | Input::Admitted => {}
     }
     State::Dismissed(state)
 }
@@ -398,7 +426,8 @@ fn placing(cx: &Context<'_>, input: Input, effects: &mut Effects) -> State {
         | Input::Answered(_)
         | Input::Digit(_)
         | Input::Played
-        | Input::Timeout => {}
+        | Input::Timeout
+        | Input::Admitted => {}
     }
     State::Placing
 }
@@ -412,7 +441,8 @@ fn in_mix(mut keys: KeyCollector, cx: &Context<'_>, input: Input, effects: &mut 
         | Input::Done(_)
         | Input::Acked(_)
         | Input::Answered(_)
-        | Input::Played => None,
+        | Input::Played
+        | Input::Admitted => None,
     };
     effects.extend(action.map(Effect::Key));
     State::InMix(keys)
@@ -421,8 +451,7 @@ fn in_mix(mut keys: KeyCollector, cx: &Context<'_>, input: Input, effects: &mut 
 /// The session stands: to the PIN or into the mix.
 fn enter(cx: &Context<'_>, effects: &mut Effects) -> State {
     if !cx.pin_asked {
-        effects.push(Effect::Place);
-        return State::Placing;
+        return pass_door(cx, effects);
     }
     effects.push(Effect::Play(sentences(&[Sentence::EnterPin])));
     State::CollectingPin(CollectingPin {
@@ -431,6 +460,44 @@ fn enter(cx: &Context<'_>, effects: &mut Effects) -> State {
         tries_left: PIN_TRIES,
         until: cx.now + cx.limits.farewell + cx.limits.pin_patience,
     })
+}
+
+/// Into the mix, into the lobby or away.
+fn pass_door(cx: &Context<'_>, effects: &mut Effects) -> State {
+    match cx.door {
+        Door::Open => {
+            effects.push(Effect::Place);
+            State::Placing
+        }
+        Door::Lobby => {
+            effects.push(Effect::Wait);
+            State::Waiting
+        }
+        Door::Shut => dismiss(
+            cx,
+            effects,
+            DisconnectReason::LockedOut,
+            &[Sentence::Locked],
+        ),
+    }
+}
+
+/// MS-CONFBAS §3.14: on hold until somebody lets it in; being sent away is the focus's matter.
+fn waiting(input: Input, effects: &mut Effects) -> State {
+    match input {
+        Input::Admitted => {
+            effects.push(Effect::StopWaiting);
+            effects.push(Effect::Place);
+            State::Placing
+        }
+        Input::Described(_)
+        | Input::Done(_)
+        | Input::Acked(_)
+        | Input::Answered(_)
+        | Input::Digit(_)
+        | Input::Played
+        | Input::Timeout => State::Waiting,
+    }
 }
 
 fn dismiss(

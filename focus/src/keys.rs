@@ -21,6 +21,12 @@ pub enum KeyAction {
     SayCount,
     /// Leaves the conference.
     Leave,
+    /// Lets everybody in who waits in the lobby; presenters only.
+    AdmitAll,
+    /// Mutes everybody but presenters; presenters only.
+    MuteAll,
+    /// Locks the conference, or takes it back; presenters only.
+    ToggleLock,
 }
 
 /// The key sequences of a conference.
@@ -72,13 +78,17 @@ impl KeyMap {
 }
 
 impl Default for KeyMap {
-    /// `*6` mutes and unmutes, `*9`/`*7` louder and softer, `*0` says how many.
+    /// `*6` mutes and unmutes, `*9`/`*7` louder and softer, `*0` says how many; for presenters `*1`
+    /// admits all who wait, `*4` mutes all, `*5` locks and unlocks.
     fn default() -> Self {
         let bindings = [
             ("*6", KeyAction::ToggleMute),
             ("*9", KeyAction::Louder),
             ("*7", KeyAction::Softer),
             ("*0", KeyAction::SayCount),
+            ("*1", KeyAction::AdmitAll),
+            ("*4", KeyAction::MuteAll),
+            ("*5", KeyAction::ToggleLock),
         ];
         Self {
             bindings: bindings.map(|(keys, action)| (keys.into(), action)).into(),
@@ -185,7 +195,7 @@ mod tests {
             ("*6*6", &[KeyAction::ToggleMute, KeyAction::ToggleMute]),
             ("6", &[]),
             ("**6", &[KeyAction::ToggleMute]),
-            ("*5*6", &[KeyAction::ToggleMute]),
+            ("*8*6", &[KeyAction::ToggleMute]),
             ("* 6", &[]),
             ("123456", &[]),
         ] {

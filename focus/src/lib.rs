@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`uri`] | what a Request-URI stands for |
 //! | [`record`], [`pin`], [`keys`] | what is known of a conference before anybody is in it |
-//! | [`policy`], [`refusal`] | who may what, and the words for no |
+//! | [`policy`], [`refusal`] | who may call, and the words for no |
+//! | [`access`] | who gets in, and as what: roles, lock, lobby |
+//! | [`authorization`] | who may give which command |
 //! | [`factory`] | records by name, ad-hoc ones where policy allows |
 //! | [`pin_guard`] | slowing sources that guess PINs |
 //! | [`conference`] | [`conference::Focus`]: one active conference |
@@ -19,7 +21,9 @@
 //! the way to the mixer, and an answer is octets on the way back. A further kind of mixer is one
 //! more [`output::McuType`] and one more implementation of [`plenum_mcu::control::Mcu`].
 
+pub mod access;
 mod answer;
+pub mod authorization;
 pub mod c3p;
 pub mod caller;
 pub mod conference;

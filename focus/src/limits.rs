@@ -44,6 +44,49 @@ pub struct Limits {
     pub key_bindings: usize,
     /// What `Retry-After` says when the server is full.
     pub retry_after: Duration,
+    /// Of those who steer conferences and watch them.
+    pub control: ControlLimits,
+}
+
+/// Bounds on C3P and on the conference event package, each with its refusal.
+#[derive(Clone, Debug)]
+pub struct ControlLimits {
+    /// Endpoints that wait in the lobby of one conference. Beyond: 486.
+    pub lobby: usize,
+    /// Endpoints at the focus of one user. Beyond: 403.
+    pub focus_endpoints_per_user: usize,
+    /// Commands of one participant that are not answered yet. Beyond: C3P `serverBusy`.
+    pub commands_per_participant: usize,
+    /// How long a command may take before its sender is told that it is pending, and between two
+    /// such (CB-152): less than the 32 s after which clients give up.
+    pub pending_interval: Duration,
+    /// Octets of a C3P body. Beyond: 413.
+    pub c3p_bytes: usize,
+    /// Subscriptions of one user. Beyond: 403.
+    pub subscriptions_per_user: usize,
+    /// Subscriptions of one conference. Beyond: 503.
+    pub subscriptions: usize,
+    /// Least time between two notifications to one subscriber that does not answer them.
+    pub notify_pace: Duration,
+    /// Users that are gone which subscribers can still be told of. Beyond: they get a full
+    /// document.
+    pub departed: usize,
+}
+
+impl Default for ControlLimits {
+    fn default() -> Self {
+        Self {
+            lobby: 500,
+            focus_endpoints_per_user: 10,
+            commands_per_participant: 32,
+            pending_interval: Duration::from_secs(28),
+            c3p_bytes: 64 * 1024,
+            subscriptions_per_user: 10,
+            subscriptions: 5_000,
+            notify_pace: Duration::from_millis(100),
+            departed: 1_000,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -67,6 +110,7 @@ impl Default for Limits {
             tone_gap: Duration::from_millis(700),
             key_bindings: 32,
             retry_after: Duration::from_secs(10),
+            control: ControlLimits::default(),
         }
     }
 }

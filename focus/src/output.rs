@@ -1,6 +1,7 @@
 //! What comes out of a focus: actions for the SIP endpoint, commands for mixers, events for logs
 //! and records. All of it is plain data.
 
+use crate::access::Role;
 use crate::disconnect::DisconnectReason;
 use crate::pin_guard::PinOutcome;
 use crate::record::ConferenceName;
@@ -122,8 +123,30 @@ pub enum Command {
     },
     /// Lock or unlock.
     Lock(bool),
+    /// Let in from the lobby.
+    Admit(Whom),
+    /// Send away from the lobby.
+    Deny(Whom),
+    /// Mute everybody but presenters, or take it back.
+    MuteAll(bool),
+    /// Promote or demote a user.
+    SetRole {
+        /// Whom.
+        user: UserId,
+        /// To what.
+        role: Role,
+    },
     /// End the conference: everybody hears so and is hung up.
     End,
+}
+
+/// Who of those who wait in the lobby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All of them, in the order they came.
+    All,
+    /// One user, with all their endpoints.
+    User(UserId),
 }
 
 /// Why a command was not carried out.
@@ -132,6 +155,12 @@ pub enum CommandError {
     /// No such endpoint, or no more.
     #[error("there is no such endpoint in the conference")]
     UnknownEndpoint,
+    /// No such user, or no more.
+    #[error("there is no such user in the conference")]
+    UnknownUser,
+    /// The user does not wait in the lobby.
+    #[error("the user is in the conference already")]
+    NotWaiting,
     /// There is no such conference.
     #[error("there is no such conference")]
     UnknownConference,
@@ -186,7 +215,21 @@ pub enum ConferenceEvent {
         /// Who called whom.
         joining: JoiningMethod,
     },
-    /// An endpoint is in the mix.
+    /// An endpoint waits in the lobby.
+    Waiting {
+        /// Which.
+        endpoint: EndpointId,
+        /// Whose.
+        user: UserId,
+    },
+    /// A user has another role now.
+    Role {
+        /// Who.
+        user: UserId,
+        /// Which role.
+        role: Role,
+    },
+    /// An endpoint is in the mix; at the focus: in the conference.
     Joined {
         /// Which.
         endpoint: EndpointId,

@@ -1,5 +1,6 @@
 //! Conference policy (RFC 4353 §3): pure decisions on who may do what.
 
+use crate::access::{Access, Decision, Role, Subject, decide};
 use crate::limits::Limits;
 use crate::record::{ConferenceRecord, Origin};
 use crate::refusal::Refusal;
@@ -87,10 +88,12 @@ impl Policy {
 /// How things stand in an active conference, as far as admission looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occupancy {
-    /// Endpoints, counting those on their way in.
-    pub endpoints: usize,
-    /// Whether it is locked.
-    pub locked: bool,
+    /// Places taken, counting those on their way in.
+    pub places: usize,
+    /// Endpoints that wait in the lobby.
+    pub waiting: usize,
+    /// Who gets in.
+    pub access: Access,
     /// Whether it is being ended.
     pub ending: bool,
 }
@@ -99,20 +102,21 @@ impl Occupancy {
     /// How a conference with this record starts.
     pub fn at_start(record: &ConferenceRecord) -> Self {
         Self {
-            endpoints: 0,
-            locked: record.locked,
+            places: 0,
+            waiting: 0,
+            access: record.access(),
             ending: false,
         }
     }
 }
 
-/// What becomes of somebody who calls in.
+/// What becomes of somebody who calls in, who may be asked for the PIN besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Comes into the mix.
-    Admit,
-    /// Is asked for the PIN first.
-    AskPin,
+    /// Comes in.
+    Admit(Role),
+    /// Waits in the lobby.
+    Lobby(Role),
     /// Is refused before the call is answered.
     Refuse(Refusal),
 }
@@ -120,18 +124,31 @@ pub enum Admission {
 /// What becomes of somebody who calls in.
 ///
 /// A conference that is ending says so first; a locked one does not tell whether it is full.
-pub fn admit(record: &ConferenceRecord, occupancy: Occupancy, limits: &Limits) -> Admission {
-    let most = most_endpoints(record, limits);
+pub fn admit(
+    subject: &Subject<'_>,
+    record: &ConferenceRecord,
+    occupancy: &Occupancy,
+    limits: &Limits,
+) -> Admission {
     if occupancy.ending {
-        Admission::Refuse(Refusal::Draining(limits.retry_after))
-    } else if occupancy.locked {
-        Admission::Refuse(Refusal::Locked)
-    } else if occupancy.endpoints >= most {
-        Admission::Refuse(Refusal::Full)
-    } else if record.pin.is_some() {
-        Admission::AskPin
-    } else {
-        Admission::Admit
+        return Admission::Refuse(Refusal::Draining(limits.retry_after));
+    }
+    let full = occupancy.places >= most_endpoints(record, limits);
+    let crowded = occupancy.waiting >= limits.control.lobby;
+    match decide(subject, &occupancy.access, &record.members, record.mode) {
+        Decision::Admit(_) if full => Admission::Refuse(Refusal::Full),
+        Decision::Lobby(_) if crowded => Admission::Refuse(Refusal::Full),
+        Decision::Admit(role) => Admission::Admit(role),
+        Decision::Lobby(role) => Admission::Lobby(role),
+        Decision::Refuse(refusal) => Admission::Refuse(refusal),
+    }
+}
+
+/// Whether somebody who calls a conference nobody is in makes it theirs.
+pub fn is_founder(record: &ConferenceRecord) -> bool {
+    match record.origin {
+        Origin::AdHoc => record.members.organizer.is_none(),
+        Origin::Configured => false,
     }
 }
 
@@ -154,7 +171,7 @@ pub fn outlives_activation(record: &ConferenceRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pin::Pin;
+    use crate::access::{Identity, ServerMode};
     use crate::record::ConferenceName;
 
     #[test]
@@ -172,28 +189,41 @@ mod tests {
             max_endpoints: Some(99),
             ..open.clone()
         };
-        let secret = ConferenceRecord {
-            pin: Pin::new("1"),
+        let waiting = ConferenceRecord {
+            mode: ServerMode::Fourteen,
             ..small.clone()
         };
+        let subject = Subject {
+            aor: None,
+            identity: Identity::Anonymous,
+            phone: false,
+            founder: false,
+        };
+        let admitted = || Admission::Admit(Role::Attendee);
+        let lobby = Admission::Lobby(Role::Attendee);
         let draining = Refusal::Draining(limits.retry_after);
         for (record, endpoints, locked, ending, expect) in [
-            (&open, 0, false, false, Admission::Admit),
-            (&small, 1, false, false, Admission::Admit),
+            (&open, 0, false, false, admitted()),
+            (&small, 1, false, false, admitted()),
             (&small, 2, false, false, Admission::Refuse(Refusal::Full)),
-            (&huge, 9, false, false, Admission::Admit),
+            (&huge, 9, false, false, admitted()),
             (&huge, 10, false, false, Admission::Refuse(Refusal::Full)),
-            (&secret, 0, false, false, Admission::AskPin),
-            (&secret, 2, false, false, Admission::Refuse(Refusal::Full)),
+            (&waiting, 2, true, false, lobby),
             (&small, 2, true, false, Admission::Refuse(Refusal::Locked)),
             (&small, 2, true, true, Admission::Refuse(draining)),
         ] {
-            let occupancy = Occupancy {
-                endpoints,
+            let access = Access {
                 locked,
+                ..record.access()
+            };
+            let occupancy = Occupancy {
+                places: endpoints,
+                waiting: 0,
+                access,
                 ending,
             };
-            assert_eq!(admit(record, occupancy, &limits), expect, "{occupancy:?}");
+            let admission = admit(&subject, record, &occupancy, &limits);
+            assert_eq!(admission, expect, "{occupancy:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is known of a conference before anybody is in it (RFC 4353 §3, conference policy).
 
+use crate::access::{Access, AdmissionPolicy, Autopromote, Members, Permitted, ServerMode};
 use crate::keys::KeyMap;
 use crate::pin::Pin;
 use std::fmt;
@@ -45,6 +46,24 @@ pub struct ConferenceRecord {
     pub agc: bool,
     /// Noise gate on what people send.
     pub noise_gate: bool,
+    /// Its id in conference URIs (CB-281.3): letters and digits.
+    pub id: Option<String>,
+    /// Whose it is, and who is invited.
+    pub members: Members,
+    /// Who gets in at the start of each activation, besides [`locked`](Self::locked).
+    pub admission: AdmissionPolicy,
+    /// Who becomes presenter on admission.
+    pub autopromote: Autopromote,
+    /// Phones skip the lobby.
+    pub pstn_lobby_bypass: bool,
+    /// What of this may be changed while it is active.
+    pub permitted: Permitted,
+    /// Whether it has a lobby.
+    pub mode: ServerMode,
+    /// What becomes of it when the last presenter has left.
+    pub without_presenter: WithoutPresenter,
+    /// Who may watch without taking part (RFC 4575 §6).
+    pub watchers: Watchers,
 }
 
 impl ConferenceRecord {
@@ -69,6 +88,25 @@ impl ConferenceRecord {
             grace: Duration::ZERO,
             agc: true,
             noise_gate: true,
+            id: None,
+            members: Members::default(),
+            admission: AdmissionPolicy::Anonymous,
+            autopromote: Autopromote::default(),
+            pstn_lobby_bypass: false,
+            permitted: Permitted::default(),
+            mode: ServerMode::default(),
+            without_presenter: WithoutPresenter::GoOn,
+            watchers: Watchers::default(),
+        }
+    }
+
+    /// Who gets in when it becomes active.
+    pub fn access(&self) -> Access {
+        Access {
+            locked: self.locked,
+            admission: self.admission,
+            autopromote: self.autopromote,
+            pstn_lobby_bypass: self.pstn_lobby_bypass,
         }
     }
 }
@@ -128,6 +166,25 @@ pub enum Origin {
     AdHoc,
     /// From the configuration; may become active again and again.
     Configured,
+}
+
+/// What becomes of a conference when its last presenter has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutPresenter {
+    /// It goes on.
+    GoOn,
+    /// It ends if no presenter comes back within this time.
+    EndAfter(Duration),
+}
+
+/// Who may watch a conference without taking part in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watchers {
+    /// Participants only.
+    #[default]
+    Participants,
+    /// Also those who would be let in by policy, on networks that are trusted.
+    Trusted,
 }
 
 /// What the only participant of a conference hears.

@@ -28,6 +28,9 @@ pub enum Refusal {
     /// The conference is locked.
     #[error("This conference is locked")]
     Locked,
+    /// Policy does not let the caller in, and there is no lobby (CB-033, CB-259).
+    #[error("You are not invited to this conference")]
+    NotInvited,
     /// The conference has no place left.
     #[error("This conference is full")]
     Full,
@@ -76,7 +79,7 @@ impl Refusal {
                 StatusCode::NOT_FOUND
             }
             Self::Scheme => StatusCode::UNSUPPORTED_URI_SCHEME,
-            Self::Locked => StatusCode::FORBIDDEN,
+            Self::Locked | Self::NotInvited => StatusCode::FORBIDDEN,
             Self::Full => StatusCode::BUSY_HERE,
             Self::PinGuard(_) => StatusCode::TEMPORARILY_UNAVAILABLE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -105,6 +108,7 @@ impl Refusal {
             | Self::Scheme
             | Self::MayNotCreate
             | Self::Locked
+            | Self::NotInvited
             | Self::Full
             | Self::UnsupportedMedia
             | Self::MalformedOffer(_)
@@ -145,6 +149,7 @@ impl Refusal {
             Self::CreationRate(_) => "creation_rate",
             Self::TooManyConferences(_) => "conferences",
             Self::Locked => "locked",
+            Self::NotInvited => "not_invited",
             Self::Full => "full",
             Self::Draining(_) => "draining",
             Self::PinGuard(_) => "pin_guard",

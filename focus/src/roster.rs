@@ -4,8 +4,9 @@
 //! muted, on hold, talking) is what the mixer reports, never what somebody asked for.
 
 use crate::caller::Peer;
+use crate::info::Role;
 use plenum_mcu::control::{EndpointId, MediaFilter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -22,6 +23,12 @@ pub struct User {
     pub aor: Option<String>,
     /// The display name, as the latest endpoint gave it.
     pub display: Option<String>,
+    /// What documents call them: a SIP URI, unique in the conference.
+    pub entity: String,
+    /// What they may do.
+    pub role: Role,
+    /// Who endorsed them last: a SIP URI and a name (CB-078).
+    pub endorser: Option<(String, String)>,
     /// Their endpoints, in the order they came.
     pub endpoints: Vec<EndpointId>,
     key: Option<UserKey>,
@@ -34,6 +41,8 @@ pub struct Participant {
     pub id: EndpointId,
     /// Whose it is.
     pub user: UserId,
+    /// What it is connected to.
+    pub session: SessionType,
     /// Who called whom.
     pub joining: JoiningMethod,
     /// Where it is.
@@ -46,6 +55,15 @@ pub struct Participant {
     pub on_hold: bool,
     /// It is talking.
     pub talking: bool,
+}
+
+/// What an endpoint is connected to (CB-120, CB-123).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SessionType {
+    /// The focus itself: signalling without media.
+    Focus,
+    /// The audio and video mixer.
+    AudioVideo,
 }
 
 /// The values of `joining-method` (RFC 4575 §5.7.4) that occur here.
@@ -66,7 +84,9 @@ pub enum EndpointStatus {
     DialingOut,
     /// Being called, and it rings.
     Alerting,
-    /// In the mix.
+    /// Waits in the lobby (CB-120).
+    OnHold,
+    /// In the mix; at the focus: in the conference.
     Connected,
     /// On its way out.
     Disconnecting,
@@ -77,6 +97,8 @@ pub enum EndpointStatus {
 pub struct Roster {
     users: BTreeMap<UserId, User>,
     keys: BTreeMap<UserKey, UserId>,
+    entities: BTreeMap<String, UserId>,
+    changed: BTreeSet<UserId>,
     endpoints: BTreeMap<EndpointId, Participant>,
     in_mix: usize,
     last_user: u64,
@@ -150,9 +172,10 @@ impl Roster {
         if self.in_mix != 1 {
             return None;
         }
-        let mut connected = self
-            .endpoints()
-            .filter(|endpoint| endpoint.status == EndpointStatus::Connected);
+        let mut connected = self.endpoints().filter(|endpoint| {
+            endpoint.session == SessionType::AudioVideo
+                && endpoint.status == EndpointStatus::Connected
+        });
         connected.next().map(|endpoint| endpoint.id)
     }
 
@@ -161,18 +184,84 @@ impl Roster {
         self.version
     }
 
-    pub(crate) fn admit(&mut self, id: EndpointId, peer: &Peer, joining: JoiningMethod) -> UserId {
+    /// A user by what documents call them.
+    pub fn by_entity(&self, entity: &str) -> Option<&User> {
+        self.users.get(self.entities.get(entity)?)
+    }
+
+    /// The user of this peer, if there already.
+    pub fn user_of(&self, peer: &Peer) -> Option<&User> {
+        let key = UserKey::of(peer.aor.as_ref(), peer)?;
+        self.users.get(self.keys.get(&key)?)
+    }
+
+    /// How many places are taken: each endpoint in the mix or on its way there is one, and each
+    /// user who is there without one is one. Who waits in the lobby takes none.
+    pub fn places(&self) -> usize {
+        let of_user = |user: &User| {
+            let ours = user
+                .endpoints
+                .iter()
+                .filter_map(|id| self.endpoints.get(id));
+            let inside = ours.filter(|endpoint| endpoint.status != EndpointStatus::OnHold);
+            let (mut media, mut focus) = (0, 0);
+            for endpoint in inside {
+                match endpoint.session {
+                    SessionType::Focus => focus = 1,
+                    SessionType::AudioVideo => media += 1,
+                }
+            }
+            focus.max(media)
+        };
+        self.users.values().map(of_user).sum()
+    }
+
+    /// Endpoints that wait in the lobby.
+    pub fn waiting(&self) -> impl Iterator<Item = &Participant> {
+        self.endpoints()
+            .filter(|endpoint| endpoint.status == EndpointStatus::OnHold)
+    }
+
+    /// Whether a presenter is in the conference.
+    pub fn is_led(&self) -> bool {
+        let inside = |id: &EndpointId| {
+            let status = self.endpoints.get(id).map(|endpoint| endpoint.status);
+            status == Some(EndpointStatus::Connected)
+        };
+        let led = |user: &User| user.role == Role::Presenter && user.endpoints.iter().any(inside);
+        self.users.values().any(led)
+    }
+
+    pub(crate) fn admit(
+        &mut self,
+        id: EndpointId,
+        peer: &Peer,
+        session: SessionType,
+        joining: JoiningMethod,
+        role: Role,
+    ) -> UserId {
         let key = UserKey::of(peer.aor.as_ref(), peer);
         let known = key.as_ref().and_then(|key| self.keys.get(key)).copied();
         let user_id = known.unwrap_or(UserId(self.last_user + 1));
         self.last_user = self.last_user.max(user_id.0);
-        let user = self.users.entry(user_id).or_insert_with(|| User {
-            id: user_id,
-            aor: peer.aor.clone(),
-            display: None,
-            endpoints: Vec::new(),
-            key: key.clone(),
-        });
+        if known.is_none() {
+            let entity = self.name(user_id, peer);
+            self.entities.insert(entity.clone(), user_id);
+            let user = User {
+                id: user_id,
+                aor: peer.aor.clone(),
+                display: None,
+                entity,
+                role,
+                endorser: None,
+                endpoints: Vec::new(),
+                key: key.clone(),
+            };
+            self.users.insert(user_id, user);
+        }
+        let Some(user) = self.users.get_mut(&user_id) else {
+            return user_id;
+        };
         user.display = peer.display.clone().or_else(|| user.display.take());
         user.endpoints.push(id);
         if let Some(key) = key {
@@ -187,6 +276,7 @@ impl Roster {
             Participant {
                 id,
                 user: user_id,
+                session,
                 joining,
                 status,
                 joined_at: None,
@@ -195,8 +285,69 @@ impl Roster {
                 talking: false,
             },
         );
-        self.version += 1;
+        self.touch(user_id);
         user_id
+    }
+
+    /// What documents call a new user: the address of record, unless somebody has it already. Who
+    /// can be believed takes it from somebody who cannot.
+    fn name(&mut self, id: UserId, peer: &Peer) -> String {
+        let stand_in = |id: UserId| format!("sip:guest-{}@anonymous.invalid", id.0);
+        let Some(aor) = &peer.aor else {
+            return stand_in(id);
+        };
+        let holder = self.entities.get(aor).copied();
+        let Some(holder) = holder.and_then(|holder| self.users.get_mut(&holder)) else {
+            return aor.clone();
+        };
+        let believed = holder.key.as_ref().is_none_or(|key| key.source.is_none());
+        if believed || !peer.trusted {
+            return stand_in(id);
+        }
+        let (other, entity) = (holder.id, stand_in(holder.id));
+        holder.entity.clone_from(&entity);
+        self.entities.insert(entity, other);
+        self.touch(other);
+        aor.clone()
+    }
+
+    pub(crate) fn set_role(&mut self, id: UserId, role: Role) -> bool {
+        self.change_user(id, |user| std::mem::replace(&mut user.role, role) != role)
+    }
+
+    pub(crate) fn set_endorser(&mut self, id: UserId, endorser: (String, String)) -> bool {
+        self.change_user(id, |user| {
+            let different = user.endorser.as_ref() != Some(&endorser);
+            user.endorser = Some(endorser);
+            different
+        })
+    }
+
+    pub(crate) fn set_display(&mut self, id: UserId, display: String) -> bool {
+        self.change_user(id, |user| {
+            let different = user.display.as_ref() != Some(&display);
+            user.display = Some(display);
+            different
+        })
+    }
+
+    /// Something of the user is different that the roster does not know itself.
+    pub(crate) fn touch(&mut self, id: UserId) {
+        self.version += 1;
+        self.changed.insert(id);
+    }
+
+    /// The users that changed since the last time.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<UserId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    fn change_user(&mut self, id: UserId, change: impl FnOnce(&mut User) -> bool) -> bool {
+        let different = self.users.get_mut(&id).is_some_and(change);
+        if different {
+            self.touch(id);
+        }
+        different
     }
 
     pub(crate) fn set_status(&mut self, now: Instant, id: EndpointId, status: EndpointStatus) {
@@ -206,16 +357,18 @@ impl Roster {
         if endpoint.status == status {
             return;
         }
-        let was = endpoint.status == EndpointStatus::Connected;
-        let is = status == EndpointStatus::Connected;
+        let mixed = endpoint.session == SessionType::AudioVideo;
+        let was = mixed && endpoint.status == EndpointStatus::Connected;
+        let is = mixed && status == EndpointStatus::Connected;
         endpoint.status = status;
-        if is {
+        if status == EndpointStatus::Connected {
             endpoint.joined_at.get_or_insert(now);
         } else {
             endpoint.talking = false;
         }
+        let user = endpoint.user;
         self.in_mix = self.in_mix + usize::from(is) - usize::from(was);
-        self.version += 1;
+        self.touch(user);
     }
 
     /// What the mixer reports of the media. Whether anything is different now.
@@ -244,17 +397,24 @@ impl Roster {
         let user = user.clone();
         if user.endpoints.is_empty() {
             self.users.remove(&user.id);
+            self.entities.remove(&user.entity);
             if let Some(key) = &user.key {
                 self.keys.remove(key);
             }
         }
-        self.version += 1;
+        self.touch(user.id);
         Some((endpoint, user))
     }
 
     fn change(&mut self, id: EndpointId, change: impl FnOnce(&mut Participant) -> bool) -> bool {
-        let different = self.endpoints.get_mut(&id).is_some_and(change);
-        self.version += u64::from(different);
+        let Some(endpoint) = self.endpoints.get_mut(&id) else {
+            return false;
+        };
+        let different = change(endpoint);
+        let user = endpoint.user;
+        if different {
+            self.touch(user);
+        }
         different
     }
 }
@@ -262,6 +422,7 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Identity;
     use crate::tests::instant;
 
     fn peer(aor: &str, source: u8, trusted: bool) -> Peer {
@@ -271,56 +432,91 @@ mod tests {
             source: Some(IpAddr::from([192, 0, 2, source])),
             reached_at: None,
             trusted,
+            identity: Identity::Anonymous,
+            phone: false,
             uri: None,
         }
+    }
+
+    fn come(roster: &mut Roster, id: u64, peer: &Peer) -> UserId {
+        let session = SessionType::AudioVideo;
+        let method = JoiningMethod::DialedIn;
+        roster.admit(EndpointId(id), peer, session, method, Role::Attendee)
+    }
+
+    #[test]
+    fn an_entity_is_one_users_and_who_can_be_believed_has_it() {
+        let mut roster = Roster::default();
+        let entity = |roster: &Roster, id| roster.user(id).unwrap().entity.clone();
+        let liar = come(&mut roster, 1, &peer("sip:bob@example.com", 1, false));
+        assert_eq!(entity(&roster, liar), "sip:bob@example.com");
+        let bob = come(&mut roster, 2, &peer("sip:bob@example.com", 2, true));
+        assert_eq!(entity(&roster, bob), "sip:bob@example.com");
+        assert_eq!(entity(&roster, liar), "sip:guest-1@anonymous.invalid");
+        let other = come(&mut roster, 3, &peer("sip:bob@example.com", 3, false));
+        assert_eq!(entity(&roster, other), "sip:guest-3@anonymous.invalid");
+        assert_eq!(roster.by_entity("sip:bob@example.com").unwrap().id, bob);
+        roster.remove(instant(), EndpointId(2));
+        assert!(roster.by_entity("sip:bob@example.com").is_none());
+    }
+
+    #[test]
+    fn places_are_those_of_people_not_of_connections() {
+        let (mut roster, now) = (Roster::default(), instant());
+        let bob = peer("sip:bob@example.com", 1, true);
+        let focus = |roster: &mut Roster, id| {
+            let (session, method) = (SessionType::Focus, JoiningMethod::DialedIn);
+            roster.admit(EndpointId(id), &bob, session, method, Role::Presenter);
+            roster.set_status(now, EndpointId(id), EndpointStatus::Connected);
+        };
+        focus(&mut roster, 1);
+        focus(&mut roster, 2);
+        assert_eq!(
+            (roster.places(), roster.in_mix(), roster.is_led()),
+            (1, 0, true)
+        );
+        come(&mut roster, 3, &bob);
+        assert_eq!(roster.places(), 1);
+        come(&mut roster, 4, &bob);
+        assert_eq!(roster.places(), 2);
+        come(&mut roster, 5, &peer("", 1, false));
+        roster.set_status(now, EndpointId(5), EndpointStatus::OnHold);
+        assert_eq!((roster.places(), roster.waiting().count()), (2, 1));
     }
 
     #[test]
     fn rfc4575_5_6_two_calls_of_one_user_are_two_endpoints() {
         let mut roster = Roster::default();
         let bob = peer("sip:bob@example.com", 1, true);
-        let first = roster.admit(EndpointId(1), &bob, JoiningMethod::DialedIn);
+        let first = come(&mut roster, 1, &bob);
         let elsewhere = peer("sip:bob@example.com", 2, true);
-        let second = roster.admit(EndpointId(2), &elsewhere, JoiningMethod::DialedIn);
+        let second = come(&mut roster, 2, &elsewhere);
         assert_eq!(first, second);
         assert_eq!(roster.endpoints_of(&bob), [EndpointId(1), EndpointId(2)]);
         roster.remove(instant(), EndpointId(1));
         assert_eq!(roster.users().count(), 1);
         roster.remove(instant(), EndpointId(2));
         assert_eq!(roster.users().count(), 0);
-        assert_ne!(
-            roster.admit(EndpointId(3), &bob, JoiningMethod::DialedIn),
-            first
-        );
+        assert_ne!(come(&mut roster, 3, &bob), first);
     }
 
     #[test]
     fn a_claimed_identity_is_believed_from_the_same_address_only() {
         let mut roster = Roster::default();
-        let bob = roster.admit(
-            EndpointId(1),
-            &peer("sip:bob@example.com", 1, false),
-            JoiningMethod::DialedIn,
-        );
+        let bob = come(&mut roster, 1, &peer("sip:bob@example.com", 1, false));
         let mallory = peer("sip:bob@example.com", 2, false);
         assert_eq!(roster.endpoints_of(&mallory), []);
-        assert_ne!(
-            roster.admit(EndpointId(2), &mallory, JoiningMethod::DialedIn),
-            bob
-        );
+        assert_ne!(come(&mut roster, 2, &mallory), bob);
         let anonymous = peer("", 1, true);
-        let one = roster.admit(EndpointId(3), &anonymous, JoiningMethod::DialedIn);
-        assert_ne!(
-            roster.admit(EndpointId(4), &anonymous, JoiningMethod::DialedIn),
-            one
-        );
+        let one = come(&mut roster, 3, &anonymous);
+        assert_ne!(come(&mut roster, 4, &anonymous), one);
     }
 
     #[test]
     fn the_one_in_the_mix_is_alone() {
         let (mut roster, now) = (Roster::default(), instant());
         for n in 1..=3 {
-            roster.admit(EndpointId(n), &peer("", 1, true), JoiningMethod::DialedIn);
+            come(&mut roster, n, &peer("", 1, true));
         }
         assert_eq!(roster.alone(), None);
         roster.set_status(now, EndpointId(2), EndpointStatus::Connected);

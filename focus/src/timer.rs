@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Call(EndpointId),
     /// Nobody came back after the last one left.
     Grace,
+    /// No presenter came back after the last one left.
+    Unled,
     /// The farewell has had its time: everybody is hung up.
     Farewell,
 }

@@ -17,11 +17,12 @@
 #[cfg(test)]
 mod support;
 
+use plenum_focus::access::{Role, ServerMode};
 use plenum_focus::limits::Limits;
-use plenum_focus::output::{Command, ConferenceEvent, DialOutId, SipAction};
+use plenum_focus::output::{Command, ConferenceEvent, DialOutId, SipAction, Whom};
 use plenum_focus::pin::Pin;
-use plenum_focus::record::ConferenceRecord;
-use plenum_focus::roster::EndpointStatus;
+use plenum_focus::record::{ConferenceRecord, WithoutPresenter};
+use plenum_focus::roster::{EndpointStatus, UserId};
 use plenum_mcu::control::{EndpointId, Quality, Report, Stage};
 use plenum_sip::endpoint::{EndCause, Event, InviteId, ServerTxId};
 use plenum_sip::msg::{Method, StatusCode};
@@ -48,13 +49,19 @@ enum Op {
     Answer { which: usize, body: bool },
     Decline { which: usize },
     Lock(bool),
+    Admit { all: bool, which: usize },
+    Deny { which: usize },
+    MuteAll(bool),
+    Promote { which: usize },
     Remove { which: usize },
     Pass { seconds: u64 },
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let which = 0..8_usize;
-    let keys = prop::sample::select(vec!["1234#", "1#", "#", "*6", "*0", "12", "*"]);
+    let keys = prop::sample::select(vec![
+        "1234#", "1#", "#", "*6", "*0", "12", "*", "*1", "*4", "*5",
+    ]);
     prop_oneof![
         4 => (0..3_u8, any::<bool>()).prop_map(|(user, offer)| Op::Call { user, offer }),
         4 => (which.clone(), any::<bool>()).prop_map(|(which, body)| Op::Ack { which, body }),
@@ -72,6 +79,10 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (which.clone(), any::<bool>()).prop_map(|(which, body)| Op::Answer { which, body }),
         1 => which.clone().prop_map(|which| Op::Decline { which }),
         1 => any::<bool>().prop_map(Op::Lock),
+        2 => (any::<bool>(), which.clone()).prop_map(|(all, which)| Op::Admit { all, which }),
+        1 => which.clone().prop_map(|which| Op::Deny { which }),
+        1 => any::<bool>().prop_map(Op::MuteAll),
+        1 => which.clone().prop_map(|which| Op::Promote { which }),
         1 => which.prop_map(|which| Op::Remove { which }),
         2 => (0..9_u64).prop_map(|seconds| Op::Pass { seconds }),
     ]
@@ -166,7 +177,10 @@ impl Surroundings {
             match endpoint.status {
                 EndpointStatus::Connected => assert!(mixed, "{endpoint:?}"),
                 EndpointStatus::Disconnecting => {}
-                EndpointStatus::Pending | EndpointStatus::DialingOut | EndpointStatus::Alerting => {
+                EndpointStatus::Pending
+                | EndpointStatus::DialingOut
+                | EndpointStatus::Alerting
+                | EndpointStatus::OnHold => {
                     assert!(!mixed, "{endpoint:?}")
                 }
             }
@@ -241,6 +255,10 @@ impl Surroundings {
             | Op::MediaLost { .. }
             | Op::Played { .. }
             | Op::Lock(_)
+            | Op::Admit { .. }
+            | Op::Deny { .. }
+            | Op::MuteAll(_)
+            | Op::Promote { .. }
             | Op::Remove { .. }
             | Op::Pass { .. } => Self::mix(bench, op),
         }
@@ -323,6 +341,24 @@ impl Surroundings {
                 }
             }
             Op::Played { playback } => bench.report(played(playback)),
+            Op::Admit { all, which } => {
+                let whom = there(which, bench).map(|endpoint| user_of(bench, endpoint));
+                let whom = whom.filter(|_| !all).map_or(Whom::All, Whom::User);
+                bench.command(Command::Admit(whom));
+            }
+            Op::Deny { which } => {
+                if let Some(endpoint) = there(which, bench) {
+                    bench.command(Command::Deny(Whom::User(user_of(bench, endpoint))));
+                }
+            }
+            Op::MuteAll(muted) => drop(bench.command(Command::MuteAll(muted))),
+            Op::Promote { which } => {
+                if let Some(endpoint) = there(which, bench) {
+                    let user = user_of(bench, endpoint);
+                    let role = Role::Presenter;
+                    bench.command(Command::SetRole { user, role });
+                }
+            }
             Op::Lock(locked) => drop(bench.command(Command::Lock(locked))),
             Op::Remove { which } => {
                 if let Some(endpoint) = there(which, bench) {
@@ -353,10 +389,20 @@ impl Surroundings {
     }
 }
 
-fn live(ops: &[Op], pin: bool, replace: bool) {
+fn user_of(bench: &Bench, endpoint: EndpointId) -> UserId {
+    bench.focus.roster().endpoint(endpoint).unwrap().user
+}
+
+fn live(ops: &[Op], pin: bool, replace: bool, lobby: bool) {
     let record = ConferenceRecord {
         pin: pin.then(|| Pin::new("1234").unwrap()),
         replace_on_redial: replace,
+        mode: if lobby {
+            ServerMode::Fourteen
+        } else {
+            ServerMode::Thirteen
+        },
+        without_presenter: WithoutPresenter::EndAfter(Duration::from_secs(20)),
         max_endpoints: Some(4),
         grace: Duration::from_secs(100_000),
         ..record()
@@ -434,7 +480,8 @@ proptest! {
         ops in prop::collection::vec(op(), 1..80),
         pin: bool,
         replace: bool,
+        lobby: bool,
     ) {
-        live(&ops, pin, replace);
+        live(&ops, pin, replace, lobby);
     }
 }

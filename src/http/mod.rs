@@ -148,7 +148,10 @@ fn refused() -> Response {
 fn status(error: &CommandError) -> StatusCode {
     match error {
         CommandError::BadUri(_) => StatusCode::BAD_REQUEST,
-        CommandError::UnknownConference | CommandError::UnknownEndpoint => StatusCode::NOT_FOUND,
+        CommandError::UnknownConference
+        | CommandError::UnknownEndpoint
+        | CommandError::UnknownUser => StatusCode::NOT_FOUND,
+        CommandError::NotWaiting => StatusCode::CONFLICT,
         CommandError::NotJoined(_) => StatusCode::BAD_GATEWAY,
         CommandError::Refused(_)
         | CommandError::Mcu(_)

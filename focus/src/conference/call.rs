@@ -2,7 +2,7 @@
 
 use crate::caller::Peer;
 use crate::conference::renegotiation::Renegotiation;
-use crate::joining::State;
+use crate::joining::{Door, State};
 use crate::output::{DialOutId, RequestId};
 use plenum_mcu::control::{MediaFilter, PlaybackId};
 use plenum_sip::endpoint::InviteId;
@@ -18,6 +18,8 @@ pub(crate) struct Call {
     pub(crate) renegotiation: Renegotiation,
     /// It has to know the PIN.
     pub(crate) pin_asked: bool,
+    /// What it found when it came; asked again after the PIN.
+    pub(crate) door: Door,
     /// Wrong PINs so far, until the guard was told how it went.
     pub(crate) pin_wrong: Option<u32>,
     /// The prompts playing to it alone.

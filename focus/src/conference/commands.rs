@@ -1,12 +1,13 @@
 //! What a focus is told to do by those who may: RFC 4353 §3 (conference policy), RFC 4579 §5.3
 //! (calling out), §5.11 (removing).
 
+use crate::access::Role;
 use crate::caller::Peer;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
-use crate::conference::{Focus, Phase};
+use crate::conference::{Entry, Focus, Phase};
 use crate::disconnect::DisconnectReason;
-use crate::joining::{Described, State};
+use crate::joining::{Described, Door, State};
 use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, RequestId};
 use crate::refusal::Refusal;
 use crate::roster::{EndpointStatus, JoiningMethod};
@@ -36,10 +37,24 @@ impl Focus {
                 self.moderate(now, request, endpoint, filter);
             }
             Command::Lock(locked) => {
-                if std::mem::replace(&mut self.locked, locked) != locked {
-                    self.event(ConferenceEvent::Locked(locked));
-                }
+                self.lock(locked);
                 self.complete(request, Ok(()));
+            }
+            Command::Admit(whom) => {
+                let result = self.decide_on(now, whom, true);
+                self.complete(request, result);
+            }
+            Command::Deny(whom) => {
+                let result = self.decide_on(now, whom, false);
+                self.complete(request, result);
+            }
+            Command::MuteAll(muted) => {
+                self.mute_all(now, muted);
+                self.complete(request, Ok(()));
+            }
+            Command::SetRole { user, role } => {
+                let result = self.change_role(now, user, role);
+                self.complete(request, result);
             }
             Command::End => {
                 self.begin_farewell(now, None, DisconnectReason::ConferenceEnded);
@@ -85,7 +100,7 @@ impl Focus {
         if occupancy.ending {
             return Err(CommandError::Ending);
         }
-        if occupancy.endpoints >= self.most_endpoints() {
+        if occupancy.places >= self.most_endpoints() {
             return Err(CommandError::Refused(Refusal::Full));
         }
         self.last_dial_out += 1;
@@ -94,7 +109,12 @@ impl Focus {
         let settings = self.endpoint_settings(&peer);
         let state = State::Preparing(Described::awaited(false));
         let leg = SipLeg::Unplaced(dial_out);
-        let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedOut);
+        let entry = Entry {
+            role: Role::Attendee,
+            door: Door::Open,
+            pin_asked: false,
+        };
+        let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedOut, entry);
         self.by_dial_out.insert(dial_out, endpoint);
         if let Some(call) = self.calls.get_mut(&endpoint) {
             call.on_joined = on_joined;
@@ -129,7 +149,7 @@ impl Focus {
         self.set_filter(now, endpoint, filter, say, Some(request));
     }
 
-    fn begin_farewell(
+    pub(super) fn begin_farewell(
         &mut self,
         now: Instant,
         deadline: Option<Instant>,

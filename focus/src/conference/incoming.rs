@@ -2,11 +2,11 @@
 
 use crate::answer;
 use crate::caller::Peer;
-use crate::conference::Focus;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
+use crate::conference::{Entry, Focus};
 use crate::disconnect::DisconnectReason;
-use crate::joining::{Described, Input, State};
+use crate::joining::{Described, Door, Input, State};
 use crate::output::{ConferenceEvent, DialOutId, SipAction};
 use crate::policy::{Admission, admit};
 use crate::refusal::Refusal;
@@ -86,7 +86,7 @@ impl Focus {
         self.visited = true;
         let peer = Peer::of_request(request, flow, &self.settings.policy);
         match self.consider(&peer, request) {
-            Ok(offer) => self.begin_join(now, id, peer, offer),
+            Ok((entry, offer)) => self.begin_join(now, id, peer, entry, offer),
             Err(refusal) => {
                 if let (Some(_), Some(source)) = (&self.record.pin, peer.source) {
                     self.tell_guard(source, 0, false);
@@ -96,25 +96,43 @@ impl Focus {
         }
     }
 
-    fn consider(&self, peer: &Peer, request: &Request) -> Result<Option<Bytes>, Refusal> {
-        let mut occupancy = self.occupancy();
-        if self.record.replace_on_redial {
-            occupancy.endpoints -= self
-                .roster
-                .endpoints_of(peer)
-                .len()
-                .min(occupancy.endpoints);
-        }
-        match admit(&self.record, occupancy, &self.settings.limits) {
-            Admission::Admit | Admission::AskPin => session_description::of_request(request),
-            Admission::Refuse(refusal) => Err(refusal),
-        }
+    fn consider(&self, peer: &Peer, request: &Request) -> Result<(Entry, Option<Bytes>), Refusal> {
+        let (role, door) = match self.admission(peer) {
+            Admission::Admit(role) => (role, Door::Open),
+            Admission::Lobby(role) => (role, Door::Lobby),
+            Admission::Refuse(refusal) => return Err(refusal),
+        };
+        let entry = Entry {
+            role,
+            door,
+            pin_asked: self.record.pin.is_some(),
+        };
+        Ok((entry, session_description::of_request(request)?))
     }
 
-    fn begin_join(&mut self, now: Instant, id: InviteId, peer: Peer, offer: Option<Bytes>) {
+    /// What becomes of a call of this peer, now.
+    pub(super) fn admission(&self, peer: &Peer) -> Admission {
+        let mut occupancy = self.occupancy();
+        if self.record.replace_on_redial {
+            let earlier = self.roster.endpoints_of(peer).len();
+            occupancy.places -= earlier.min(occupancy.places);
+        }
+        let subject = self.subject(peer);
+        admit(&subject, &self.record, &occupancy, &self.settings.limits)
+    }
+
+    fn begin_join(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        peer: Peer,
+        entry: Entry,
+        offer: Option<Bytes>,
+    ) {
         let state = State::Negotiating(Described::awaited(offer.is_some()));
         let settings = self.endpoint_settings(&peer);
-        let endpoint = self.admit(peer, SipLeg::Offered(id), state, JoiningMethod::DialedIn);
+        let leg = SipLeg::Offered(id);
+        let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedIn, entry);
         self.by_invite.insert(id, endpoint);
         let action = Action::Add {
             endpoint,

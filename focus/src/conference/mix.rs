@@ -27,6 +27,7 @@ impl Focus {
         if let Some(request) = on_joined {
             self.complete(request, Ok(()));
         }
+        self.note_lead(now);
         if self.record.replace_on_redial {
             self.replace_earlier(now, endpoint);
         }
@@ -107,6 +108,10 @@ impl Focus {
             }
             KeyAction::Leave => {
                 self.release(now, endpoint, DisconnectReason::Departed);
+                return;
+            }
+            KeyAction::AdmitAll | KeyAction::MuteAll | KeyAction::ToggleLock => {
+                self.moderate_by_key(now, endpoint, action);
                 return;
             }
         };

@@ -11,6 +11,8 @@
 //! | `renegotiation` | offers in calls that stand |
 //! | `reports` | what mixers report |
 //! | `mix` | who comes into the mix, tones, being alone, keys |
+//! | `lobby` | who waits, and what becomes of them |
+//! | `lead` | roles, and what becomes of a conference without a presenter |
 //! | `commands` | calling out, removing, muting, locking, ending |
 //! | `release` | the one way out of the conference |
 //! | `pending` | commands to mixers that are not answered yet |
@@ -18,6 +20,8 @@
 mod call;
 mod commands;
 mod incoming;
+mod lead;
+mod lobby;
 mod mix;
 mod pending;
 mod release;
@@ -28,12 +32,13 @@ mod requests;
 #[cfg(feature = "shell")]
 pub(crate) use crate::conference::requests::{answer_for, answer_without_call};
 
+use crate::access::{Access, Role};
 use crate::caller::Peer;
 use crate::conference::call::{Call, MediaEndpoint, SipLeg};
 use crate::conference::pending::{Pending, Purpose};
 use crate::conference::renegotiation::Renegotiation;
 use crate::disconnect::DisconnectReason;
-use crate::joining::{Context, Effect, Effects, Input, State};
+use crate::joining::{Context, Door, Effect, Effects, Input, State};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::output::{
@@ -41,7 +46,7 @@ use crate::output::{
 };
 use crate::policy::{Occupancy, Policy};
 use crate::record::ConferenceRecord;
-use crate::roster::{JoiningMethod, Roster};
+use crate::roster::{JoiningMethod, Roster, SessionType};
 use crate::session_description;
 use crate::timer::{Timer, Timers};
 use bytes::Bytes;
@@ -79,7 +84,13 @@ pub struct Focus {
     record: Arc<ConferenceRecord>,
     settings: Arc<Settings>,
     phase: Phase,
-    locked: bool,
+    access: Access,
+    /// The first one has come.
+    founded: bool,
+    /// A presenter was there.
+    led: bool,
+    /// The version of the roster that was looked at for one.
+    lead_version: u64,
     /// Somebody has come or wanted to: from now on it ends when it is empty.
     visited: bool,
     roster: Roster,
@@ -96,6 +107,14 @@ pub struct Focus {
     last_endpoint: u64,
     last_playback: u64,
     last_dial_out: u64,
+}
+
+/// How a new call starts.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    role: Role,
+    door: Door,
+    pin_asked: bool,
 }
 
 /// How far the conference is.
@@ -122,7 +141,10 @@ impl Focus {
         settings.metrics.conferences.inc();
         let mut focus = Self {
             id,
-            locked: record.locked,
+            access: record.access(),
+            founded: false,
+            led: false,
+            lead_version: 0,
             record,
             settings,
             phase: Phase::Active,
@@ -173,6 +195,7 @@ impl Focus {
                 Timer::Call(endpoint) => self.handle_call_timeout(now, endpoint),
                 Timer::Grace => self.destroy(now),
                 Timer::Farewell => self.hang_up_all(now),
+                Timer::Unled => self.end_without_presenter(now),
             }
         }
         self.settle(now);
@@ -202,7 +225,12 @@ impl Focus {
 
     /// Whether it is locked now.
     pub fn is_locked(&self) -> bool {
-        self.locked
+        self.access.locked
+    }
+
+    /// Who gets in now.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Whether new calls are to go to another activation of the same name.
@@ -217,8 +245,9 @@ impl Focus {
 
     fn occupancy(&self) -> Occupancy {
         Occupancy {
-            endpoints: self.calls.len(),
-            locked: self.locked,
+            places: self.roster.places(),
+            waiting: self.roster.waiting().count(),
+            access: self.access,
             ending: !matches!(self.phase, Phase::Active),
         }
     }
@@ -250,11 +279,13 @@ impl Focus {
         sip: SipLeg,
         state: State,
         joining: JoiningMethod,
+        entry: Entry,
     ) -> EndpointId {
-        self.last_endpoint += 1;
-        // Sixteen million endpoints in one activation are beyond any life of a conference.
-        let endpoint = EndpointId((self.id.0 << 24) | self.last_endpoint);
-        let user = self.roster.admit(endpoint, &peer, joining);
+        let endpoint = self.next_endpoint();
+        let session = SessionType::AudioVideo;
+        let user = self
+            .roster
+            .admit(endpoint, &peer, session, joining, entry.role);
         self.event(ConferenceEvent::Admitted {
             endpoint,
             user,
@@ -262,7 +293,7 @@ impl Focus {
             source: peer.source,
             joining,
         });
-        let pin_asked = joining == JoiningMethod::DialedIn && self.record.pin.is_some();
+        let pin_asked = entry.pin_asked;
         let call = Call {
             pin_wrong: (pin_asked && peer.source.is_some()).then_some(0),
             peer,
@@ -271,6 +302,7 @@ impl Focus {
             state,
             renegotiation: Renegotiation::Idle,
             pin_asked,
+            door: entry.door,
             playback: None,
             wanted: MediaFilter::default(),
             ringing: self.settings.ringing,
@@ -278,14 +310,24 @@ impl Focus {
             on_gone: Vec::new(),
         };
         self.calls.insert(endpoint, call);
+        self.founded = true;
         self.settings.metrics.participants.inc();
         self.timers.set(Timer::Grace, None);
         self.visited = true;
         endpoint
     }
 
+    fn next_endpoint(&mut self) -> EndpointId {
+        self.last_endpoint += 1;
+        // Sixteen million endpoints in one activation are beyond any life of a conference.
+        EndpointId((self.id.0 << 24) | self.last_endpoint)
+    }
+
     /// One step of one call.
     fn advance(&mut self, now: Instant, endpoint: EndpointId, input: Input) {
+        let Some(door) = self.calls.get(&endpoint).map(|call| self.door_for(call)) else {
+            return;
+        };
         let Some(call) = self.calls.get_mut(&endpoint) else {
             return;
         };
@@ -294,7 +336,7 @@ impl Focus {
             now,
             record: &self.record,
             limits: &self.settings.limits,
-            locked: self.locked,
+            door,
             pin_asked: call.pin_asked,
             ringing: call.ringing,
         };
@@ -319,6 +361,8 @@ impl Focus {
             }
             Effect::Play(prompts) => self.play_to(now, endpoint, prompts),
             Effect::StopPlaying => self.stop_playing(now, endpoint),
+            Effect::Wait => self.hold(now, endpoint),
+            Effect::StopWaiting => self.stop_waiting(now, endpoint),
             Effect::Place => {
                 let stage = plenum_mcu::control::Stage::Mix;
                 self.mcu(

@@ -95,7 +95,7 @@ impl Focus {
                 Refusal::Draining(self.settings.limits.retry_after)
             }
             DisconnectReason::LockedOut => Refusal::Locked,
-            DisconnectReason::Booted | DisconnectReason::Replaced => {
+            DisconnectReason::Booted | DisconnectReason::Denied | DisconnectReason::Replaced => {
                 let text = reason.text();
                 return (
                     answer::warn(StatusCode::DECLINE, &self.settings.agent, &text),
@@ -192,6 +192,7 @@ impl Focus {
 
     /// After every input: a conference nobody is in ends, at once or after its grace.
     pub(super) fn settle(&mut self, now: Instant) {
+        self.note_lead(now);
         if !self.calls.is_empty() {
             return;
         }

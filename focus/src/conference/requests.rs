@@ -6,7 +6,7 @@ use crate::conference::Focus;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
 use crate::output::SipAction;
-use crate::policy::{Admission, admit};
+use crate::policy::Admission;
 use crate::signalled_digit;
 use plenum_mcu::control::{Action, EndpointId};
 use plenum_sip::endpoint::{Answer, Flow, InviteId, ServerTxId};
@@ -68,15 +68,7 @@ impl Focus {
     /// RFC 3261 §11.2: OPTIONS gets the status an INVITE would get now.
     pub(super) fn handle_request(&mut self, tx: ServerTxId, request: &Request, flow: &Flow) {
         let peer = Peer::of_request(request, flow, &self.settings.policy);
-        let mut occupancy = self.occupancy();
-        if self.record.replace_on_redial {
-            occupancy.endpoints -= self
-                .roster
-                .endpoints_of(&peer)
-                .len()
-                .min(occupancy.endpoints);
-        }
-        let admission = admit(&self.record, occupancy, &self.settings.limits);
+        let admission = self.admission(&peer);
         let answer = answer_for(&request.method, admission, &self.settings.agent);
         self.sip(SipAction::Respond { tx, answer });
     }
@@ -86,7 +78,7 @@ impl Focus {
 pub(crate) fn answer_for(method: &Method, admission: Admission, agent: &str) -> Answer {
     match (method, admission) {
         (Method::Options, Admission::Refuse(refusal)) => answer::refuse(&refusal, agent),
-        (method, Admission::Refuse(_) | Admission::Admit | Admission::AskPin) => {
+        (method, Admission::Refuse(_) | Admission::Admit(_) | Admission::Lobby(_)) => {
             answer_without_call(method, agent)
         }
     }

@@ -226,6 +226,8 @@ impl Actor {
             | ConferenceEvent::Activated { .. }
             | ConferenceEvent::Refused { .. }
             | ConferenceEvent::Admitted { .. }
+            | ConferenceEvent::Waiting { .. }
+            | ConferenceEvent::Role { .. }
             | ConferenceEvent::Joined { .. }
             | ConferenceEvent::Left { .. }
             | ConferenceEvent::Media { .. }
@@ -250,6 +252,7 @@ impl Actor {
             id: self.mailbox.conference,
             record: Arc::clone(self.focus.record()),
             locked: self.focus.is_locked(),
+            access: *self.focus.access(),
             users: self.focus.roster().users().cloned().collect(),
             endpoints: self.focus.roster().endpoints().cloned().collect(),
         }

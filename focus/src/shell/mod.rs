@@ -15,6 +15,7 @@ mod sip_user;
 
 pub use sip_user::{SipActions, SipUser, Wake};
 
+use crate::access::Access;
 use crate::conference::Settings;
 use crate::factory::FocusFactory;
 use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction};
@@ -81,6 +82,8 @@ pub struct Snapshot {
     pub record: Arc<ConferenceRecord>,
     /// Whether it is locked now.
     pub locked: bool,
+    /// Who gets in now.
+    pub access: Access,
     /// Who is in it.
     pub users: Vec<User>,
     /// With what.

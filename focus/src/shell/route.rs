@@ -2,14 +2,15 @@
 
 use super::actor::activate;
 use super::mailbox::{CallStage, Mailbox, Message, NotTaken};
-use super::{Inner, NOBODY};
+use super::{Door, Inner, NOBODY};
 use crate::answer;
+use crate::caller::Peer;
 use crate::conference::{answer_for, answer_without_call};
 use crate::disconnect::DisconnectReason;
 use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction};
 use crate::pin_guard::PinOutcome;
-use crate::policy::{Admission, Occupancy, admit};
-use crate::record::ConferenceName;
+use crate::policy::{Admission, Occupancy, admit, is_founder};
+use crate::record::{ConferenceName, ConferenceRecord};
 use crate::refusal::Refusal;
 use crate::uri::{Target, target};
 use plenum_mcu::control::{ConferenceId, McuEvent};
@@ -92,6 +93,10 @@ impl Inner {
                 Command::Remove { .. }
                 | Command::Filter { .. }
                 | Command::Lock(_)
+                | Command::Admit(_)
+                | Command::Deny(_)
+                | Command::MuteAll(_)
+                | Command::SetRole { .. }
                 | Command::End => return Err(CommandError::UnknownConference),
             },
         };
@@ -135,7 +140,8 @@ impl Inner {
             Target::Conference(name) => name,
             Target::Server => return Err(Refusal::UnknownConference),
         };
-        let mailbox = self.find_or_activate(now, &name, Some(source))?;
+        let peer = Peer::of_request(request, flow, self.door().factory.policy());
+        let mailbox = self.find_or_activate(now, &name, Some(&peer))?;
         if mailbox.asks_pin {
             let admitted = self.door().guard.admit(now, source.into());
             admitted.map_err(Refusal::PinGuard)?;
@@ -152,11 +158,13 @@ impl Inner {
 
     /// The active conference of this name; made active if the caller, or the operator (`None`),
     /// may. What is refused at the start leaves nothing behind.
+    ///
+    /// A caller has a source, else it would be one of ours.
     fn find_or_activate(
         self: &Arc<Self>,
         now: Instant,
         name: &ConferenceName,
-        source: Option<IpAddr>,
+        caller: Option<&Peer>,
     ) -> Result<Arc<Mailbox>, Refusal> {
         let mut door = self.door();
         if door.draining {
@@ -165,10 +173,10 @@ impl Inner {
         if let Some(entry) = self.names.get(name) {
             return Ok(Arc::clone(&entry));
         }
-        if let Some(source) = source {
+        let source = caller.and_then(|caller| caller.source);
+        if let (Some(caller), Some(source)) = (caller, source) {
             let record = door.factory.lookup(name, source)?;
-            let occupancy = Occupancy::at_start(&record);
-            if let Admission::Refuse(refusal) = admit(&record, occupancy, &door.settings.limits) {
+            if let Admission::Refuse(refusal) = at_start(caller, &record, &door) {
                 return Err(refusal);
             }
             if record.pin.is_some() {
@@ -222,8 +230,8 @@ impl Inner {
         let refusal = match record {
             Ok(_) if door.draining => Refusal::Draining(door.settings.limits.retry_after),
             Ok(record) => {
-                let occupancy = Occupancy::at_start(&record);
-                let admission = admit(&record, occupancy, &door.settings.limits);
+                let caller = Peer::of_request(request, flow, door.factory.policy());
+                let admission = at_start(&caller, &record, &door);
                 return answer_for(&request.method, admission, agent);
             }
             Err(refusal) => refusal,
@@ -358,4 +366,11 @@ impl Inner {
         };
         self.connections.events.event(NOBODY, &event);
     }
+}
+
+/// What becomes of a call to a conference that nobody is in.
+fn at_start(caller: &Peer, record: &ConferenceRecord, door: &Door) -> Admission {
+    let subject = caller.subject(is_founder(record));
+    let occupancy = Occupancy::at_start(record);
+    admit(&subject, record, &occupancy, &door.settings.limits)
 }

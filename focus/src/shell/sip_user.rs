@@ -105,7 +105,9 @@ impl SipUser {
                 }
             }
         }
-        self.actions.calls.store(endpoint.counts().usages, Ordering::Relaxed);
+        self.actions
+            .calls
+            .store(endpoint.counts().usages, Ordering::Relaxed);
     }
 
     fn act(
@@ -118,9 +120,7 @@ impl SipUser {
         match action {
             SipAction::Accept { id, accept } => endpoint.accept(now, id, accept),
             SipAction::Reject { id, answer } => endpoint.reject(now, id, answer),
-            SipAction::RespondModify { tx, answer } => {
-                endpoint.respond_modify(now, tx, answer)
-            }
+            SipAction::RespondModify { tx, answer } => endpoint.respond_modify(now, tx, answer),
             SipAction::Respond { tx, answer } => endpoint.respond_with(now, tx, answer),
             SipAction::Invite { dial_out, invite } => {
                 let id = endpoint.invite(now, *invite);

@@ -14,7 +14,7 @@ use plenum_focus::metrics::Metrics;
 use plenum_focus::output::{Command, ConferenceEvent, McuType, Output, RequestId, SipAction};
 use plenum_focus::pin::Pin;
 use plenum_focus::policy::{Network, Policy};
-use plenum_focus::record::{ConferenceName, ConferenceRecord};
+use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin};
 use plenum_mcu::control::{
     Action, ConferenceId, Digit, EndpointId, McuCommand, McuError, McuEvent, PlaybackId, Prompt,
     Quality, Report, Stage,
@@ -475,6 +475,7 @@ pub fn with_pin() -> ConferenceRecord {
 pub fn configured() -> ConferenceRecord {
     ConferenceRecord {
         grace: Duration::from_secs(3600),
+        origin: Origin::Configured,
         ..record()
     }
 }
