@@ -6,6 +6,7 @@ use crate::per_source::{PerSource, Source};
 use crate::policy::Policy;
 use crate::record::{ConferenceName, ConferenceRecord, Origin};
 use crate::refusal::Refusal;
+use crate::uri::{ById, derived_id, id_of, is_of};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub struct FocusFactory {
     policy: Policy,
     limits: Limits,
     records: BTreeMap<ConferenceName, Arc<ConferenceRecord>>,
+    ids: BTreeMap<String, ConferenceName>,
     template: ConferenceRecord,
     creations: PerSource<Creations>,
 }
@@ -35,6 +37,7 @@ impl FocusFactory {
         Self {
             policy,
             limits,
+            ids: ids(&records),
             records,
             template,
             creations,
@@ -50,6 +53,7 @@ impl FocusFactory {
     ) {
         self.policy = policy;
         self.records = by_name(records);
+        self.ids = ids(&self.records);
         self.template = template;
     }
 
@@ -61,6 +65,29 @@ impl FocusFactory {
     /// Every configured record.
     pub fn records(&self) -> impl Iterator<Item = &Arc<ConferenceRecord>> {
         self.records.values()
+    }
+
+    /// The name of the conference with this ID, whether or not there is one: a record's own, or
+    /// the one the ID follows from.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownConference`].
+    pub fn by_id(&self, by_id: &ById) -> Result<ConferenceName, Refusal> {
+        let named = self.records.get(&by_id.user);
+        let own = named.filter(|record| is_of(by_id, record));
+        let known = own.or_else(|| {
+            let record = self.records.get(self.ids.get(&by_id.id)?)?;
+            is_of(by_id, record).then_some(record)
+        });
+        if let Some(record) = known {
+            return Ok(record.name.clone());
+        }
+        let follows = derived_id(&by_id.user).eq_ignore_ascii_case(&by_id.id);
+        if named.is_none() && follows {
+            Ok(by_id.user.clone())
+        } else {
+            Err(Refusal::UnknownConference)
+        }
     }
 
     /// The record a call from `source` to a conference that is not active would get, without
@@ -111,6 +138,7 @@ impl FocusFactory {
         }
         let mut record = self.template.clone();
         record.name = name.clone();
+        record.id = None;
         record.origin = Origin::AdHoc;
         Arc::new(record)
     }
@@ -146,6 +174,17 @@ fn by_name(records: Vec<ConferenceRecord>) -> BTreeMap<ConferenceName, Arc<Confe
         .collect()
 }
 
+/// By ID, in lower case.
+fn ids(
+    records: &BTreeMap<ConferenceName, Arc<ConferenceRecord>>,
+) -> BTreeMap<String, ConferenceName> {
+    let id = |record: &Arc<ConferenceRecord>| id_of(record).to_ascii_lowercase();
+    records
+        .values()
+        .map(|record| (id(record), record.name.clone()))
+        .collect()
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -176,6 +215,37 @@ mod tests {
 
     fn caller() -> Option<IpAddr> {
         Some(IpAddr::from([192, 0, 2, 1]))
+    }
+
+    #[test]
+    fn cb_016_conferences_by_id() {
+        let mut own = ConferenceRecord::ad_hoc(name("board"));
+        own.origin = Origin::Configured;
+        own.id = Some("B0A4D".into());
+        own.members.organizer = Some("sip:olga@example.com".into());
+        let template = ConferenceRecord::ad_hoc(name("template"));
+        let factory = FocusFactory::new(Policy::default(), Limits::default(), vec![own], template);
+        let by_id = |user: &str, id: &str| {
+            let (user, id) = (name(user), id.to_owned());
+            let entity = crate::uri::Entity::Focus;
+            factory.by_id(&ById { user, id, entity })
+        };
+        assert_eq!(by_id("olga", "b0a4d"), Ok(name("board")));
+        let derived = derived_id(&name("standup")).to_lowercase();
+        assert_eq!(by_id("standup", &derived), Ok(name("standup")));
+        for (user, id) in [
+            ("bob", "b0a4d"),
+            ("board", "b0a4d"),
+            ("board", derived_id(&name("board")).as_str()),
+            ("bob", &derived),
+            ("olga", "b0a4e"),
+        ] {
+            assert_eq!(
+                by_id(user, id),
+                Err(Refusal::UnknownConference),
+                "{user} {id}"
+            );
+        }
     }
 
     #[test]

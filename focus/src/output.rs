@@ -34,6 +34,18 @@ pub enum McuType {
     AudioVideo,
 }
 
+impl McuType {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::AudioVideo];
+
+    /// The word for it in URIs and documents (CB-105).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AudioVideo => "audio-video",
+        }
+    }
+}
+
 /// A call the focus wants made. Chosen by the focus, unique per conference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialOutId(pub u64);

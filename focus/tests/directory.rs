@@ -531,3 +531,35 @@ async fn a_full_mailbox_refuses_but_loses_no_end() {
     assert_eq!(server.metrics.mailbox_full.get(), 1);
     assert_eq!(server.directory.active(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn rfc4579_5_4_the_factory_makes_a_conference_for_each_call() {
+    let policy = Policy::default();
+    let mut server = Server::new(policy, Limits::default(), vec![board()]);
+    for calls in 1..=2 {
+        let uri = "sip:conference-factory@conf.example.com";
+        let (_, status, _) = server.call(uri, stranger(1)).await;
+        assert_eq!(status, 200);
+        assert_eq!(server.directory.active().len(), calls);
+    }
+    let active = server.directory.active();
+    assert!(active.iter().all(|name| name.as_str().starts_with("c-")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cb_016_the_same_conference_by_its_name_and_by_its_id() {
+    let mut server = Server::new(Policy::default(), Limits::default(), Vec::new());
+    let id = plenum_focus::uri::derived_id(&name("standup"));
+    let mcu = format!("sip:standup@conf.example.com;gruu;opaque=app:conf:audio-video:id:{id}");
+    let wrong = "sip:standup@conf.example.com;gruu;opaque=app:conf:audio-video:id:0815";
+    assert_eq!(server.call(wrong, stranger(1)).await.1, 404);
+    assert_eq!(
+        server
+            .call("sip:standup@conf.example.com", stranger(1))
+            .await
+            .1,
+        200
+    );
+    server.call(&mcu, stranger(1)).await;
+    assert_eq!(server.directory.active(), [name("standup")]);
+}

@@ -16,6 +16,8 @@ use crate::uri::{Target, target};
 use plenum_mcu::control::{ConferenceId, McuEvent};
 use plenum_sip::endpoint::{Answer, Event, Flow, InviteId, ServerTxId};
 use plenum_sip::msg::{Request, StatusCode};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -138,6 +140,8 @@ impl Inner {
         let source = flow.remote.ip().to_canonical();
         let name = match self.target(request, flow)? {
             Target::Conference(name) => name,
+            Target::ById(by_id) => self.door().factory.by_id(&by_id)?,
+            Target::Factory => new_name()?,
             Target::Server => return Err(Refusal::UnknownConference),
         };
         let peer = Peer::of_request(request, flow, self.door().factory.policy());
@@ -195,7 +199,13 @@ impl Inner {
 
     /// RFC 3261 §11.2: a request outside of calls, to the server or to a conference.
     fn route_request(self: &Arc<Self>, now: Instant, tx: ServerTxId, request: Request, flow: Flow) {
-        let target = self.target(&request, &flow);
+        let target = match self.target(&request, &flow) {
+            Ok(Target::ById(by_id)) => {
+                let name = self.door().factory.by_id(&by_id);
+                name.map(Target::Conference)
+            }
+            other => other,
+        };
         if let Ok(Target::Conference(name)) = &target
             && let Some(mailbox) = self.names.get(name).map(|entry| Arc::clone(&entry))
         {
@@ -221,7 +231,9 @@ impl Inner {
         let door = self.door();
         let agent = &door.settings.agent;
         let record = match target {
-            Ok(Target::Server) => return answer_without_call(&request.method, agent),
+            Ok(Target::Server | Target::Factory | Target::ById(_)) => {
+                return answer_without_call(&request.method, agent);
+            }
             Ok(Target::Conference(name)) => {
                 door.factory.lookup(&name, flow.remote.ip().to_canonical())
             }
@@ -366,6 +378,12 @@ impl Inner {
         };
         self.connections.events.event(NOBODY, &event);
     }
+}
+
+/// A name nobody guesses, for a conference that the factory makes (RFC 4579 §5.4).
+fn new_name() -> Result<ConferenceName, Refusal> {
+    let random = SysRng.try_next_u64().map_err(|_| Refusal::Fault)?;
+    ConferenceName::new(&format!("c-{random:016x}"), usize::MAX).ok_or(Refusal::Fault)
 }
 
 /// What becomes of a call to a conference that nobody is in.
