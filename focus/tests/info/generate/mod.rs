@@ -1,0 +1,7 @@
+//! Random documents, requests and responses.
+
+mod commands;
+mod documents;
+
+pub(crate) use commands::{request, response};
+pub(crate) use documents::*;

@@ -1,0 +1,85 @@
+//! What is written is read as it was, and valid.
+
+use super::LIMITS;
+use super::generate;
+use super::schema::{assert_standard, assert_valid};
+use plenum_focus::c3p::{read_request, read_response};
+use plenum_focus::info::{self, Form, Rendering};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn requests_are_read_as_they_were_written(request in generate::request()) {
+        let octets = request.to_octets();
+        prop_assert_eq!(read_request(&octets, &LIMITS), Ok(request));
+    }
+
+    #[test]
+    fn responses_are_read_as_they_were_written(response in generate::response()) {
+        let octets = response.to_octets();
+        prop_assert_eq!(read_response(&octets, &LIMITS), Ok(response));
+    }
+
+    #[test]
+    fn documents_are_read_as_they_were_written(info in generate::info()) {
+        let octets = Rendering::new(&info, Form::Extended).with_version(info.version.unwrap());
+        prop_assert_eq!(info::read(&octets, &LIMITS), Ok(info));
+    }
+
+    #[test]
+    fn a_rendering_in_parts_is_the_rendering(info in generate::info(), version in any::<u32>()) {
+        let rendering = Rendering::new(&info, Form::Standard);
+        prop_assert_eq!(rendering.parts(version).concat(), rendering.with_version(version).to_vec());
+    }
+}
+
+/// Some hundred random values, always the same.
+fn sample<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, count: usize) -> Vec<T> {
+    let mut runner = TestRunner::deterministic();
+    (0..count)
+        .map(|_| strategy.new_tree(&mut runner).unwrap().current())
+        .collect()
+}
+
+fn named(documents: &[Vec<u8>]) -> impl Iterator<Item = (String, &[u8])> {
+    documents
+        .iter()
+        .enumerate()
+        .map(|(number, document)| (number.to_string(), document.as_slice()))
+}
+
+#[test]
+fn cb_006_every_request_is_valid() {
+    let requests = sample(&generate::request(), 300);
+    let documents: Vec<_> = requests.iter().map(|request| request.to_octets()).collect();
+    assert_valid(named(&documents));
+}
+
+#[test]
+fn cb_006_every_response_is_valid() {
+    let responses = sample(&generate::response(), 300);
+    let documents: Vec<_> = responses
+        .iter()
+        .map(|response| response.to_octets())
+        .collect();
+    assert_valid(named(&documents));
+}
+
+#[test]
+fn cb_100_every_document_is_valid_in_both_forms() {
+    let infos = sample(&generate::info(), 300);
+    let render = |form| -> Vec<Vec<u8>> {
+        let rendered = infos
+            .iter()
+            .map(|info| Rendering::new(info, form).with_version(7));
+        rendered.map(|octets| octets.to_vec()).collect()
+    };
+    assert_valid(named(&render(Form::Extended)));
+    let standard = render(Form::Standard);
+    assert_valid(named(&standard));
+    assert_standard(named(&standard));
+}
