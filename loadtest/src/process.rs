@@ -1,15 +1,19 @@
-//! What a process has used, from `/proc`.
+//! What a process has used.
+//!
+//! Processor time is the scheduler's own account (`clock_getcpuclockid`), not `utime` and `stime`
+//! of `/proc`: those are sampled at the timer tick, and a thread that wakes with the tick and is
+//! done before the next one, as a mixer does, is hardly ever caught running.
 
+use nix::time::ClockId;
+use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
 
 /// Processor time and memory of a process at a moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// Time in user mode, all threads.
-    pub user: Duration,
-    /// Time in the kernel, all threads.
-    pub system: Duration,
+    /// Time of all threads, those that have ended included, in user mode and in the kernel.
+    pub processor: Duration,
     /// Resident memory, KiB.
     pub resident_kib: u64,
     /// Threads.
@@ -19,23 +23,13 @@ pub struct Usage {
 impl Usage {
     /// Of a process; `None` when there is no such process.
     pub fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        // The name in brackets may hold anything; the fields are counted behind it.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
         Some(Self {
-            // Linux reports in hundredths of a second on every architecture (USER_HZ).
-            user: Duration::from_millis(ticks(11)? * 10),
-            system: Duration::from_millis(ticks(12)? * 10),
+            processor: Duration::from(clock.now().ok()?),
             resident_kib: field(&status, "VmRSS:")?,
             threads: field(&status, "Threads:")?,
         })
-    }
-
-    /// Processor time in both modes.
-    pub fn processor(&self) -> Duration {
-        self.user + self.system
     }
 }
 

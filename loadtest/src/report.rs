@@ -102,8 +102,6 @@ pub struct Listener {
 pub struct ServerUse {
     /// Processor time, user and system, seconds.
     pub cpu_s: f64,
-    /// Of that, in the kernel.
-    pub system_s: f64,
     /// Per phone and second, ms.
     pub cpu_ms_per_phone_s: Option<f64>,
     /// Per call of the storm, ms.
@@ -360,11 +358,7 @@ impl Report {
 
 impl fmt::Display for ServerUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:.2} s CPU ({:.2} s in the kernel)",
-            self.cpu_s, self.system_s
-        )?;
+        write!(f, "{:.2} s CPU", self.cpu_s)?;
         if let Some(cost) = self.cpu_ms_per_phone_s {
             write!(f, ", {cost:.3} ms per phone and second")?;
         }

@@ -251,7 +251,7 @@ fn media(phones: &[Phone], window_s: f64) -> Media {
 fn generator(fleet: &Fleet, before: Usage, after: Usage) -> Generator {
     let late = fleet.lateness();
     Generator {
-        cpu_s: (after.processor() - before.processor()).as_secs_f64(),
+        cpu_s: (after.processor - before.processor).as_secs_f64(),
         late_max_ms: late.worst.as_secs_f64() * 1e3,
         late_packets: (late.over_half, late.sent),
     }
@@ -264,14 +264,13 @@ fn server_use(
     memory: Option<(u64, u64)>,
 ) -> ServerUse {
     let cpu_s = after
-        .processor()
-        .saturating_sub(before.processor())
+        .processor
+        .saturating_sub(before.processor)
         .as_secs_f64();
     let phones = report.phones as f64;
     let begun = report.storm.as_ref().map_or(0, |storm| storm.begun);
     ServerUse {
         cpu_s,
-        system_s: after.system.saturating_sub(before.system).as_secs_f64(),
         cpu_ms_per_phone_s: (report.phones > 0 && report.storm.is_none())
             .then(|| cpu_s * 1e3 / (phones * report.window_s)),
         cpu_ms_per_call: (report.phones == 0 && begun > 0).then(|| cpu_s * 1e3 / begun as f64),
