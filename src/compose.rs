@@ -300,7 +300,7 @@ fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
     plenum_sip::endpoint::Config {
         user_agent: SERVER_NAME.into(),
         allow: METHODS.into(),
-        supported: vec!["100rel".into(), "timer".into(), "replaces".into()],
+        supported: vec!["100rel".into(), "timer".into()],
         allow_events: Vec::new(),
         accept: vec!["application/sdp".into()],
         advertised: advertised.collect(),
@@ -383,7 +383,7 @@ const SERVER_NAME: &str = concat!("Plenum/", env!("CARGO_PKG_VERSION"));
 /// After everybody has been told goodbye: time for the answers to our BYEs.
 const QUIET: Duration = Duration::from_secs(4);
 /// What `Allow` says.
-const METHODS: [Method; 9] = [
+const METHODS: [Method; 8] = [
     Method::Invite,
     Method::Ack,
     Method::Bye,
@@ -392,5 +392,4 @@ const METHODS: [Method; 9] = [
     Method::Info,
     Method::Update,
     Method::Prack,
-    Method::Message,
 ];

@@ -26,7 +26,7 @@ impl Limits {
             sip: plenum_sip::limits::Limits {
                 message_bytes: section.get("sip_message_bytes", "65535"),
                 header_fields: section.get("sip_header_fields", "256"),
-                server_transactions: section.get("sip_server_transactions", "50000"),
+                server_transactions: section.get("sip_server_transactions", "200000"),
                 invite_usages: section.get("calls", "10000"),
                 half_open_invites: section.get("half_open_calls", "2000"),
                 retry_after_s: section.get("retry_after_s", "5"),

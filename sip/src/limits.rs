@@ -9,7 +9,9 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Header fields of one message. Beyond: 400 "Too Many Header Fields".
     pub header_fields: usize,
-    /// Server transactions alive at once. Beyond: 503 with `Retry-After`, without state.
+    /// Server transactions alive at once; most of them only wait for late repetitions, 32 s each.
+    /// Beyond: 503 with `Retry-After`, without state. Requests of calls that are up get a quarter
+    /// more, so that new work is shed first, and a BYE is always taken.
     pub server_transactions: usize,
     /// INVITE usages (half-open and confirmed) alive at once. Beyond: 503 with `Retry-After`, without state.
     pub invite_usages: usize,
@@ -29,6 +31,14 @@ pub struct Limits {
     pub ringing: Duration,
     /// Bounds of subscriptions.
     pub events: EventLimits,
+}
+
+impl Limits {
+    /// Server transactions up to which requests inside of calls are taken.
+    pub(crate) fn server_transactions_in_calls(&self) -> usize {
+        let more = self.server_transactions / 4;
+        self.server_transactions.saturating_add(more)
+    }
 }
 
 /// Bounds on what subscribers can make this crate hold (RFC 6665).

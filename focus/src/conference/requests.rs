@@ -101,9 +101,12 @@ pub(crate) fn answer_without_call(method: &Method, agent: &str) -> Answer {
             let text = "There is no subscription for this";
             answer::warn(StatusCode::CALL_DOES_NOT_EXIST, agent, text)
         }
-        Method::Info | Method::Bye | Method::Ack | Method::Cancel | Method::Prack => {
-            Answer::new(StatusCode::CALL_DOES_NOT_EXIST)
-        }
+        Method::Info
+        | Method::Bye
+        | Method::Ack
+        | Method::Cancel
+        | Method::Prack
+        | Method::Update => Answer::new(StatusCode::CALL_DOES_NOT_EXIST),
         Method::Message => {
             let text = "There is no text chat in this conference";
             allowing(answer::warn(StatusCode::METHOD_NOT_ALLOWED, agent, text))
@@ -112,8 +115,7 @@ pub(crate) fn answer_without_call(method: &Method, agent: &str) -> Answer {
         | Method::Register
         | Method::Publish
         | Method::Service
-        | Method::Invite
-        | Method::Update => allowing(Answer::new(StatusCode::METHOD_NOT_ALLOWED)),
+        | Method::Invite => allowing(Answer::new(StatusCode::METHOD_NOT_ALLOWED)),
         Method::Extension(_) => Answer::new(StatusCode::NOT_IMPLEMENTED),
     }
 }

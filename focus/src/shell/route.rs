@@ -14,8 +14,8 @@ use crate::record::{ConferenceName, ConferenceRecord};
 use crate::refusal::Refusal;
 use crate::uri::{Target, target};
 use plenum_mcu::control::{ConferenceId, McuEvent};
-use plenum_sip::endpoint::{Answer, Event, Flow, InviteId, ServerTxId};
-use plenum_sip::msg::{Request, StatusCode};
+use plenum_sip::endpoint::{Answer, Event, Flow, InviteId, ServerTxId, Transport};
+use plenum_sip::msg::{Request, Scheme, StatusCode};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use std::net::IpAddr;
@@ -157,6 +157,11 @@ impl Inner {
         let door = self.door();
         let local = flow.local.ip();
         let limit = door.settings.limits.name_bytes;
+        // RFC 5630 §3.1: what asks for TLS on every hop is not answered over less.
+        let secure = matches!(flow.transport, Transport::Tls | Transport::Wss);
+        if request.uri.scheme == Scheme::Sips && !secure {
+            return Err(Refusal::Scheme);
+        }
         target(&request.uri, &door.factory.policy().domains, local, limit)
     }
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | readable | what the parser says, or a counted drop |
 //! | 2 | a response, an ACK, a retransmission, a CANCEL: to its transaction | stray: counted, dropped; 481 |
-//! | 3 | room for another transaction | 503 with Retry-After (RFC 3261 §21.5.4) |
+//! | 3 | room for another transaction, calls that are up last | 503 with Retry-After (RFC 3261 §21.5.4) |
 //! | 4 | method | 501, 405 with Allow (§8.2.1) |
 //! | 5 | inside a dialog: to its usage | 481 (§12.2.2) |
 //! | 6 | not merged | 482 (§8.2.2.2) |
@@ -13,9 +13,11 @@
 //! Refusals outside a dialog leave no state behind (§8.2.7): their To tag is computed from the
 //! request, so that a retransmission is refused with the same one.
 
+use super::holder::call_of;
 use super::server::{Arrival, Extra, ServerRole, answer_flow};
 use super::{Endpoint, Event, Flow, InviteId, Output, Via};
-use crate::id::{hex, unhex};
+use crate::event::Holder;
+use crate::id::hex;
 use crate::msg::{
     Framing, HeaderName, Headers, Message, Method, Request, Response, StatusCode, Text, parse,
 };
@@ -42,6 +44,11 @@ impl Refusal {
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<Text>) -> Self {
         self.headers.push(name, value);
         self
+    }
+
+    /// Says why in words for a human (RFC 3261 §20.43); `text` needs no escapes.
+    pub(super) fn saying(self, text: &str) -> Self {
+        self.with(HeaderName::Warning, format!("399 plenum \"{text}\""))
     }
 }
 
@@ -112,6 +119,9 @@ impl Endpoint {
         if arrival.request.method == Method::Cancel {
             return self.on_cancel_request(now, &arrival);
         }
+        if arrival.request.method == Method::Benotify {
+            return self.on_best_effort_notify(now, arrival);
+        }
         match self.server_keys.get(&arrival.key) {
             Some(id) => self.on_server_repeat(now, *id, false),
             None => self.on_new_request(now, arrival),
@@ -136,8 +146,9 @@ impl Endpoint {
             return self.refuse_stateless(&arrival, refusal);
         }
         if to_tag(&arrival.request.headers).is_some() {
-            return match self.find_usage(&arrival.request) {
-                Some(usage) => self.on_in_dialog(now, usage, arrival),
+            return match self.find_holder(&arrival.request) {
+                Some(Holder::Invite(usage)) => self.on_in_dialog(now, usage, arrival),
+                Some(Holder::Alone(dialog)) => self.on_in_alone(now, dialog, arrival),
                 None => {
                     let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
                     self.refuse_stateless(&arrival, refusal);
@@ -149,6 +160,12 @@ impl Endpoint {
         }
         if arrival.request.method == Method::Invite {
             return self.on_invite(now, arrival);
+        }
+        if arrival.request.method == Method::Subscribe {
+            return self.on_subscribe(now, None, arrival);
+        }
+        if arrival.request.method == Method::Refer {
+            return self.on_refer(now, None, arrival);
         }
         let tag = self.random_tag();
         let tx = self.open_server(now, &arrival, ServerRole::User, None, Some(tag));
@@ -163,8 +180,12 @@ impl Endpoint {
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
         let limits = &self.config.limits;
         // A BYE frees more than it takes, and every usage sees one only.
-        if self.servers.len() >= limits.server_transactions && request.method != Method::Bye {
-            return Err(self.overload());
+        if self.servers.len() >= limits.server_transactions
+            && request.method != Method::Bye
+            && (self.servers.len() >= limits.server_transactions_in_calls()
+                || self.find_usage(request).is_none())
+        {
+            return Err(self.overload("This server is too busy, try again later"));
         }
         if self.config.allow.contains(&request.method) {
             return Ok(());
@@ -180,10 +201,11 @@ impl Endpoint {
     }
 
     /// 503 with Retry-After, before any state is made.
-    pub(super) fn overload(&self) -> Refusal {
+    pub(super) fn overload(&self, why: &str) -> Refusal {
         self.metrics.refused_overload.inc();
         let seconds = self.config.limits.retry_after_s.to_string();
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds)
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE);
+        refusal.with(HeaderName::RetryAfter, seconds).saying(why)
     }
 
     /// Checks 6 and 7 of the table above.
@@ -206,11 +228,9 @@ impl Endpoint {
         let unknown: Vec<String> = required
             .iter()
             .filter(|option| {
-                !self
-                    .config
-                    .supported
-                    .iter()
-                    .any(|known| same(known, option))
+                let known = self.config.supported.iter();
+                let mut known = known.chain(&self.config.events.understood);
+                !known.any(|known| same(known, option))
             })
             .map(Text::to_string)
             .collect();
@@ -320,14 +340,9 @@ impl Endpoint {
         self.usages.get(usage).map(|usage| usage.local_tag)
     }
 
-    /// The usage a request names by its tags and Call-ID (§12.2.2).
+    /// The call a request names by its tags and Call-ID (§12.2.2).
     fn find_usage(&self, request: &Request) -> Option<InviteId> {
-        let tag = unhex(to_tag(&request.headers)?.as_bytes())?;
-        let id = *self.tags.get(&tag)?;
-        let usage = self.usages.get(id)?;
-        let remote = from_tag(&request.headers);
-        let call_id = request.headers.call_id().ok()?;
-        (usage.call_id == call_id && usage.dialog_with(&remote).is_some()).then_some(id)
+        call_of(self.find_holder(request))
     }
 
     /// What makes two requests without To tag one request on two ways (§8.2.2.2).

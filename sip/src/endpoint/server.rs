@@ -1,5 +1,6 @@
 //! The server transactions: their table, and what their machines want done.
 
+use super::subscription::Asking;
 use super::{Answer, Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Via};
 use crate::dialog::session_timer::Asked;
 use crate::id::hex;
@@ -37,6 +38,8 @@ pub(super) struct ServerTx {
     pub(super) offer: bool,
     /// The interval at which the 2xx to an INVITE is repeated.
     interval: Duration,
+    /// What a SUBSCRIBE or REFER asks for, until it is accepted.
+    pub(super) asking: Option<Box<Asking>>,
     /// The 2xx was acknowledged, or nobody waits for it any more.
     pub(super) settled: bool,
 }
@@ -148,9 +151,10 @@ impl Endpoint {
             role,
             usage,
             asked: Asked::default(),
-            remote_tag: from_tag(&request.headers),
+            remote_tag: from_tag(&request.headers).detached(),
             offer: false,
             interval: self.config.times.t1,
+            asking: None,
             settled: false,
         });
         self.server_keys.insert(arrival.key.clone(), id);

@@ -11,6 +11,7 @@ use super::{
 use crate::dialog::offer_answer::{Carrier, OfferAnswer};
 use crate::dialog::reliable::{Provisional, Reliable};
 use crate::dialog::{Dialog, Hop, Incoming, Stage, Unacknowledged, Up, Usage};
+use crate::event::Holder;
 use crate::msg::{HeaderName, Headers, NameAddr, Request, StatusCode, Text};
 use crate::transaction::timer::{Owner, Timer};
 use rand::Rng as _;
@@ -24,7 +25,8 @@ impl Endpoint {
     pub(super) fn on_invite(&mut self, now: Instant, arrival: Arrival) {
         let limits = &self.config.limits;
         if self.usages.len() >= limits.invite_usages || self.half_open >= limits.half_open_invites {
-            let refusal = self.overload();
+            let refusal =
+                self.overload("This server has no room for another call, try again later");
             return self.refuse_stateless(&arrival, refusal);
         }
         let request = &arrival.request;
@@ -37,7 +39,7 @@ impl Endpoint {
         let Some(mut dialog) = Dialog::callee(request, tag, first_seq) else {
             // §12.1.1: a Contact is mandatory in what creates a dialog.
             let refusal = Refusal::new(StatusCode::BAD_REQUEST);
-            return self.refuse_stateless(&arrival, refusal);
+            return self.refuse_stateless(&arrival, refusal.saying("An INVITE needs a Contact"));
         };
         if arrival.direct && dialog.is_direct() {
             dialog.hop = Hop::Flow(arrival.from);
@@ -70,7 +72,7 @@ impl Endpoint {
             Some(self.hash(&[&request.body])).filter(|_| offer),
         );
         let id = self.usages.insert(usage);
-        self.tags.insert(tag, id);
+        self.tags.insert(tag, Holder::Invite(id));
         self.half_open = self.half_open.saturating_add(1);
         if let Some(server) = self.servers.get_mut(tx) {
             server.usage = Some(id);

@@ -248,6 +248,10 @@ fn rfc3261_21_5_4_overload_is_refused_before_state_is_made() {
         refusal.text
     );
     assert_eq!(header(&refusal.text, "Retry-After"), "7");
+    assert_eq!(
+        header(&refusal.text, "Warning"),
+        "399 plenum \"This server has no room for another call, try again later\""
+    );
     assert_eq!(wire.endpoint.counts(), before);
     assert_eq!(wire.metrics.refused_overload.get(), 1);
     // The first is confirmed: there is room for one more half-open call.
@@ -268,14 +272,25 @@ fn rfc3261_21_5_4_overload_is_refused_before_state_is_made() {
     wire.say(&request("OPTIONS", 30, "", ""));
     assert_eq!(wire.status(), 503, "transactions");
     assert_eq!(wire.endpoint.counts().server_transactions, 20);
+    // New work is shed before that of calls that are up.
+    let inside = |method: &str, seq: u32| {
+        request(method, 1, "", "")
+            .replace("CSeq: 1", &format!("CSeq: {seq}"))
+            .replace("peer1\nMax", &format!("in{seq}\nMax"))
+            .replace(
+                "To: <sip:room@192.0.2.1>",
+                &format!("To: {}", header(&ok, "To")),
+            )
+    };
+    for seq in 2..7 {
+        wire.say(&inside("INFO", seq));
+    }
+    assert!(wire.sent.is_empty(), "{:?}", wire.sent);
+    assert_eq!(wire.endpoint.counts().server_transactions, 25);
+    wire.say(&inside("INFO", 7));
+    assert_eq!(wire.status(), 503, "a quarter more");
     // A BYE frees more than it takes.
-    let bye = request("BYE", 1, "", "")
-        .replace("CSeq: 1", "CSeq: 2")
-        .replace("peer1\nMax", "bye1\nMax");
-    wire.say(&bye.replace(
-        "To: <sip:room@192.0.2.1>",
-        &format!("To: {}", header(&ok, "To")),
-    ));
+    wire.say(&inside("BYE", 8));
     assert_eq!(wire.status(), 200);
 }
 
