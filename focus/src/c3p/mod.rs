@@ -7,6 +7,7 @@
 //! | [`request`], [`command`] | a request and its one command |
 //! | [`response`], [`result`], [`reason`] | a response, what a command returns, why it failed |
 //! | [`read_request`], [`read_response`] | octets to data |
+//! | `answer` | the responses to a request |
 //! | [`context`] | what a request must agree with in the SIP message around it |
 //! | [`malformed`] | why a request was refused, with as much of it as could be read |
 //!
@@ -24,6 +25,7 @@
 //! * Foreign elements beside a command are not a second command (CB-009, CB-020).
 //! * What a client says of its authentication and access is dropped (CB-059).
 
+mod answer;
 pub mod command;
 pub mod context;
 pub mod keys;

@@ -3,9 +3,7 @@
 use super::read_command::read_command;
 use super::scan::sip_uri;
 use super::write_command::write_command;
-use super::{
-    Code, Command, CommandReason, CommandResult, Defect, Envelope, Malformed, Reason, Response,
-};
+use super::{Command, Defect, Envelope, Malformed};
 use crate::xml::write::{DECLARATION, attribute, declare};
 use crate::xml::{self, Element, Namespace, Ns, Writer};
 
@@ -60,54 +58,6 @@ impl Request {
         out.push_str(content.as_str());
         out.push_str("</request>");
         out.into_bytes()
-    }
-
-    /// A response to it: the id copied, from and to swapped (CB-043, CB-044).
-    pub fn response(&self, code: Code, result: Option<CommandResult>) -> Response {
-        Response {
-            result,
-            ..Response::new(&*self.request_id, &*self.to, &*self.from, code)
-        }
-    }
-
-    /// That it is still being worked on (CB-152).
-    pub fn pending(&self) -> Response {
-        self.response(Code::Pending, None)
-    }
-
-    /// That it succeeded.
-    pub fn success(&self, result: CommandResult) -> Response {
-        self.response(Code::Success, Some(result))
-    }
-
-    /// That it failed. The command says why only if its element can be written (trap 25).
-    pub fn failure(&self, reason: Reason, result: Option<CommandResult>) -> Response {
-        Response {
-            reason: Some(reason.into()),
-            ..self.response(Code::Failure, result)
-        }
-    }
-
-    /// As [`failure`](Self::failure), for a reason of the command.
-    pub fn failed_command(&self, reason: CommandReason, result: CommandResult) -> Response {
-        let result = CommandResult {
-            reason: Some(reason.into()),
-            ..result
-        };
-        self.failure(Reason::OtherFailure, Some(result))
-    }
-}
-
-impl Malformed {
-    /// The failure to send for it; `None` if not even that can be addressed.
-    pub fn response(&self) -> Option<Response> {
-        let request_id = self.envelope.request_id.as_deref()?;
-        let (from, to) = (self.envelope.to.as_deref()?, self.envelope.from.as_deref()?);
-        Some(Response {
-            reason: Some(self.defect.reason().into()),
-            display_string: Some(self.defect.to_string()),
-            ..Response::new(request_id, from, to, Code::Failure)
-        })
     }
 }
 

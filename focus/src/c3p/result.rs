@@ -32,6 +32,12 @@ impl CommandResult {
     }
 }
 
+impl From<ResultBody> for CommandResult {
+    fn from(body: ResultBody) -> Self {
+        Self::new(body)
+    }
+}
+
 /// What a command returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResultBody {

@@ -69,6 +69,7 @@ pub use view::{
     MediaFiltersRules, Permission, PermissionOption, VideoParameters,
 };
 pub use watcher::{Audience, Watcher};
+pub use write_view::oversized_child;
 
 pub(crate) use reader::{
     from_element, read_dialog_id, read_endpoint, read_media, read_media_filters_rules, read_medium,

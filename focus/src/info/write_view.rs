@@ -18,6 +18,27 @@ pub(super) fn write_conference_view(w: &mut Writer, view: &ConferenceView) {
     w.close();
 }
 
+/// How much of an entity view is too much: the name and the octets of the first child that is
+/// longer than `limit` (CB-142: 2048). Declarations of namespaces do not count.
+pub fn oversized_child(view: &EntityView, limit: usize) -> Option<(&'static str, usize)> {
+    let octets = |write: &dyn Fn(&mut Writer)| {
+        let mut w = Writer::new(Ns::Ci);
+        write(&mut w);
+        w.into_fragment().as_str().len()
+    };
+    let capabilities = view.capabilities.as_ref();
+    let capabilities = capabilities.map(|part| octets(&|w| write_capabilities(w, part)));
+    let state = view.entity_state.as_ref();
+    let state = state.map(|part| octets(&|w| write_entity_state(w, part)));
+    [
+        ("entity-capabilities", capabilities),
+        ("entity-state", state),
+    ]
+    .into_iter()
+    .filter_map(|(name, octets)| Some((name, octets?)))
+    .find(|&(_, octets)| octets > limit)
+}
+
 /// `entity` is not qualified, although the element is (trap 5).
 pub(super) fn write_entity_view(w: &mut Writer, view: &EntityView) {
     w.open(Ns::Msci, "entity-view")

@@ -29,55 +29,104 @@ fn is_unprefixed_name(name: &str) -> bool {
 /// Text content: what would be markup is escaped, and so is a carriage return, which readers
 /// would take for a line end.
 pub(super) fn push_text(out: &mut String, text: &str) {
-    push(out, text, |octet| match octet {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'>' => Some("&gt;"),
-        b'\r' => Some("&#13;"),
-        _ => None,
-    });
+    push(out, text, &SPECIAL_IN_TEXT);
 }
 
 /// An attribute value between double quotes: white space too is escaped, which readers would
 /// normalise.
 pub(super) fn push_attribute(out: &mut String, value: &str) {
-    push(out, value, |octet| match octet {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'>' => Some("&gt;"),
-        b'"' => Some("&quot;"),
-        b'\t' => Some("&#9;"),
-        b'\n' => Some("&#10;"),
-        b'\r' => Some("&#13;"),
-        _ => None,
-    });
+    push(out, value, &SPECIAL_IN_ATTRIBUTES);
 }
 
 /// What XML cannot carry at all (control characters, U+FFFE, U+FFFF) becomes U+FFFD.
-fn push(out: &mut String, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
+fn push(out: &mut String, text: &str, special: &[bool; 256]) {
+    let is_special = |octet: u8| {
+        special
+            .get(usize::from(octet))
+            .is_some_and(|&special| special)
+    };
     let mut rest = text;
-    loop {
-        let special = |octet: &u8| {
-            escape(*octet).is_some()
-                || *octet == 0xEF
-                || (*octet < b' ' && !octet.is_ascii_whitespace())
-                || *octet == 0x0C
-        };
-        let Some(at) = rest.bytes().position(|octet| special(&octet)) else {
-            out.push_str(rest);
-            return;
-        };
+    while let Some(at) = rest.bytes().position(is_special) {
         let (plain, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.push_str(plain);
         let mut characters = from.chars();
         let Some(first) = characters.next() else {
             return;
         };
-        match u8::try_from(first).ok().and_then(&escape) {
-            Some(escaped) => out.push_str(escaped),
-            None if is_char(first) => out.push(first),
-            None => out.push(char::REPLACEMENT_CHARACTER),
+        match first {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            other if is_char(other) => out.push(other),
+            _ => out.push(char::REPLACEMENT_CHARACTER),
         }
         rest = characters.as_str();
+    }
+    out.push_str(rest);
+}
+
+/// Octets at which text is looked at: markup, control characters, and the first octet of U+FFFE
+/// and U+FFFF.
+const SPECIAL_IN_TEXT: [bool; 256] = special(b"&<>\r", b"\t\n");
+
+/// The same for attribute values.
+const SPECIAL_IN_ATTRIBUTES: [bool; 256] = special(b"&<>\"", b"");
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, which would refuse an index out of bounds"
+)]
+const fn special(markup: &[u8], plain: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let control = octet < 0x20 && !contains(plain, octet as u8);
+        table[octet] = control || octet == 0xEF || contains(markup, octet as u8);
+        octet += 1;
+    }
+    table
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which would refuse an index out of bounds"
+)]
+const fn contains(octets: &[u8], octet: u8) -> bool {
+    let mut at = 0;
+    while at < octets.len() {
+        if octets[at] == octet {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_carried_is_replaced_and_the_rest_is_kept() {
+        let mut out = String::new();
+        push_text(
+            &mut out,
+            "a\0\u{1F}\u{FFFE}\u{FFFD}\u{F000}\u{10FFFF}\u{7F}\t\n\"b",
+        );
+        assert_eq!(
+            out,
+            "a\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{F000}\u{10FFFF}\u{7F}\t\n\"b"
+        );
+        out.clear();
+        push_attribute(&mut out, "<&>\"'\t\n\r é");
+        assert_eq!(out, "&lt;&amp;&gt;&quot;'&#9;&#10;&#13; é");
+        out.clear();
+        push_text(&mut out, "<&>]]>\r");
+        assert_eq!(out, "&lt;&amp;&gt;]]&gt;&#13;");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::LIMITS;
 use super::generate::CONFERENCE;
+use super::schema::assert_valid;
 use plenum_focus::c3p::*;
 use plenum_focus::info::{AdmissionPolicy, MediaFilter, Role};
 
@@ -403,17 +404,43 @@ fn cb_043_cb_044_responses_answer_their_request() {
         (CONFERENCE, "sip:dave@example.com")
     );
     assert_eq!(pending.code, Code::Pending);
-    let body = ResultBody::DeleteConference(Some(CONFERENCE.into()));
-    let mut result = CommandResult::new(body);
-    result.diagnostics = Diagnostics::public(3126, "Not \"now\"", "focus.example.com");
-    let failure = request.failed_command(CommandReason::ConferenceDoesntExist, result);
+    let failure = request.failed(
+        Reason::Unauthorized,
+        CommandReason::OtherFailure,
+        Diagnostics::public(3126, "Not \"now\"", "focus.example.com"),
+    );
     let read = read_response(&failure.to_octets(), &LIMITS).unwrap();
     assert_eq!(read, failure);
-    assert_eq!(read.reason, Some(Reason::OtherFailure.into()));
-    let (key, value) = &read.result.unwrap().diagnostics.0[0];
+    assert_eq!(read.reason, Some(Reason::Unauthorized.into()), "trap 25");
+    let result = read.result.unwrap();
+    assert_eq!(result.reason, Some(CommandReason::OtherFailure.into()));
+    let (key, value) = &result.diagnostics.0[0];
     assert_eq!(key, "ms-diagnostics-public", "CB-161");
     assert_eq!(
         value,
         "3126;reason=\"Not \\\"now\\\"\";source=\"focus.example.com\""
     );
+}
+
+#[test]
+fn cb_046_to_cb_049_the_answer_to_a_join() {
+    let text = format!(
+        "<addUser>{}<user entity='sip:dave@example.com'>{JOINED}</user></addUser>",
+        keys()
+    );
+    let request = read_request(request(&text).as_bytes(), &LIMITS).unwrap();
+    let Command::AddUser(add) = &request.command else {
+        panic!()
+    };
+    let response = request.success(add.granted(Role::Presenter));
+    let octets = response.to_octets();
+    assert_valid([("granted".to_owned(), octets.as_slice())]);
+    let Some(ResultBody::AddUser(result)) = response.result.map(|result| result.body) else {
+        panic!()
+    };
+    assert_eq!(result.keys.as_ref(), Some(&add.keys), "CB-046");
+    let user = result.user.unwrap();
+    assert_eq!(user.entity, "sip:dave@example.com", "CB-047");
+    assert_eq!(user.role, Some(Role::Presenter), "CB-048");
+    assert!(user.endpoints.is_empty(), "CB-049");
 }

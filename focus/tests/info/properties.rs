@@ -3,7 +3,7 @@
 use super::LIMITS;
 use super::generate;
 use super::schema::{assert_standard, assert_valid};
-use plenum_focus::c3p::{read_request, read_response};
+use plenum_focus::c3p::{CommandReason, Diagnostics, Reason, read_request, read_response};
 use plenum_focus::info::{self, Form, Rendering};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -57,6 +57,37 @@ fn cb_006_every_request_is_valid() {
     let requests = sample(&generate::request(), 300);
     let documents: Vec<_> = requests.iter().map(|request| request.to_octets()).collect();
     assert_valid(named(&documents));
+}
+
+#[test]
+fn cb_172_every_failure_of_every_command_is_valid() {
+    let requests = sample(&generate::request(), 300);
+    let documents: Vec<_> = requests
+        .iter()
+        .map(|request| {
+            let diagnostics = Diagnostics::public(3126, "No", "focus.example.com");
+            let failed = request.failed(
+                Reason::Unauthorized,
+                CommandReason::OtherFailure,
+                diagnostics,
+            );
+            let name = failed
+                .result
+                .as_ref()
+                .map(|result| result.body.name().as_str());
+            assert_eq!(name, Some(request.command.name()));
+            failed.to_octets()
+        })
+        .collect();
+    assert_valid(named(&documents));
+}
+
+#[test]
+#[should_panic(expected = "not expected")]
+fn the_judge_refuses_what_our_schema_does_not_know() {
+    let document = "<conference-info xmlns='urn:ietf:params:xml:ns:conference-info' \
+        entity='sip:a@b' state='full' version='1'><unheard-of/></conference-info>";
+    assert_standard([("wrong".to_owned(), document.as_bytes())]);
 }
 
 #[test]

@@ -340,3 +340,17 @@ fn cb_219_to_cb_222_only_get_conference_tells_secrets_and_only_encrypted() {
         assert!(!text.contains(secret), "CB-222: {secret}");
     }
 }
+
+#[test]
+fn cb_142_each_child_of_a_view_is_at_most_2048_octets() {
+    let mut view = EntityView::new(mcu("chat"));
+    assert_eq!(oversized_child(&view, 2048), None);
+    let state = view.entity_state.as_mut().unwrap();
+    state.display_text = Some("&".repeat(500));
+    let (name, octets) = oversized_child(&view, 2048).unwrap();
+    assert_eq!(name, "entity-state");
+    assert!(
+        (2500..2700).contains(&octets),
+        "escaped, as it goes out: {octets}"
+    );
+}
