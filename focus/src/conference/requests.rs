@@ -111,11 +111,9 @@ pub(crate) fn answer_without_call(method: &Method, agent: &str) -> Answer {
             let text = "There is no text chat in this conference";
             allowing(answer::warn(StatusCode::METHOD_NOT_ALLOWED, agent, text))
         }
-        Method::Refer
-        | Method::Register
-        | Method::Publish
-        | Method::Service
-        | Method::Invite => allowing(Answer::new(StatusCode::METHOD_NOT_ALLOWED)),
+        Method::Refer | Method::Register | Method::Publish | Method::Service | Method::Invite => {
+            allowing(Answer::new(StatusCode::METHOD_NOT_ALLOWED))
+        }
         Method::Extension(_) => Answer::new(StatusCode::NOT_IMPLEMENTED),
     }
 }
