@@ -71,7 +71,11 @@ impl TransactionUser for Yes {
             | Event::Progress { .. }
             | Event::Answered { .. }
             | Event::Modified { .. }
-            | Event::Response { .. } => Ok(()),
+            | Event::Response { .. }
+            | Event::Subscribe { .. }
+            | Event::Refer { .. }
+            | Event::Notifier { .. }
+            | Event::Subscriber { .. } => Ok(()),
         };
         if let Err(error) = answered {
             println!("cannot answer: {error}");

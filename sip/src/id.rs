@@ -3,10 +3,10 @@
 use std::hash::{BuildHasher, Hasher};
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis $name:ident)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(pub u64);
+        $vis struct $name(pub u64);
 
         impl From<u64> for $name {
             fn from(raw: u64) -> Self {
@@ -24,15 +24,21 @@ macro_rules! ids {
 
 ids! {
     /// One stream connection, or one bound datagram socket. Given out by the shell.
-    FlowId
+    pub FlowId
     /// An INVITE usage: one call, from INVITE to its end, on either side.
-    InviteId
+    pub InviteId
     /// A server transaction the transaction user has to answer.
-    ServerTxId
+    pub ServerTxId
     /// A client transaction the transaction user started.
-    ClientTxId
+    pub ClientTxId
     /// A question to the resolver.
-    ResolveId
+    pub ResolveId
+    /// A subscription that we notify.
+    pub NotifierId
+    /// A subscription of ours.
+    pub SubscriberId
+    /// A dialog without a call.
+    pub(crate) DialogId
 }
 
 /// A table whose ids carry a generation, so that an id is never used again.

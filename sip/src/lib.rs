@@ -46,6 +46,7 @@ pub mod dialog;
 #[cfg(feature = "shell")]
 pub mod driver;
 pub mod endpoint;
+pub mod event;
 pub mod frame;
 mod id;
 pub mod limits;

@@ -24,6 +24,18 @@ pub struct Metrics {
     pub misplaced_bodies: Counter,
     /// 2xx from further branches of a fork, or after a CANCEL: acknowledged and ended with BYE.
     pub abandoned_forks: Counter,
+    /// SUBSCRIBEs and REFERs refused 403 because their dialog has too many subscriptions.
+    pub refused_subscriptions: Counter,
+    /// Notifications not taken because too many wait for the same subscriber.
+    pub refused_notifications: Counter,
+    /// NOTIFYs sent, but for retransmissions.
+    pub notifications: Counter,
+    /// BENOTIFYs sent.
+    pub best_effort_notifications: Counter,
+    /// NOTIFYs and BENOTIFYs whose failure ended the subscription.
+    pub failed_notifications: Counter,
+    /// NOTIFYs and BENOTIFYs that match no subscription of ours.
+    pub stray_notifications: Counter,
 }
 
 impl Metrics {
@@ -74,6 +86,40 @@ impl Metrics {
             "abandoned_forks",
             "Further 2xx to an INVITE of ours, acknowledged and ended with BYE",
             self.abandoned_forks.clone(),
+        );
+        self.register_events(registry);
+    }
+
+    fn register_events(&self, registry: &mut Registry) {
+        registry.register(
+            "refused_subscriptions",
+            "SUBSCRIBEs and REFERs refused 403 because their dialog has too many subscriptions",
+            self.refused_subscriptions.clone(),
+        );
+        registry.register(
+            "refused_notifications",
+            "Notifications not taken because too many wait for the same subscriber",
+            self.refused_notifications.clone(),
+        );
+        registry.register(
+            "notifications",
+            "NOTIFYs sent, but for retransmissions",
+            self.notifications.clone(),
+        );
+        registry.register(
+            "best_effort_notifications",
+            "BENOTIFYs sent",
+            self.best_effort_notifications.clone(),
+        );
+        registry.register(
+            "failed_notifications",
+            "NOTIFYs and BENOTIFYs whose failure ended the subscription",
+            self.failed_notifications.clone(),
+        );
+        registry.register(
+            "stray_notifications",
+            "NOTIFYs and BENOTIFYs that match no subscription of ours",
+            self.stray_notifications.clone(),
         );
     }
 }

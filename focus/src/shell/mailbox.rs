@@ -47,6 +47,8 @@ impl Message {
                 | Event::Modify { .. }
                 | Event::InDialog { .. }
                 | Event::Request { .. }
+                | Event::Subscribe { .. }
+                | Event::Refer { .. }
                 | Event::Progress { .. } => true,
                 Event::Cancelled { .. }
                 | Event::Pracked { .. }
@@ -54,6 +56,8 @@ impl Message {
                 | Event::Answered { .. }
                 | Event::Modified { .. }
                 | Event::Response { .. }
+                | Event::Notifier { .. }
+                | Event::Subscriber { .. }
                 | Event::Ended { .. } => false,
             },
             Self::Command(..) | Self::Inspect(_) => true,

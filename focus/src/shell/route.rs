@@ -38,7 +38,12 @@ impl Inner {
             | Event::Modified { id, .. }
             | Event::Ended { id, .. } => self.route_to_call(now, id, event),
             // A focus sends no requests but INVITE and BYE.
-            Event::Response { .. } => {}
+            Event::Response { .. } | Event::Notifier { .. } | Event::Subscriber { .. } => {}
+            // The endpoint is told of no package and of no REFER, so it lets none through.
+            Event::Subscribe { tx, .. } | Event::Refer { tx, .. } => {
+                let answer = Answer::new(StatusCode::FORBIDDEN);
+                self.act(NOBODY, SipAction::Respond { tx, answer });
+            }
         }
     }
 
@@ -343,7 +348,10 @@ impl Inner {
                 let answer = if full { self.busy_answer() } else { gone() };
                 self.act(NOBODY, SipAction::RespondModify { tx, answer });
             }
-            Event::InDialog { tx, .. } | Event::Request { tx, .. } => {
+            Event::InDialog { tx, .. }
+            | Event::Request { tx, .. }
+            | Event::Subscribe { tx, .. }
+            | Event::Refer { tx, .. } => {
                 let answer = if full { self.busy_answer() } else { gone() };
                 self.act(NOBODY, SipAction::Respond { tx, answer });
             }
@@ -358,6 +366,8 @@ impl Inner {
             | Event::Progress { .. }
             | Event::Modified { .. }
             | Event::Response { .. }
+            | Event::Notifier { .. }
+            | Event::Subscriber { .. }
             | Event::Ended { .. } => {}
         }
     }

@@ -86,6 +86,26 @@ impl Dialog {
         })
     }
 
+    /// The subscriber's dialog out of its SUBSCRIBE or REFER and a NOTIFY that came before the answer
+    /// (RFC 6665 §4.4.1).
+    pub(crate) fn notified(subscribe: &Request, notify: &Request) -> Option<Self> {
+        let contacts = notify.headers.contacts().ok()?;
+        Some(Self {
+            call_id: subscribe.headers.call_id().ok()?.detached(),
+            local: subscribe.headers.get(&HeaderName::From)?.clone(),
+            remote: notify.headers.get(&HeaderName::From)?.detached(),
+            remote_tag: from_tag(&notify.headers).detached(),
+            local_seq: subscribe.headers.cseq().ok()?.seq,
+            remote_seq: Some(notify.headers.cseq().ok()?.seq),
+            routes: route_set(&notify.headers, false),
+            target: contacts.first()?.uri.detached(),
+            hop: Hop::Unknown,
+            offer: OfferAnswer::Absent,
+            rseq: None,
+            owed_rack: None,
+        })
+    }
+
     /// The callee's dialog out of an INVITE (§12.1.1).
     pub(crate) fn callee(invite: &Request, local_tag: u64, first_seq: u32) -> Option<Self> {
         let to = invite.headers.to().ok()?.with_tag(&hex(local_tag));

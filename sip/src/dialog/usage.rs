@@ -4,7 +4,8 @@ use super::Dialog;
 use super::reliable::Reliable;
 use super::session_timer::SessionTimer;
 use crate::endpoint::{Accept, Body, Contact, EndCause};
-use crate::id::{ClientTxId, ServerTxId};
+use crate::event::Members;
+use crate::id::{ClientTxId, NotifierId, ServerTxId};
 use crate::msg::{HeaderName, Headers, Method, Text};
 use smallvec::SmallVec;
 
@@ -32,6 +33,10 @@ pub(crate) struct Usage {
     pub(crate) peer_refreshes: bool,
     /// The keyed hash of the peer's last session description.
     pub(crate) remote: u64,
+    /// The subscriptions in its dialog.
+    pub(crate) members: Members,
+    /// The subscriptions that end with it, in whatever dialog they are.
+    pub(crate) bound: SmallVec<[NotifierId; 1]>,
     /// Requests of the peer in this usage that wait for the transaction user.
     pub(crate) pending: SmallVec<[ServerTxId; 2]>,
 }
@@ -137,6 +142,8 @@ impl Usage {
             no_session: false,
             peer_refreshes: false,
             remote: 0,
+            members: Members::default(),
+            bound: SmallVec::new(),
             pending: SmallVec::new(),
         }
     }

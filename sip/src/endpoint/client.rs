@@ -1,7 +1,9 @@
 //! The client transactions: their table, targets and failover, and what their machines want done.
 
 use super::compose::transport_of;
-use super::{ClientTxId, Contact, Endpoint, Event, FlowId, InviteId, Output, Via};
+use super::{
+    ClientTxId, Contact, Endpoint, Event, FlowId, InviteId, NotifierId, Output, SubscriberId, Via,
+};
 use crate::id::unhex;
 use crate::msg::{HeaderName, Method, Request, Response, StatusCode, Text};
 use crate::transaction::client_invite::ClientInvite;
@@ -70,6 +72,10 @@ pub(super) enum Purpose {
     Invite(InviteId),
     /// The usage: its re-INVITE or UPDATE.
     Modify(InviteId),
+    /// The subscription that this NOTIFY is for.
+    Notify(NotifierId),
+    /// Our subscription: SUBSCRIBE, or the REFER that makes it.
+    Subscribe(SubscriberId),
     /// Nobody: BYE, CANCEL, PRACK.
     Own,
 }
@@ -84,6 +90,12 @@ pub(super) enum Resolving {
         tx: ClientTxId,
         tag: Text,
         request: Box<Request>,
+    },
+    /// Where to send this BENOTIFY, which may be the last.
+    BestEffort {
+        id: NotifierId,
+        request: Box<Request>,
+        last: bool,
     },
 }
 
@@ -268,7 +280,12 @@ impl Endpoint {
         };
         let wanted = match tx.purpose {
             Purpose::Invite(usage) => self.is_wanted(usage),
-            Purpose::User | Purpose::InDialog(_) | Purpose::Modify(_) | Purpose::Own => true,
+            Purpose::User
+            | Purpose::InDialog(_)
+            | Purpose::Modify(_)
+            | Purpose::Notify(_)
+            | Purpose::Subscribe(_)
+            | Purpose::Own => true,
         };
         !tx.rest.is_empty() && wanted
     }
@@ -356,6 +373,10 @@ impl Endpoint {
             }
             Purpose::Invite(usage) => self.on_invite_response(now, usage, id, outcome),
             Purpose::Modify(usage) => self.on_modify_response(now, usage, id, outcome),
+            Purpose::Notify(notifier) => self.on_notify_response(now, notifier, &outcome),
+            Purpose::Subscribe(subscriber) => {
+                self.on_subscribe_response(now, subscriber, id, outcome);
+            }
         }
     }
 

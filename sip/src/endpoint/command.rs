@@ -135,6 +135,12 @@ pub struct Counts {
     pub usages: usize,
     /// Of these, the incoming ones not confirmed by an ACK.
     pub half_open: usize,
+    /// Subscriptions that we notify, until their last notification is answered.
+    pub notifiers: usize,
+    /// Subscriptions of ours.
+    pub subscribers: usize,
+    /// Dialogs of subscriptions without a call.
+    pub dialogs: usize,
     /// Server transactions.
     pub server_transactions: usize,
     /// Client transactions, those waiting for the resolver included.

@@ -47,6 +47,11 @@ impl Lists {
         push_list(headers, HeaderName::Allow, &self.allow);
     }
 
+    /// Allow-Events alone, for 489.
+    pub(super) fn push_allow_events(&self, headers: &mut Headers) {
+        push_list(headers, HeaderName::AllowEvents, &self.allow_events);
+    }
+
     /// Accept alone, for 415.
     pub(super) fn push_accept(&self, headers: &mut Headers) {
         push_list(headers, HeaderName::Accept, &self.accept);

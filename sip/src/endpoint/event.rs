@@ -1,6 +1,7 @@
 //! What goes in and out of the endpoint.
 
-use crate::id::{ClientTxId, FlowId, InviteId, ResolveId, ServerTxId};
+use crate::event::report::{NotifierEvent, SubscriberEvent};
+use crate::id::{ClientTxId, FlowId, InviteId, NotifierId, ResolveId, ServerTxId, SubscriberId};
 use crate::msg::{Method, Request, Response, StatusCode, Text, Uri};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -167,7 +168,7 @@ pub enum Event {
         /// The whole request.
         request: Request,
     },
-    /// Any other request inside the dialog (INFO, MESSAGE, REFER, NOTIFY, SUBSCRIBE …).
+    /// Any other request inside the dialog (INFO, MESSAGE, a NOTIFY that nobody subscribed to …).
     /// Answer with `respond`.
     InDialog {
         /// Which.
@@ -177,7 +178,49 @@ pub enum Event {
         /// The request.
         request: Request,
     },
-    /// A request outside any dialog that is not INVITE. Answer with `respond`.
+    /// A SUBSCRIBE for a package of ours (RFC 6665). Answer with `accept_subscription`, or refuse
+    /// with `respond_with`.
+    Subscribe {
+        /// To answer.
+        tx: ServerTxId,
+        /// The call whose dialog it came in.
+        invite: Option<InviteId>,
+        /// The event package.
+        package: Text,
+        /// Seconds that will be granted; 0 fetches the state once.
+        expires: u32,
+        /// The request; what it accepts stands in `Accept` and is the user's to judge (406).
+        request: Request,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// A REFER (RFC 3515) with one Refer-To. Answer with `accept_refer`, or refuse with
+    /// `respond_with`.
+    Refer {
+        /// To answer.
+        tx: ServerTxId,
+        /// The call whose dialog it came in.
+        invite: Option<InviteId>,
+        /// The request.
+        request: Request,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// Something happened to a subscription that we notify.
+    Notifier {
+        /// Which.
+        id: NotifierId,
+        /// What.
+        event: NotifierEvent,
+    },
+    /// Something happened to a subscription of ours.
+    Subscriber {
+        /// Which.
+        id: SubscriberId,
+        /// What.
+        event: SubscriberEvent,
+    },
+    /// Any other request outside of calls. Answer with `respond`.
     Request {
         /// To answer.
         tx: ServerTxId,

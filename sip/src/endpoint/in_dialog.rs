@@ -10,6 +10,7 @@ use super::{
 };
 use crate::dialog::offer_answer::{Carrier, Meaning};
 use crate::dialog::{Hop, Modify, Order, Stage, Usage, route};
+use crate::event::Holder;
 use crate::id::hex;
 use crate::msg::{
     CSeq, HeaderName, Headers, Method, NameAddr, Request, Response, StatusCode, Text,
@@ -17,6 +18,16 @@ use crate::msg::{
 use crate::transaction::from_tag;
 use crate::transaction::timer::{Owner, Timer};
 use std::time::Instant;
+
+/// What became of a request.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "handed on at once")]
+pub(super) enum Placed {
+    /// It is being answered.
+    Here,
+    /// It was not for this part.
+    Elsewhere(Arrival),
+}
 
 impl Endpoint {
     /// A request that names a living usage (§12.2.2).
@@ -58,6 +69,21 @@ impl Endpoint {
         if *method == Method::Prack {
             return self.on_prack(now, id, &arrival);
         }
+        let up = matches!(
+            self.usages.get(id).map(|usage| &usage.stage),
+            Some(Stage::Up(_))
+        );
+        let subscribes = matches!(arrival.request.method, Method::Subscribe | Method::Refer);
+        if subscribes && !up {
+            // An early dialog may end with its INVITE; a subscription could not outlive it.
+            let later = Refusal::new(StatusCode::SERVER_INTERNAL_ERROR);
+            let later = later.with(HeaderName::RetryAfter, Text::from_static("5"));
+            return self.refuse(now, &arrival, later);
+        }
+        let holder = Holder::Invite(id);
+        let Placed::Elsewhere(arrival) = self.on_event_request(now, holder, arrival) else {
+            return;
+        };
         let tx = self.open_pending(now, id, &arrival, ServerRole::User);
         let request = arrival.request;
         self.event(Event::InDialog { id, tx, request });
@@ -160,6 +186,9 @@ impl Endpoint {
         let server = self.servers.get_mut(tx).ok_or(CommandError::Gone)?;
         if server.role != ServerRole::User {
             return Err(CommandError::WrongState);
+        }
+        if server.method == Method::Subscribe && response.status.is_success() {
+            return Err(CommandError::BadStatus);
         }
         let own_to = response.headers.to().is_ok_and(|to| to.tag().is_some());
         let to = response.headers.get(&HeaderName::To).filter(|_| own_to);
@@ -379,6 +408,8 @@ impl Endpoint {
         reason: Option<Text>,
     ) {
         self.pay_owed_ack(id);
+        // What is bound to the call ends first, while the peer knows the dialog.
+        self.end_bound(now, id);
         let Some(usage) = self.usages.get_mut(id) else {
             return;
         };
@@ -412,10 +443,12 @@ impl Endpoint {
     /// event is its last.
     pub(super) fn end(&mut self, now: Instant, id: InviteId, cause: EndCause) {
         self.timers.clear_all(Owner::Usage(id));
+        self.end_bound(now, id);
         let Some(mut usage) = self.usages.remove(id) else {
             return;
         };
         self.tags.remove(&usage.local_tag);
+        self.leave_dialog(&mut usage);
         let mut half_open = usage.incoming_mut().is_some();
         if let Some(up) = usage.up_mut() {
             for sent in &up.unacknowledged {
@@ -459,6 +492,7 @@ impl Endpoint {
             Timer::Glare => self.on_glare_timer(now, id),
             Timer::Refresh => self.on_refresh_timer(now, id),
             Timer::Session => self.close_with_bye(now, id, EndCause::SessionExpired, None),
+            Timer::N | Timer::Expires | Timer::Retry => {}
             Timer::A
             | Timer::B
             | Timer::D

@@ -16,6 +16,10 @@
 //! | `in_dialog` | requests inside a dialog |
 //! | `modify` | re-INVITE and UPDATE, both ways |
 //! | `session` | session timers |
+//! | `holder` | the dialogs of subscriptions, with a call and without |
+//! | `subscription`, `refer` | SUBSCRIBE and REFER from a peer |
+//! | `notify` | NOTIFY and BENOTIFY to a peer |
+//! | `watch` | subscriptions of ours |
 
 mod client;
 mod command;
@@ -23,22 +27,37 @@ mod compose;
 mod config;
 mod event;
 mod follow;
+mod holder;
 mod in_dialog;
 mod modify;
+mod notify;
 mod receive;
+mod refer;
 mod server;
 mod session;
+mod subscription;
 mod uac;
 mod uas;
+mod watch;
 mod way;
 
-pub use crate::id::{ClientTxId, FlowId, InviteId, ResolveId, ServerTxId};
+pub use crate::event::command::{
+    AcceptRefer, AcceptSubscription, Bound, Notification, Refer, Standing, Subscribe, Termination,
+    Wish,
+};
+pub use crate::event::report::{NotifierEvent, SubscriberEvent, SubscriptionEnd};
+pub use crate::id::{
+    ClientTxId, FlowId, InviteId, NotifierId, ResolveId, ServerTxId, SubscriberId,
+};
 pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog};
 pub use config::{Advertised, Config, Events};
 pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
 
 use crate::dialog::Usage;
-use crate::id::{Keyed, Slab};
+use crate::event::notifier::Notifier;
+use crate::event::subscriber::Subscriber;
+use crate::event::{Alone, Holder};
+use crate::id::{DialogId, Keyed, Slab};
 use crate::metrics::Metrics;
 use crate::msg::{Replaces, Text};
 use crate::transaction::ServerKey;
@@ -73,8 +92,12 @@ pub struct Endpoint {
     branches: HashMap<(u64, bool), ClientTxId, Keyed>,
     resolving: Slab<ResolveId, Resolving>,
     usages: Slab<InviteId, Usage>,
-    /// Our tags; they are random, so one of them names one usage.
-    tags: HashMap<u64, InviteId, Keyed>,
+    /// Our tags; they are random, so one of them names one dialog, or the forks of one call.
+    tags: HashMap<u64, Holder, Keyed>,
+    /// The dialogs without a call.
+    alone: Slab<DialogId, Alone>,
+    notifiers: Slab<NotifierId, Notifier>,
+    subscribers: Slab<SubscriberId, Subscriber>,
     half_open: usize,
     lists: Lists,
 }
@@ -99,6 +122,9 @@ impl Endpoint {
             branches: HashMap::with_hasher(keyed),
             resolving: Slab::default(),
             usages: Slab::default(),
+            alone: Slab::default(),
+            notifiers: Slab::default(),
+            subscribers: Slab::default(),
             tags: HashMap::with_hasher(keyed),
             half_open: 0,
         }
@@ -111,6 +137,8 @@ impl Endpoint {
                 Owner::Client(id) => self.on_client_timer(now, id, timer),
                 Owner::Server(id) => self.on_server_timer(now, id, timer),
                 Owner::Usage(id) => self.on_usage_timer(now, id, timer),
+                Owner::Notifier(id) => self.on_notifier_timer(now, id, timer),
+                Owner::Subscriber(id) => self.on_subscriber_timer(now, id, timer),
             }
         }
     }
@@ -128,6 +156,9 @@ impl Endpoint {
         Counts {
             usages: self.usages.len(),
             half_open: self.half_open,
+            notifiers: self.notifiers.len(),
+            subscribers: self.subscribers.len(),
+            dialogs: self.alone.len(),
             server_transactions: self.servers.len(),
             client_transactions: self.clients.len(),
         }
@@ -141,7 +172,9 @@ impl Endpoint {
     /// The call an INVITE with this `Replaces` wants to take over (RFC 3891 §3).
     pub fn find_dialog(&self, replaces: &Replaces) -> Option<InviteId> {
         let tag = crate::id::unhex(replaces.to_tag.as_bytes())?;
-        let id = *self.tags.get(&tag)?;
+        let Holder::Invite(id) = *self.tags.get(&tag)? else {
+            return None;
+        };
         let usage = self.usages.get(id)?;
         // §3: "early-only" must not match a dialog that is up; an incoming early one never matches.
         let state = match usage.stage {

@@ -6,6 +6,7 @@ use super::compose::session_body;
 use super::{Body, ClientTxId, CommandError, Contact, EndCause, Endpoint, Event, Invite, InviteId};
 use crate::dialog::offer_answer::{Carrier, Meaning, OfferAnswer};
 use crate::dialog::{Calling, Cancelling, Dialog, Hop, Stage, Up, Usage, route};
+use crate::event::Holder;
 use crate::id::hex;
 use crate::msg::{CSeq, HeaderName, Headers, Method, RAck, Request, Response, StatusCode, Text};
 use crate::transaction::timer::{Owner, Timer};
@@ -51,7 +52,7 @@ impl Endpoint {
             usage.local.clone_from(&invite.body);
         }
         let id = self.usages.insert(usage);
-        self.tags.insert(tag, id);
+        self.tags.insert(tag, Holder::Invite(id));
         for field in self.session_offer(id).iter().chain(&invite.headers) {
             headers.push(field.name.clone(), field.value.clone());
         }

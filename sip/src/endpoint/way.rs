@@ -84,8 +84,21 @@ impl Endpoint {
         match self.resolving.remove(id) {
             Some(Resolving::Client(tx)) => {
                 let purpose = self.clients.get(tx).map(|client| client.purpose);
-                if let Some(Purpose::InDialog(usage) | Purpose::Modify(usage)) = purpose {
-                    self.learn_hop(usage, targets.first());
+                match purpose {
+                    Some(Purpose::InDialog(usage) | Purpose::Modify(usage)) => {
+                        self.learn_hop(usage, targets.first());
+                    }
+                    Some(Purpose::Notify(id)) => {
+                        if let Some(home) = self.notifiers.get(id).map(|it| it.home) {
+                            self.learn_hop_of(home, targets.first());
+                        }
+                    }
+                    Some(Purpose::Subscribe(id)) => {
+                        if let Some(home) = self.subscribers.get(id).map(|it| it.home) {
+                            self.learn_hop_of(home, targets.first());
+                        }
+                    }
+                    Some(Purpose::User | Purpose::Invite(_) | Purpose::Own) | None => {}
                 }
                 for target in targets.into_iter().take(TARGETS) {
                     self.offer_way(tx, Via::Target(target));
@@ -102,6 +115,9 @@ impl Endpoint {
                 if let Some(target) = targets.first() {
                     self.emit_ack(tx, tag, *request, Via::Target(*target));
                 }
+            }
+            Some(Resolving::BestEffort { id, request, last }) => {
+                self.on_best_effort_resolved(now, id, *request, last, targets.first());
             }
             None => {}
         }

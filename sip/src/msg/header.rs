@@ -123,6 +123,11 @@ impl Headers {
             .extend(from.0.iter().filter(|field| field.name == *name).cloned());
     }
 
+    /// Adds copies of all fields of another message at the end.
+    pub fn append(&mut self, from: &Self) {
+        self.0.extend(from.0.iter().cloned());
+    }
+
     /// All fields.
     pub fn iter(&self) -> std::slice::Iter<'_, Field> {
         self.0.iter()

@@ -1,6 +1,6 @@
 //! The timers of RFC 3261 §17 (table 4), RFC 6026 §7 and of the usages, and the table they run in.
 
-use crate::id::{ClientTxId, InviteId, ServerTxId};
+use crate::id::{ClientTxId, InviteId, NotifierId, ServerTxId, SubscriberId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,13 @@ pub enum Timer {
     Cancel,
     /// Try again after a 491 (§14.1).
     Glare,
-    /// Refresh the session (RFC 4028 §7.2).
+    /// No NOTIFY came to our SUBSCRIBE (RFC 6665 §4.1.2.4).
+    N,
+    /// The subscription was not refreshed (RFC 6665 §4.2.2, §4.1.2.2).
+    Expires,
+    /// Send the NOTIFY again that the subscriber wanted later (RFC 6665 §4.2.2).
+    Retry,
+    /// Refresh the session (RFC 4028 §7.2) or the subscription (RFC 6665 §4.1.2.2).
     Refresh,
     /// The session was not refreshed (RFC 4028 §10).
     Session,
@@ -59,6 +65,8 @@ pub(crate) enum Owner {
     Client(ClientTxId),
     Server(ServerTxId),
     Usage(InviteId),
+    Notifier(NotifierId),
+    Subscriber(SubscriberId),
 }
 
 /// T1, T2 and T4 of RFC 3261 §17.1.1.1 and §17.1.2.1.

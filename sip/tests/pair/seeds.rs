@@ -86,7 +86,11 @@ impl Users {
             Event::Cancelled { id } => {
                 self.call(who, id);
             }
-            Event::Response { .. } => {}
+            Event::Response { .. }
+            | Event::Subscribe { .. }
+            | Event::Refer { .. }
+            | Event::Notifier { .. }
+            | Event::Subscriber { .. } => {}
         }
     }
 
