@@ -19,7 +19,7 @@
 //!
 //! # Decisions
 //! * Commands of the Focus Factory, and names the schema does not know, are
-//!   [`Command::Unsupported`](command::Command::Unsupported): the answer is `notSupported`
+//!   [`Command::Unsupported`]: the answer is `notSupported`
 //!   (CB-175, CB-248).
 //! * A second role is refused rather than ignored (CB-027).
 //! * Foreign elements beside a command are not a second command (CB-009, CB-020).

@@ -33,7 +33,7 @@ pub(super) fn read_result(element: &Element) -> Result<Option<CommandResult>, De
 fn reason(name: CommandName, element: &Element) -> Option<Coded<CommandReason>> {
     if name == CommandName::EndorseUser {
         let result = element.attribute("result")?;
-        return (result.trim() != "success").then(|| Coded::<CommandReason>::from_token(result));
+        return (result.trim() != "success").then(|| CommandReason::OtherFailure.into());
     }
     element
         .attribute("reason")
@@ -139,13 +139,13 @@ fn lock(element: &Element) -> LockResult {
 
 /// The document and the secrets in it part here.
 fn get_conference(element: &Element) -> ResultBody {
-    let info = element.child(Ns::Ci, "conference-info");
-    let description = info.and_then(|info| info.child(Ns::Ci, "conference-description"));
+    let element = element.child(Ns::Ci, "conference-info");
+    let Some(info) = element.and_then(|element| info::from_element(element).ok()) else {
+        return ResultBody::GetConference(None, Secrets::default());
+    };
+    let description = element.and_then(|info| info.child(Ns::Ci, "conference-description"));
     let secrets = description.map(secrets_of).unwrap_or_default();
-    ResultBody::GetConference(
-        info.and_then(|info| info::from_element(info).ok().map(Box::new)),
-        secrets,
-    )
+    ResultBody::GetConference(Some(Box::new(info)), secrets)
 }
 
 fn secrets_of(description: &Element) -> Secrets {

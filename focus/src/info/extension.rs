@@ -12,7 +12,7 @@ pub struct Extension(Element);
 impl Extension {
     /// Takes an element, if it may be carried.
     pub fn new(element: Element) -> Option<Self> {
-        (may_extend(&element.namespace) && !is_sensitive(&element)).then_some(Self(element))
+        (may_extend(&element.namespace) && !is_unfit(&element)).then_some(Self(element))
     }
 
     /// The element.
@@ -40,9 +40,16 @@ const fn may_extend(namespace: &Namespace) -> bool {
 }
 
 /// By local name alone: a key does not become public by another namespace around it.
-fn is_sensitive(element: &Element) -> bool {
-    SENSITIVE.contains(&&*element.local) || element.children.iter().any(is_sensitive)
+///
+/// Nor are names taken that XML keeps for itself: they could not be written with a prefix of ours.
+fn is_unfit(element: &Element) -> bool {
+    let reserved =
+        matches!(&element.namespace, Namespace::Foreign(uri) if uri.starts_with(RESERVED));
+    reserved || SENSITIVE.contains(&&*element.local) || element.children.iter().any(is_unfit)
 }
+
+/// What the namespaces of the prefixes `xml` and `xmlns` begin with.
+const RESERVED: &str = "http://www.w3.org/";
 
 const SENSITIVE: [&str; 15] = [
     "cms-data",

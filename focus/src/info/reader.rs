@@ -1,5 +1,6 @@
 //! Octets to document, leniently: what is not understood is ignored (CB-009).
 
+use super::write::is_meeting_id;
 use super::{
     Access, AvState, Capabilities, ClientInfo, ConfUri, ConferenceInfo, ConferenceMedium,
     ConferenceState, ConferenceView, DateTime, Description, DialogId, Endorser, Endpoint,
@@ -146,7 +147,7 @@ fn read_conf_uris(uris: &Element) -> Vec<ConfUri> {
 fn read_pstn_access(access: &Element) -> PstnAccess {
     let numbers = access.child(Ns::Msci, "access-numbers");
     PstnAccess {
-        id: token_of(access, Ns::Msci, "id"),
+        id: token_of(access, Ns::Msci, "id").filter(|id| is_meeting_id(id)),
         internal_url: numbers.and_then(|numbers| token_of(numbers, Ns::Msci, "internal-url")),
         external_url: numbers.and_then(|numbers| token_of(numbers, Ns::Msci, "external-url")),
     }

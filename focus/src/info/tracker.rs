@@ -470,4 +470,4 @@ fn write_view_part(w: &mut Writer, part: &Part<EntityView>) {
 }
 
 /// How many renderings are kept: subscribers that fell behind differently, in two forms.
-const RENDERINGS: usize = 32;
+const RENDERINGS: usize = 8;

@@ -187,7 +187,8 @@ fn write_pstn_access(w: &mut Writer, access: &PstnAccess) {
     w.close();
 }
 
-fn is_meeting_id(id: &str) -> bool {
+/// The form of the schema.
+pub(super) fn is_meeting_id(id: &str) -> bool {
     !id.starts_with('0') && !id.is_empty() && id.bytes().all(|octet| octet.is_ascii_digit())
 }
 

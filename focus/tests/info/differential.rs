@@ -177,7 +177,7 @@ fn assert_marks_cover(marked: &ConferenceInfo, changed: Option<&ConferenceInfo>)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(200))]
 
     #[test]
     fn subscribers_have_the_full_document(

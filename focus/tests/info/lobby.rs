@@ -151,7 +151,7 @@ fn cb_130_admission_is_a_full_document() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(200))]
 
     /// Whatever the others are and whatever is said of the newcomer.
     #[test]

@@ -26,6 +26,8 @@ mod schema;
 mod vectors;
 
 use plenum_focus::xml::Limits;
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
 
 /// Limits that nothing in these tests reaches by accident.
 const LIMITS: Limits = Limits {
@@ -34,3 +36,13 @@ const LIMITS: Limits = Limits {
     elements: 200_000,
     attributes: 32,
 };
+
+/// The same random cases every time.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(4575),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}

@@ -10,7 +10,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(400))]
 
     #[test]
     fn requests_are_read_as_they_were_written(request in generate::request()) {
@@ -34,6 +34,63 @@ proptest! {
     fn a_rendering_in_parts_is_the_rendering(info in generate::info(), version in any::<u32>()) {
         let rendering = Rendering::new(&info, Form::Standard);
         prop_assert_eq!(rendering.parts(version).concat(), rendering.with_version(version).to_vec());
+    }
+}
+
+/// A document with parts removed, doubled, moved or overwritten.
+fn damaged(document: &[u8], damages: &[(u8, prop::sample::Index, prop::sample::Index)]) -> Vec<u8> {
+    let mut octets = document.to_vec();
+    for (kind, one, other) in damages {
+        if octets.is_empty() {
+            break;
+        }
+        let (one, other) = (one.index(octets.len()), other.index(octets.len()));
+        let (from, to) = (one.min(other), one.max(other));
+        match kind % 4 {
+            0 => drop(octets.drain(from..to)),
+            1 => {
+                let part = octets[from..to].to_vec();
+                octets.splice(from..from, part);
+            }
+            2 => octets.swap(from, to),
+            _ => octets[from] = *kind,
+        }
+    }
+    octets
+}
+
+proptest! {
+    #![proptest_config(super::cases(1_500))]
+
+    /// Whatever is still read is read the same after it was written anew.
+    #[test]
+    fn damaged_documents_do_not_panic_and_what_is_read_is_stable(
+        document in prop_oneof![
+            generate::request().prop_map(|request| request.to_octets()),
+            generate::response().prop_map(|response| response.to_octets()),
+            generate::info().prop_map(|info| {
+                Rendering::new(&info, Form::Extended).with_version(1).to_vec()
+            }),
+        ],
+        damages in proptest::collection::vec(any::<(u8, prop::sample::Index, prop::sample::Index)>(), 1..4),
+    ) {
+        let octets = damaged(&document, &damages);
+        if let Ok(request) = read_request(&octets, &LIMITS) {
+            prop_assert_eq!(read_request(&request.to_octets(), &LIMITS), Ok(request));
+        }
+        if let Ok(response) = read_response(&octets, &LIMITS) {
+            prop_assert_eq!(read_response(&response.to_octets(), &LIMITS), Ok(response));
+        }
+        if let Ok(mut info) = info::read(&octets, &LIMITS) {
+            let version = info.version.unwrap_or(0);
+            let again = Rendering::new(&info, Form::Extended).with_version(version);
+            info.version = Some(version);
+            info.conference_state = None;
+            if let Some(description) = &mut info.description {
+                description.maximum_user_count = None;
+            }
+            prop_assert_eq!(info::read(&again, &LIMITS), Ok(info));
+        }
     }
 }
 

@@ -172,7 +172,7 @@ fn a_document_nested_beyond_all_measure_is_refused_at_the_limit() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(2_000))]
 
     #[test]
     fn arbitrary_octets_do_not_panic(octets in proptest::collection::vec(any::<u8>(), 0..200)) {

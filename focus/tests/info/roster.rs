@@ -354,3 +354,10 @@ fn cb_142_each_child_of_a_view_is_at_most_2048_octets() {
         "escaped, as it goes out: {octets}"
     );
 }
+
+#[test]
+fn a_conference_can_move_between_threads() {
+    fn movable<T: Send + 'static>(_: &T) {}
+    movable(&conference());
+    movable(&Watcher::new("sip:a@example.com", Audience::Standard));
+}
