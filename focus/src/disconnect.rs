@@ -199,7 +199,10 @@ mod tests {
             DisconnectReason::MediaLost.header(),
             "SIP;cause=408;text=\"No media came\""
         );
-        let quoted = Refusal::Incompatible("\"x\\".into());
+        let quoted = Refusal::Incompatible {
+            warn_code: 305,
+            reason: "\"x\\".into(),
+        };
         assert_eq!(
             DisconnectReason::Refused(quoted).header(),
             "SIP;cause=488;text=\"No agreement on media: 'x'\""

@@ -47,8 +47,13 @@ pub enum Refusal {
     #[error("The session description cannot be read: {0}")]
     MalformedOffer(String),
     /// The offer has nothing we can agree on.
-    #[error("No agreement on media: {0}")]
-    Incompatible(String),
+    #[error("No agreement on media: {reason}")]
+    Incompatible {
+        /// What kind of thing cannot be agreed on (RFC 3261 §20.43).
+        warn_code: u16,
+        /// In words.
+        reason: String,
+    },
     /// The server has no resources left.
     #[error("This server is out of {0}, try again later")]
     Overloaded(&'static str, Duration),
@@ -65,7 +70,9 @@ impl Refusal {
     pub fn from_mcu(error: McuError, retry_after: Duration) -> Self {
         match error {
             McuError::MalformedSdp(text) => Self::MalformedOffer(text),
-            McuError::Incompatible(text) => Self::Incompatible(text),
+            McuError::Incompatible { warn_code, reason } => {
+                Self::Incompatible { warn_code, reason }
+            }
             McuError::Full => Self::Full,
             McuError::Overloaded(what) => Self::Overloaded(what, retry_after),
             McuError::Unknown(_) | McuError::NotSupported => Self::Fault,
@@ -84,7 +91,7 @@ impl Refusal {
             Self::PinGuard(_) => StatusCode::TEMPORARILY_UNAVAILABLE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedOffer(_) => StatusCode::BAD_REQUEST,
-            Self::Incompatible(_) => StatusCode::NOT_ACCEPTABLE_HERE,
+            Self::Incompatible { .. } => StatusCode::NOT_ACCEPTABLE_HERE,
             Self::Fault => StatusCode::SERVER_INTERNAL_ERROR,
             Self::CreationRate(_)
             | Self::TooManyConferences(_)
@@ -112,15 +119,15 @@ impl Refusal {
             | Self::Full
             | Self::UnsupportedMedia
             | Self::MalformedOffer(_)
-            | Self::Incompatible(_)
+            | Self::Incompatible { .. }
             | Self::Fault => None,
         }
     }
 
-    /// The warn-code of RFC 3261 §20.43: 305 "Incompatible media format", else 399.
+    /// The warn-code of RFC 3261 §20.43: what the negotiation of media says, else 399.
     pub fn warn_code(&self) -> u16 {
-        if matches!(self, Self::Incompatible(_)) {
-            305
+        if let Self::Incompatible { warn_code, .. } = self {
+            *warn_code
         } else {
             399
         }
@@ -155,7 +162,7 @@ impl Refusal {
             Self::PinGuard(_) => "pin_guard",
             Self::UnsupportedMedia => "media_type",
             Self::MalformedOffer(_) => "malformed_offer",
-            Self::Incompatible(_) => "incompatible",
+            Self::Incompatible { .. } => "incompatible",
             Self::Overloaded(..) => "overloaded",
             Self::Busy(_) => "busy",
             Self::Fault => "fault",
@@ -169,11 +176,28 @@ mod tests {
 
     #[test]
     fn rfc3261_20_43_warnings_are_quoted_strings() {
-        let refusal = Refusal::Incompatible("codec \"x\\y\"\r\nVia: evil".into());
+        let refusal = Refusal::Incompatible {
+            warn_code: 305,
+            reason: "codec \"x\\y\"\r\nVia: evil".into(),
+        };
         assert_eq!(
             refusal.warning("conf.example.com"),
             "305 conf.example.com \"No agreement on media: codec \\\"x\\\\y\\\"  Via: evil\""
         );
+    }
+
+    fn incompatible() -> McuError {
+        McuError::Incompatible {
+            warn_code: 304,
+            reason: "video only".into(),
+        }
+    }
+
+    #[test]
+    fn rfc3261_20_43_the_warn_code_is_that_of_the_negotiation() {
+        let refusal = Refusal::from_mcu(incompatible(), Duration::ZERO);
+        assert_eq!(refusal.warn_code(), 304);
+        assert_eq!(Refusal::Full.warn_code(), 399);
     }
 
     #[test]
@@ -181,7 +205,7 @@ mod tests {
         let after = Duration::from_secs(7);
         for (error, code, retry) in [
             (McuError::MalformedSdp("v=".into()), 400, None),
-            (McuError::Incompatible("video only".into()), 488, None),
+            (incompatible(), 488, None),
             (McuError::Full, 486, None),
             (McuError::Overloaded("ports"), 503, Some(after)),
             (McuError::Unknown("endpoint"), 500, None),

@@ -205,8 +205,11 @@ fn an_answer_without_or_with_a_useless_description_ends_the_call() {
         (None, None, "NoAnswerSdp"),
         (
             Some(ANSWER),
-            Some(McuError::Incompatible("nothing".into())),
-            "Refused(Incompatible(\"nothing\"))",
+            Some(McuError::Incompatible {
+                warn_code: 305,
+                reason: "nothing".into(),
+            }),
+            "Refused(Incompatible { warn_code: 305, reason: \"nothing\" })",
         ),
     ] {
         let mut bench = bench();

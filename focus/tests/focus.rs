@@ -93,10 +93,13 @@ fn every_refusal_has_its_status_and_its_words() {
         ..open.clone()
     };
     let malformed = McuError::MalformedSdp("no v= line".into());
-    let incompatible = McuError::Incompatible("only video is offered".into());
+    let incompatible = McuError::Incompatible {
+        warn_code: 304,
+        reason: "only video is offered".into(),
+    };
     let full = "399 \"This conference is full\"";
     let unreadable = "399 \"The session description cannot be read: no v= line\"";
-    let disagreed = "305 \"No agreement on media: only video is offered\"";
+    let disagreed = "304 \"No agreement on media: only video is offered\"";
     let overloaded = "399 \"This server is out of RTP ports, try again later\"";
     let sorry = "399 \"This server made a mistake\"";
     refuse(&locked, None, 403, "399 \"This conference is locked\"", "");
@@ -285,7 +288,10 @@ fn rfc3261_14_2_sessions_are_modified_or_stay_as_they_were() {
         (200, None),
         "RFC 4028 §7.4"
     );
-    let incompatible = McuError::Incompatible("no codec".into());
+    let incompatible = McuError::Incompatible {
+        warn_code: 305,
+        reason: "no codec".into(),
+    };
     assert_eq!(
         modify(Method::Invite, Some(OFFER), Some(incompatible)),
         (488, None)

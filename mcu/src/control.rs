@@ -357,9 +357,14 @@ pub enum McuError {
     /// The peer's SDP cannot be read → 400.
     #[error("session description malformed: {0}")]
     MalformedSdp(String),
-    /// The peer's SDP can be read but nothing in it can be agreed on → 488 with this as Warning text.
-    #[error("nothing in common: {0}")]
-    Incompatible(String),
+    /// The peer's SDP can be read but nothing in it can be agreed on → 488 with a Warning.
+    #[error("nothing in common: {reason}")]
+    Incompatible {
+        /// The warn-code of RFC 3261 §20.43, 300 to 399.
+        warn_code: u16,
+        /// The Warning's words.
+        reason: String,
+    },
     /// The conference has no place left → 486.
     #[error("the conference is full")]
     Full,

@@ -438,7 +438,7 @@ impl Inner {
             McuError::Overloaded(_) => self.metrics.refused_overload.inc(),
             McuError::Full => self.metrics.refused_full.inc(),
             McuError::MalformedSdp(_)
-            | McuError::Incompatible(_)
+            | McuError::Incompatible { .. }
             | McuError::Unknown(_)
             | McuError::NotSupported => 0,
         };
@@ -508,7 +508,10 @@ fn negotiate(
 fn refusal(error: SdpError) -> McuError {
     match error {
         SdpError::Malformed(malformed) => McuError::MalformedSdp(malformed.to_string()),
-        SdpError::Incompatible(incompatible) => McuError::Incompatible(incompatible.to_string()),
+        SdpError::Incompatible(incompatible) => McuError::Incompatible {
+            warn_code: incompatible.warning_code(),
+            reason: incompatible.to_string(),
+        },
         SdpError::ApiMisuse(_) => McuError::Unknown("offer or answer at this point"),
     }
 }

@@ -310,7 +310,7 @@ fn every_command_is_answered_once_and_by_whom_it_must() {
     };
     assert!(matches!(
         bench.run(ROOM, encrypted).0,
-        Err(McuError::Incompatible(_))
+        Err(McuError::Incompatible { warn_code: 305, .. })
     ));
     assert_eq!(
         bench.metrics.legs.get(),
