@@ -16,7 +16,7 @@ use plenum_media::codec::Encoder;
 use plenum_media::negotiated::SendFormat;
 use plenum_media::pcm::PcmFrame;
 
-use crate::audio::encode_plan::{HISTORY, OWN_COMPLEXITY, Packets, primed};
+use crate::audio::encode_plan::{COMPLEXITY, HISTORY, Packets, primed};
 use crate::audio::limiter::Limiter;
 use crate::audio::mixer;
 
@@ -201,7 +201,7 @@ impl Private {
         Self {
             gains: fresh.map_or_else(Gains::default, |shared| shared.gains),
             limiter: fresh.map_or_else(Limiter::default, |shared| shared.limiter.clone()),
-            encoder: primed(format, OWN_COMPLEXITY, tick, past),
+            encoder: primed(format, COMPLEXITY, tick, past),
             packets: Packets::default(),
             lingering: LINGER_TICKS,
         }

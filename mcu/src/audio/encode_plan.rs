@@ -9,10 +9,9 @@ use plenum_media::negotiated::{Codec, SendFormat};
 use plenum_media::pcm::PcmFrame;
 use smallvec::SmallVec;
 
-/// Opus complexity where many listen to one encoder.
-pub const SHARED_COMPLEXITY: u8 = 5;
-/// Opus complexity where one listens: two thirds of the cost, and hardly to be heard.
-pub const OWN_COMPLEXITY: u8 = 3;
+/// Opus complexity. In its MDCT layer 5 is the first that looks for the pitch: measured on two voices at once, 3 dB of
+/// segmental SNR more than 4 for 12 µs a frame.
+pub const COMPLEXITY: u8 = 5;
 /// How long an encoder nobody needs is kept: 2 s.
 pub const KEEP_TICKS: u64 = 100;
 
@@ -75,7 +74,7 @@ impl<S: Copy + PartialEq> Group<S> {
         past: impl Iterator<Item = &'a PcmFrame>,
     ) {
         if tick == 0 || self.fed != Some(tick - 1) {
-            self.encoder = primed(self.format, SHARED_COMPLEXITY, tick, past);
+            self.encoder = primed(self.format, COMPLEXITY, tick, past);
             self.encoder.set_expected_loss(self.loss_percent);
         }
         self.packets.encode(&mut self.encoder, frame);
@@ -193,6 +192,7 @@ pub fn primed<'a>(
     for frame in past.iter().skip(past.len().saturating_sub(wanted)) {
         encoder.push(frame, &mut |_, _| {});
     }
+    encoder.begin_anew();
     encoder
 }
 
@@ -298,7 +298,7 @@ mod tests {
         let format = format(Codec::Pcmu, 60);
         let past = [PcmFrame::SILENCE, PcmFrame::SILENCE, PcmFrame::SILENCE];
         for tick in 3..9 {
-            let mut encoder = primed(format, SHARED_COMPLEXITY, tick, past.iter());
+            let mut encoder = primed(format, COMPLEXITY, tick, past.iter());
             let mut made = None;
             for n in tick..tick + 3 {
                 encoder.push(&PcmFrame::SILENCE, &mut |_, ticks| {

@@ -127,6 +127,13 @@ impl Encoder {
         }
     }
 
+    /// The next packet must not build upon those before: the receiver may have heard them from another encoder.
+    pub fn begin_anew(&mut self) {
+        if let State::Opus { encoder, .. } = &mut self.state {
+            encoder.begin_anew();
+        }
+    }
+
     fn started(&self) -> State {
         let g711 = |law| State::G711 {
             law,

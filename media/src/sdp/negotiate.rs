@@ -484,7 +484,9 @@ fn ptime(local: &Local, remote: &RemoteAudio, codec: Codec) -> u8 {
         .into_iter()
         .flatten()
         .fold(wanted, u32::min);
-    let fits = |duration: &u8| u32::from(*duration) <= longest;
+    // Opus has no frame of 30 ms (RFC 6716 §2.1.4).
+    let made = |duration: &u8| codec != Codec::Opus || *duration != 30;
+    let fits = |duration: &u8| u32::from(*duration) <= longest && made(duration);
     PTIMES.into_iter().rev().find(fits).unwrap_or(10)
 }
 

@@ -336,6 +336,23 @@ fn packet_durations() {
 }
 
 #[test]
+fn rfc6716_2_1_4_opus_has_no_packet_of_30_ms() {
+    for (extra, expected) in [
+        ("a=ptime:30", 20),
+        ("a=ptime:40", 40),
+        ("a=ptime:60|a=maxptime:30", 20),
+        ("a=fmtp:96 minptime=30", 20),
+    ] {
+        let offer = sdp(&format!(
+            "m=audio 5000 RTP/AVP 96|a=rtpmap:96 opus/48000/2|{extra}"
+        ));
+        let (answer, audio) = session().handle_offer(&offer).unwrap();
+        assert_eq!(audio.send.ptime_ms, expected, "{extra}");
+        assert_eq!(lines(&answer, "a=ptime"), [format!("a=ptime:{expected}")]);
+    }
+}
+
+#[test]
 fn rtcp_has_its_place() {
     let rtcp = |extra: &str| {
         let offer = sdp(&format!("m=audio 5000 RTP/AVP 8|{extra}"));
