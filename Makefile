@@ -14,7 +14,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # What the build needs: a C compiler and cmake for libopus.
 BUILD_PACKAGES := build-essential pkg-config cmake
-# What the end-to-end tests need: SIPp, baresip and sipsak as peers that we did not write.
+# What the tests need: SIPp, baresip and sipsak as peers, xmllint as judge, that we did not write.
 TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils
 
 # Arguments of the server, as in: make run ARGS="--config plenum.toml"
