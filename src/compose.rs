@@ -95,7 +95,8 @@ impl Server {
         let listen = listen(&config.sip.listen);
         let transports = Transports::bind(&listen, &limits.sip, shell, &metrics.transport)?;
         let listening = transports.listening().iter().map(|one| one.addr).collect();
-        let endpoint = Endpoint::new(sip_config(&config), seed()?, metrics.sip.clone());
+        let mut endpoint = Endpoint::new(sip_config(&config), seed()?, metrics.sip.clone());
+        endpoint.set_sources(plenum_sip::transport::sources(transports.listening()));
         let policy = ResolvePolicy::new(transports.listening(), shell.resolve_targets);
         let resolver = Resolver::system(policy, shell.resolve_timeout, seed()?);
         let calls = SipUser::new(directory.clone(), Arc::clone(&actions));

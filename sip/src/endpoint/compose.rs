@@ -80,10 +80,7 @@ fn joined(tokens: &[Text]) -> Text {
 impl Endpoint {
     /// The host and port we are reached at over this way.
     fn own_address(&self, via: &Via) -> (Host, Option<u16>) {
-        let (transport, remote, local) = match via {
-            Via::Flow(flow) => (flow.transport, flow.remote, Some(flow.local)),
-            Via::Target(target) => (target.transport, target.remote, None),
-        };
+        let Target { transport, remote } = target_of(via);
         let same_transport = self
             .config
             .advertised
@@ -98,6 +95,10 @@ impl Endpoint {
         if let Some(fits) = fitting.next() {
             return (fits.host.clone(), fits.port);
         }
+        let local = match via {
+            Via::Flow(flow) => Some(flow.local),
+            Via::Target(target) => self.sources.towards(*target),
+        };
         if let Some(local) = local.filter(|local| !local.ip().is_unspecified()) {
             return (host_of(local), Some(local.port()));
         }

@@ -1,9 +1,12 @@
 //! What the endpoint is told once: who we are and what we can do.
 
-use super::Transport;
+use super::{Target, Transport};
 use crate::limits::Limits;
 use crate::msg::{Host, Method, Text};
 use crate::transaction::timer::Times;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The configuration of an [`Endpoint`](super::Endpoint).
@@ -22,8 +25,8 @@ pub struct Config {
     /// refused with 415 in INVITE, UPDATE and PRACK. `multipart/*` is always let through.
     pub accept: Vec<Text>,
     /// What stands in Via and Contact, by transport. A flow whose transport is not listed names
-    /// its own local address; a request to a target must find its transport here, or falls back
-    /// to the first entry's host.
+    /// its own local address; a request to a target whose transport is not listed names what the
+    /// [`Sources`] answer, and without an answer the first entry's host.
     pub advertised: Vec<Advertised>,
     /// T1, T2 and T4.
     pub times: Times,
@@ -85,4 +88,28 @@ pub struct Advertised {
     pub host: Host,
     /// The port; `None`: the transport's default, or a name that SRV finds.
     pub port: Option<u16>,
+}
+
+/// What the routing table says, injected as the core knows no sockets: at which of the addresses
+/// we listen on a target reaches us.
+#[derive(Clone, Default)]
+pub struct Sources(Option<Arc<SourceOf>>);
+
+type SourceOf = dyn Fn(Target) -> Option<SocketAddr> + Send + Sync;
+
+impl Sources {
+    /// Sources by this function. It is asked for every request to a target, and must not wait.
+    pub fn new(source_of: impl Fn(Target) -> Option<SocketAddr> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(source_of)))
+    }
+
+    pub(super) fn towards(&self, target: Target) -> Option<SocketAddr> {
+        self.0.as_ref().and_then(|source_of| source_of(target))
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sources")
+    }
 }

@@ -50,7 +50,7 @@ pub use crate::id::{
     ClientTxId, FlowId, InviteId, NotifierId, ResolveId, ServerTxId, SubscriberId,
 };
 pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog};
-pub use config::{Advertised, Config, Events};
+pub use config::{Advertised, Config, Events, Sources};
 pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
 
 use crate::dialog::Usage;
@@ -78,6 +78,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Endpoint {
     config: Config,
+    sources: Sources,
     metrics: Metrics,
     rng: StdRng,
     out: VecDeque<Output>,
@@ -110,6 +111,7 @@ impl Endpoint {
         Self {
             lists: Lists::new(&config),
             config,
+            sources: Sources::default(),
             metrics,
             rng,
             out: VecDeque::new(),
@@ -189,6 +191,11 @@ impl Endpoint {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Tells where requests leave from. Until then, what is not advertised is not known.
+    pub fn set_sources(&mut self, sources: Sources) {
+        self.sources = sources;
     }
 
     /// Replaces the configuration (on reload); running calls keep what they agreed on.

@@ -36,6 +36,12 @@ impl Endpoint {
         match locate(hop, &uri) {
             Some(via) => {
                 self.offer_way(id, via);
+                // The connection of the peer may be gone; its Contact is where it is reached then.
+                if matches!(hop, Hop::Flow(flow) if flow.transport.is_reliable())
+                    && let Some(contact) = numeric(&uri)
+                {
+                    self.offer_way(id, Via::Target(contact));
+                }
                 self.try_next(now, id);
             }
             None => self.resolve(Resolving::Client(id), uri),

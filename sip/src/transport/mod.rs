@@ -16,6 +16,7 @@ mod bind;
 mod connection;
 mod limits;
 mod metrics;
+mod sources;
 mod streams;
 mod udp;
 
@@ -24,6 +25,7 @@ pub use limits::ShellLimits;
 pub use metrics::{
     CloseReason, ClosedBy, Refusal, RefusedBy, ShellMetrics, Traffic, Unresolved, UnresolvedBy,
 };
+pub use sources::sources;
 
 use crate::endpoint::{ClientTxId, Flow, FlowId, Transport, Via};
 use crate::limits::Limits;

@@ -143,7 +143,10 @@ impl Streams {
             .by_remote
             .get(&(target.transport, target.remote))
             .copied();
-        let Some(id) = known.or_else(|| self.connect(target)) else {
+        // A request's flow is a connection that the peer opened: its port listens to nobody. A
+        // response names the port of the sent-by (RFC 3261 §18.2.2).
+        let lost = matches!(via, Via::Flow(_)) && tx.is_some();
+        let Some(id) = known.or_else(|| if lost { None } else { self.connect(target) }) else {
             self.metrics.traffic(target.transport).send_failures.inc();
             return false;
         };

@@ -11,4 +11,9 @@
 mod caller;
 mod door;
 mod inside;
+mod notifier;
+mod reach;
+mod refer;
+mod sessionless;
+mod subscribed;
 mod wire;

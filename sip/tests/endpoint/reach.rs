@@ -1,0 +1,69 @@
+//! Where our requests go and what they say of where we are (RFC 3261 §8.1.1.8, §12.2.1.1, §18.1.1).
+
+use crate::wire::{Wire, address, header, request};
+use plenum_sip::endpoint::{Accept, Body, Event, FlowId, Sources, Transport};
+use plenum_sip::msg::Text;
+
+/// Without anything advertised, an invitation names the address that the target reaches us at.
+#[test]
+fn rfc3261_8_1_1_8_a_call_of_ours_names_where_we_listen() {
+    let mut wire = Wire::with(|config| config.advertised.clear());
+    wire.endpoint.set_sources(Sources::new(|target| {
+        (target.transport == Transport::Udp).then(|| address("192.0.2.77:5066"))
+    }));
+    wire.invite("sip:bob@192.0.2.9", 10, &[]);
+    let invite = wire.hear().text;
+    assert!(
+        header(&invite, "Via").starts_with("SIP/2.0/UDP 192.0.2.77:5066;"),
+        "{invite}"
+    );
+    let contact = header(&invite, "Contact");
+    assert!(contact.contains("192.0.2.77:5066>"), "{contact}");
+}
+
+/// A caller over TCP whose connection is gone is reached at its Contact.
+#[test]
+fn rfc3261_12_2_1_1_a_lost_connection_is_not_the_end_of_the_dialog() {
+    for closed in [false, true] {
+        let mut wire = Wire::new();
+        wire.flow.transport = Transport::Tcp;
+        wire.flow.remote = address("192.0.2.9:40001");
+        let tcp = |text: String| text.replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+        let contact = "<sip:peer@192.0.2.9:5062;transport=tcp>";
+        let invite = request("INVITE", 1, "", "v=0");
+        wire.say(&tcp(invite.replace("<sip:peer@192.0.2.9:5062>", contact)));
+        let Event::Invite { id, .. } = wire.event() else {
+            panic!("no INVITE");
+        };
+        let body = Body {
+            content_type: Text::from_static("application/sdp"),
+            octets: "v=0".into(),
+        };
+        let accept = Accept {
+            body: Some(body),
+            ..Accept::default()
+        };
+        wire.endpoint.accept(wire.now, id, accept).unwrap();
+        let to = format!("To: {}", header(&wire.hear().text, "To"));
+        let ack = request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to);
+        wire.say(&tcp(ack));
+        wire.endpoint.bye(wire.now, id, None).unwrap();
+        let first = wire.hear();
+        assert_eq!(first.to, address("192.0.2.9:40001"), "the open connection");
+        // It cannot be written to, or it ends before the answer.
+        if closed {
+            wire.endpoint.handle_flow_closed(wire.now, FlowId(1));
+        } else {
+            wire.endpoint
+                .handle_send_failed(wire.now, first.tx.unwrap());
+        }
+        let second = wire.hear();
+        assert_eq!(
+            (second.transport, second.to),
+            (Transport::Tcp, address("192.0.2.9:5062"))
+        );
+        assert!(second.text.starts_with("BYE sip:peer@192.0.2.9:5062"));
+        let via = |text: &str| header(text, "Via").to_owned();
+        assert_ne!(via(&first.text), via(&second.text), "RFC 3263 §4.3");
+    }
+}
