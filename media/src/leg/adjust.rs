@@ -3,22 +3,26 @@
 //! | situation | shrinks by | grows by |
 //! |---|---|---|
 //! | nobody listens | a jump | a jump |
-//! | silence, or much to move | cutting at the best joint, 15 ms a tick at most | repeating at the best joint |
-//! | audio, little to move | playing 0.2 % faster | playing 0.2 % slower |
+//! | silence, much to move, or delay that trouble brought | cutting at the best joint, 15 ms a tick at most | repeating at the best joint |
+//! | audio, little to move: the peer's clock | playing 0.2 % faster | playing 0.2 % slower |
 //! | above the ceiling | dropping the oldest | |
 
 use super::playout::{Decoding, Made, Playout, TICK, to_i64, to_whole};
-use super::ring::Ring;
+use super::ring::{ANYHOW, Ring};
 use std::time::Instant;
 
 /// Excess delay below this, 1 ms, is left alone.
 const TOLERATED: i64 = 48;
+/// A slide ends a quarter of a millisecond before the next packet would be needed a tick earlier.
+const SPARED: i64 = 12;
 /// Excess delay from here on is cut out rather than slid away: 22 ms, more than one tick.
 const CUT: i64 = 1056;
 /// The longest piece cut out at once: 15 ms.
 const PIECE: i64 = 720;
 /// Excess delay from here on is cut out even where the joint is not perfect: 40 ms.
 const URGENT: i64 = 1920;
+/// How much alike the sides of a joint must be where there is no hurry: the joint is some 30 dB under the sound.
+const ALIKE: f32 = 0.998;
 /// The shortest piece the ring can cut out or put in.
 const SHORTEST: i64 = 120;
 /// The speed of a slide against normal: 0.2 %, a thirtieth of a semitone.
@@ -50,8 +54,19 @@ impl Playout {
             self.slide - 960.0 * (speed - 1.0)
         };
         if surplus != 0 {
-            self.lateness.moved(surplus);
+            self.moved(surplus);
         }
+    }
+
+    /// The delay shrank by so many samples, or grew if negative.
+    fn moved(&mut self, shrunk: i64) {
+        self.lateness.moved(shrunk);
+        self.surplus = (self.surplus - shrunk).clamp(0, self.ceiling);
+    }
+
+    /// Delay that trouble brought goes as soon as the network allows; a clock's drift has time to be slid away.
+    fn hastens(&self, excess: i64) -> bool {
+        excess >= SHORTEST && (excess >= CUT || self.surplus >= SHORTEST)
     }
 
     /// Moves the playout of decoded audio by what a frame allows.
@@ -67,10 +82,10 @@ impl Playout {
         };
         let excess = room - self.reserve;
         if self.slide != 0.0 {
-            if self.slide < 0.0 || excess < CUT {
+            if self.slide < 0.0 || !self.hastens(excess) {
                 return;
             }
-            // There is more to move by now than a slide is for.
+            // A slide takes too long for this.
             self.slide = 0.0;
         }
         if excess > TOLERATED {
@@ -99,7 +114,7 @@ impl Playout {
                 return;
             }
             self.edge += by;
-            self.lateness.moved(by);
+            self.moved(by);
             self.drop_passed();
         }
     }
@@ -117,7 +132,7 @@ impl Playout {
             }
             // A quarter below the ceiling, so that the next packet does not hit it again.
             self.edge = end - self.ceiling * 3 / 4;
-            self.lateness.moved(over + self.ceiling / 4);
+            self.moved(over + self.ceiling / 4);
             self.metrics.jitter_overflow.inc();
             self.drop_passed();
         }
@@ -147,15 +162,15 @@ impl Playout {
             return;
         }
         let most = usize::try_from(self.grow).unwrap_or(0);
-        let added = to_i64(decoding.ring.lengthen(most, true));
-        self.lateness.moved(-added);
+        let added = to_i64(decoding.ring.lengthen(most));
+        self.moved(-added);
         self.grow -= added;
     }
 
     fn shrink(&mut self, now: Instant, excess: i64, decoding: &mut Decoding, made: &mut Made) {
         let quiet = self.level >= QUIET;
-        if excess < SHORTEST || (excess < CUT && !quiet) {
-            self.slide = whole(excess);
+        if excess < SHORTEST || !(quiet || self.hastens(excess)) {
+            self.slide = whole(excess - SPARED);
             return;
         }
         let piece = usize::try_from(excess.min(PIECE)).unwrap_or(0);
@@ -171,11 +186,16 @@ impl Playout {
             }
         }
         let most = piece.min(decoding.ring.available().saturating_sub(needed));
-        let cut = to_i64(decoding.ring.shorten(most, excess >= URGENT));
+        let alike = match excess {
+            URGENT.. => ANYHOW,
+            CUT.. => 0.8,
+            _ => ALIKE,
+        };
+        let cut = to_i64(decoding.ring.shorten(most, alike));
         if cut > 0 {
-            self.lateness.moved(cut);
+            self.moved(cut);
         } else if excess < URGENT {
-            self.slide = whole(excess.min(TICK));
+            self.slide = whole((excess - SPARED).min(TICK));
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Playout {
     pub(super) slide: f64,
     /// Samples still to be put in at once.
     pub(super) grow: i64,
+    /// Delay that trouble brought and that is not taken back yet, in samples.
+    pub(super) surplus: i64,
     pub(super) idle: u32,
     pub(super) level: u8,
     /// From arrival to being played, in samples, smoothed.
@@ -129,6 +131,7 @@ impl Playout {
             last_activity: Activity::Nothing,
             slide: 0.0,
             grow: 0,
+            surplus: 0,
             idle: 0,
             level: level::SILENT,
             delay: 0.0,
@@ -148,6 +151,7 @@ impl Playout {
         self.running = false;
         self.slide = 0.0;
         self.grow = 0;
+        self.surplus = 0;
     }
 
     /// A packet came after its time.
@@ -371,7 +375,9 @@ impl Playout {
         decoding: &mut Decoding,
         made: &mut Made,
     ) {
-        self.note(now, to_i64(decoding.ring.available()));
+        // Between two samples the playout is ahead of the whole ones.
+        let ahead = i64::from(!decoding.ring.is_on_a_sample());
+        self.note(now, to_i64(decoding.ring.available()) - ahead);
         self.ready(codec, decoding);
         let Some(front) = self.buffer.front() else {
             return;
@@ -406,6 +412,8 @@ impl Playout {
         }
         self.last_activity = front.activity;
         self.edge = end;
+        // What was put out while this packet was awaited is delay from now on.
+        self.surplus = (self.surplus + self.stalled).min(self.ceiling);
         self.stalled = 0;
         self.buffer.consume();
         self.listen(codec, decoding, added);

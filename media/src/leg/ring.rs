@@ -24,6 +24,9 @@ const LONGEST: usize = 720;
 /// A fade-in after nothing was decoded for a while, 10 ms.
 const FADE_IN: usize = 480;
 
+/// A joint however bad is better than none.
+pub(crate) const ANYHOW: f32 = f32::MIN;
+
 /// The decoded audio of one leg.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -143,11 +146,12 @@ impl Ring {
         }
     }
 
-    /// Cuts out about `most` samples at most, where the signal joins best. Returns what was cut, 0 if it would be heard.
-    pub(crate) fn shorten(&mut self, most: usize, urgent: bool) -> usize {
+    /// Cuts out about `most` samples at most, where the signal joins best. Returns what was cut, 0 if the sides of the
+    /// best joint are less alike than `alike` (their correlation, −1 to 1).
+    pub(crate) fn shorten(&mut self, most: usize, alike: f32) -> usize {
         let position = self.read - LAG;
         let most = most.min(LONGEST).min(self.available().saturating_sub(FADE));
-        let lag = best_lag(&self.samples, position, most, urgent, |lag| {
+        let lag = best_lag(&self.samples, position, most, alike, |lag| {
             Some(position + lag)
         });
         let Some(lag) = lag else {
@@ -159,12 +163,12 @@ impl Ring {
     }
 
     /// Plays about `most` samples at most twice, where the signal joins best. Returns what was put in.
-    pub(crate) fn lengthen(&mut self, most: usize, urgent: bool) -> usize {
+    pub(crate) fn lengthen(&mut self, most: usize) -> usize {
         let position = self.read - LAG;
         let most = most
             .min(LONGEST)
             .min(if self.available() < FADE { 0 } else { LONGEST });
-        let lag = best_lag(&self.samples, position, most, urgent, |lag| {
+        let lag = best_lag(&self.samples, position, most, ANYHOW, |lag| {
             position.checked_sub(lag + TAPS)?;
             Some(position - lag)
         });
@@ -216,7 +220,7 @@ fn best_lag(
     samples: &[f32],
     position: usize,
     most: usize,
-    urgent: bool,
+    alike: f32,
     at: impl Fn(usize) -> Option<usize>,
 ) -> Option<usize> {
     if most < SHORTEST {
@@ -239,7 +243,7 @@ fn best_lag(
         // Nobody hears the join, so the longest piece goes.
         return Some(most);
     }
-    (urgent || score(fine) > 0.8).then_some(fine)
+    (score(fine) >= alike).then_some(fine)
 }
 
 /// The interpolator: rows of taps for every step between two samples, a Kaiser-windowed sinc.

@@ -75,6 +75,45 @@ fn jitter_is_absorbed_and_the_delay_comes_back() {
 }
 
 #[test]
+fn one_late_packet_costs_delay_for_seconds_only() {
+    for (codec, late_ms) in [
+        (Codec::Pcmu, 25.0),
+        (Codec::Pcmu, 45.0),
+        (Codec::G722, 30.0),
+        (Codec::Opus, 30.0),
+    ] {
+        for (name, signal) in [("tone", 0), ("voice", 1)] {
+            let hum = tone(440.0, 0.3);
+            let sound = |n: f64| if signal == 0 { hum(n) } else { voice(n) };
+            let sent = speak(format(codec, 20), 12.0, (0, 0), sound);
+            let arrivals: Vec<_> = sent
+                .iter()
+                .enumerate()
+                .map(|(n, sent)| {
+                    let late = if n == 200 { late_ms * 1_000.0 } else { 0.0 };
+                    ((sent.us + late) as u64, sent.packet.clone())
+                })
+                .collect();
+            let run = play(&mut leg(codec), arrivals, 7_000, 12.0);
+            let before = run.delays[190];
+            let back = (210..600).find(|tick| run.delays[*tick] < before + 2.0);
+            let back = back.map(|tick| (tick - 200) as f64 / 50.0);
+            println!("{codec:?} {name} {late_ms} ms late: back after {back:?} s");
+            assert!(back.is_some_and(|s| s <= 5.0), "{codec:?} {name}: {back:?}");
+            let concealed = run.pulled[190..].iter();
+            let concealed = concealed.filter(|p| **p == Pulled::Concealed).count();
+            assert!(concealed <= 3, "{codec:?} {name}: {concealed} concealed");
+            if signal == 0 && codec != Codec::Opus {
+                // From half a second after the packet on, which is where the delay is taken back.
+                let (got, place) = worst(&run.audio[48_000 * 9 / 2..], 440.0);
+                println!("{got:.1} dB at {place}");
+                assert!(got < -24.0, "{codec:?}: {got} dB at {place}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_blackout_is_forgotten_within_seconds() {
     let sent = speak(format(Codec::Pcmu, 20), 12.0, (0, 0), voice);
     let arrivals: Vec<_> = sent
