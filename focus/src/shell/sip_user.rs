@@ -43,8 +43,10 @@ impl SipActions {
         }
     }
 
-    /// How many calls the endpoint has, from INVITE to the answer to BYE.
+    /// How many calls the endpoint has, from INVITE to the answer to BYE, as far as the driver has
+    /// told. It is asked to tell anew, as not everything that ends a call is an event.
     pub fn calls(&self) -> usize {
+        self.wake();
         self.calls.load(Ordering::Relaxed)
     }
 
@@ -105,9 +107,9 @@ impl SipUser {
                 }
             }
         }
-        self.actions
-            .calls
-            .store(endpoint.counts().usages, Ordering::Relaxed);
+        let counts = endpoint.counts();
+        let calls = counts.usages.saturating_add(counts.byes);
+        self.actions.calls.store(calls, Ordering::Relaxed);
     }
 
     fn act(

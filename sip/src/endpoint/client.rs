@@ -39,6 +39,13 @@ pub(super) struct ClientTx {
     pub(super) acks: SmallVec<[Acked; 1]>,
 }
 
+impl ClientTx {
+    /// A BYE that has no final answer yet.
+    fn is_waiting_bye(&self) -> bool {
+        self.method == Method::Bye && self.request.is_some()
+    }
+}
+
 /// A way that may work.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hopeful {
@@ -358,6 +365,9 @@ impl Endpoint {
         };
         let purpose = tx.purpose;
         if tx.method != Method::Invite && status.is_final() {
+            if tx.is_waiting_bye() {
+                self.byes = self.byes.saturating_sub(1);
+            }
             tx.request = None;
             tx.bytes = Bytes::new();
         }
@@ -385,6 +395,9 @@ impl Endpoint {
         let Some(tx) = self.clients.remove(id) else {
             return;
         };
+        if tx.is_waiting_bye() {
+            self.byes = self.byes.saturating_sub(1);
+        }
         self.branches
             .remove(&(tx.branch, tx.method == Method::Cancel));
     }

@@ -133,7 +133,9 @@ impl Answer {
 pub struct Counts {
     /// INVITE usages, from INVITE to `Ended`.
     pub usages: usize,
-    /// Of these, the incoming ones not confirmed by an ACK.
+    /// BYEs of ours without a final answer; their calls are no usages any more.
+    pub byes: usize,
+    /// Of the usages, the incoming ones not confirmed by an ACK.
     pub half_open: usize,
     /// Subscriptions that we notify, until their last notification is answered.
     pub notifiers: usize,

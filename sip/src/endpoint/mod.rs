@@ -100,6 +100,7 @@ pub struct Endpoint {
     notifiers: Slab<NotifierId, Notifier>,
     subscribers: Slab<SubscriberId, Subscriber>,
     half_open: usize,
+    byes: usize,
     lists: Lists,
 }
 
@@ -129,6 +130,7 @@ impl Endpoint {
             subscribers: Slab::default(),
             tags: HashMap::with_hasher(keyed),
             half_open: 0,
+            byes: 0,
         }
     }
 
@@ -157,6 +159,7 @@ impl Endpoint {
     pub fn counts(&self) -> Counts {
         Counts {
             usages: self.usages.len(),
+            byes: self.byes,
             half_open: self.half_open,
             notifiers: self.notifiers.len(),
             subscribers: self.subscribers.len(),

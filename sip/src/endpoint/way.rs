@@ -55,6 +55,9 @@ impl Endpoint {
         contact: Option<Contact>,
         purpose: Purpose,
     ) -> ClientTxId {
+        if request.method == Method::Bye {
+            self.byes = self.byes.saturating_add(1);
+        }
         self.clients.insert(ClientTx {
             machine: Machine::Unsent,
             method: request.method.clone(),

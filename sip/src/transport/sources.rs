@@ -91,7 +91,6 @@ mod tests {
                 "2001:db8::1",
                 Some("[2001:db8::1]:5060"),
             ),
-            (&wildcard, Tcp, "[2001:db8::9]:5060", "2001:db8::1", None),
             (
                 &two,
                 Udp,

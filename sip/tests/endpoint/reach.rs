@@ -1,6 +1,6 @@
 //! Where our requests go and what they say of where we are (RFC 3261 §8.1.1.8, §12.2.1.1, §18.1.1).
 
-use crate::wire::{Wire, address, header, request};
+use crate::wire::{Wire, address, header, request, response};
 use plenum_sip::endpoint::{Accept, Body, Event, FlowId, Sources, Transport};
 use plenum_sip::msg::Text;
 
@@ -65,5 +65,36 @@ fn rfc3261_12_2_1_1_a_lost_connection_is_not_the_end_of_the_dialog() {
         assert!(second.text.starts_with("BYE sip:peer@192.0.2.9:5062"));
         let via = |text: &str| header(text, "Via").to_owned();
         assert_ne!(via(&first.text), via(&second.text), "RFC 3263 §4.3");
+        // A drain waits for the answer, which is no event.
+        let counts = wire.endpoint.counts();
+        assert_eq!((counts.usages, counts.byes), (0, 1));
+        wire.say(&tcp(response(&second.text, 200, "", "", "")));
+        assert_eq!(wire.endpoint.counts().byes, 0);
     }
+}
+
+/// A BYE that nobody answers is counted until its transaction gives up, and no longer.
+#[test]
+fn rfc3261_17_1_2_2_an_unanswered_bye_is_counted_while_it_is_repeated() {
+    let mut wire = Wire::new();
+    wire.say(&request("INVITE", 1, "", "v=0"));
+    let Event::Invite { id, .. } = wire.event() else {
+        panic!("no INVITE");
+    };
+    let body = Body {
+        content_type: Text::from_static("application/sdp"),
+        octets: "v=0".into(),
+    };
+    let accept = Accept {
+        body: Some(body),
+        ..Accept::default()
+    };
+    wire.endpoint.accept(wire.now, id, accept).unwrap();
+    let to = format!("To: {}", header(&wire.hear().text, "To"));
+    wire.say(&request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to));
+    wire.endpoint.bye(wire.now, id, None).unwrap();
+    wire.pass(31_000);
+    assert_eq!(wire.endpoint.counts().byes, 1);
+    wire.pass(2_000);
+    assert_eq!(wire.endpoint.counts().byes, 0);
 }
