@@ -6,6 +6,7 @@
 //! | framing | [`frame`] | one message out of a byte stream |
 //! | transactions | [`transaction`] | RFC 3261 §17 as amended by RFC 6026 |
 //! | dialogs | [`dialog`] | RFC 3261 §12, the INVITE usage |
+//! | subscriptions | [`event`] | RFC 6665 and REFER: the subscription usage |
 //! | endpoint | [`endpoint`] | the sans-IO top: bytes and commands in, bytes and events out |
 //! | shell | [`transport`], [`resolve`], [`driver`] | sockets, DNS, the loop |
 //!
@@ -31,15 +32,18 @@
 //! | 3264, 6337 | offer/answer | done: placement only, bodies are opaque |
 //! | 3311 | UPDATE | done; of our own only when the call is up |
 //! | 3326 | Reason | passed through with BYE |
-//! | 3515, 6665 | REFER, events | requests and responses pass through; subscriptions are their user's |
+//! | 3420 | sipfrag | written for REFER: the status line; what is received is the user's to read |
+//! | 3515, 4488, 7614 | REFER | done, both sides: implicit subscription, `Refer-Sub`, `norefersub`, `nosub`; no `explicitsub` |
 //! | 3581 | rport | done, both sides |
 //! | 3891 | Replaces | parsed and matched; taking over is the user's |
 //! | 4028 | session timers | done, both refreshers, 422 both ways |
 //! | 4320 | non-INVITE 1xx, 408 | no 408 and no early 1xx to a non-INVITE is ever made |
 //! | 4475, 5118 | torture messages | every case class, see `tests/torture.rs` |
-//! | 5057 | usages | 481 and 408 end the call, other failures do not |
+//! | 5057 | usages | call and subscriptions share a dialog, each ends alone; 481 and 408 end the usage they answer, other failures do not |
 //! | 5626 | outbound | CRLF keep-alives (§3.5.1) only |
 //! | 5923 | connection reuse | the peer's own connection is used for requests back to it |
+//! | 6665 | events | done, notifier and subscriber: refresh, fetch, expiry, 423, 489, timer N, several subscriptions in a dialog; of a forked SUBSCRIBE the first notifier only; packages are their user's |
+//! | [MS-SIP] | best effort notify, piggybacked first notify | done, both sides; `com.microsoft.autoextend` is borne, not obeyed |
 //! | 7118 | WebSocket | names and ports only |
 
 pub mod dialog;

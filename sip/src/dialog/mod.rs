@@ -169,6 +169,14 @@ impl Dialog {
         }
     }
 
+    /// Like [`Self::order`], for what no transaction keeps from coming twice.
+    pub(crate) fn order_once(&mut self, seq: u32) -> Order {
+        if self.remote_seq == Some(seq) {
+            return Order::Old;
+        }
+        self.order(seq)
+    }
+
     /// The next CSeq of ours.
     pub(crate) fn next_seq(&mut self) -> u32 {
         self.local_seq = self.local_seq.saturating_add(1);

@@ -168,7 +168,7 @@ pub enum Event {
         /// The whole request.
         request: Request,
     },
-    /// Any other request inside the dialog (INFO, MESSAGE, a NOTIFY that nobody subscribed to …).
+    /// Any other request inside the dialog (INFO, MESSAGE, OPTIONS …).
     /// Answer with `respond`.
     InDialog {
         /// Which.

@@ -26,10 +26,11 @@ impl Endpoint {
             }
             Holder::Alone(id) => {
                 let alone = self.alone.get(id)?;
-                // RFC 6665 §4.4.1: a NOTIFY may come before the answer to the SUBSCRIBE.
+                // RFC 6665 §4.4.1: a NOTIFY may come before the answer to the SUBSCRIBE. A BENOTIFY
+                // has no Contact to make a dialog of.
                 let theirs = match &alone.dialog {
                     Some(dialog) => dialog.remote_tag == remote,
-                    None => matches!(request.method, Method::Notify | Method::Benotify),
+                    None => request.method == Method::Notify,
                 };
                 alone.call_id == call_id && theirs
             }
@@ -149,7 +150,7 @@ impl Endpoint {
         // RFC 5057 §5.1: there is no such usage, and the others are none of its business.
         let of_a_call = matches!(
             arrival.request.method,
-            Method::Invite | Method::Update | Method::Prack | Method::Bye | Method::Notify
+            Method::Invite | Method::Update | Method::Prack | Method::Bye
         );
         if of_a_call {
             let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
@@ -179,7 +180,8 @@ impl Endpoint {
             return Placed::Here;
         }
         if arrival.request.method == Method::Notify {
-            return self.on_notify(now, holder, arrival);
+            self.on_notify(now, holder, arrival);
+            return Placed::Here;
         }
         Placed::Elsewhere(arrival)
     }

@@ -13,6 +13,7 @@
 use super::holder::call_of;
 use super::receive::Refusal;
 use super::server::{Arrival, Extra};
+use super::watch::PIGGYBACK_CSEQ;
 use super::{Answer, CommandError, Contact, Endpoint, Event, NotifierId, ServerTxId};
 use crate::dialog::{Dialog, Hop};
 use crate::event::command::AcceptSubscription;
@@ -357,10 +358,7 @@ impl Endpoint {
         let mut body = None;
         if let Some(item) = within {
             let seq = self.dialog_of(home).map_or(0, Dialog::next_seq);
-            headers.push(
-                HeaderName::from_static("ms-piggyback-cseq"),
-                seq.to_string(),
-            );
+            headers.push(PIGGYBACK_CSEQ, seq.to_string());
             headers.push(
                 HeaderName::Supported,
                 Text::from_static("ms-benotify, ms-piggyback-first-notify"),

@@ -1,7 +1,6 @@
 //! Subscriptions of ours: SUBSCRIBE and REFER to a peer, and its NOTIFYs (RFC 6665 §4.1).
 
 use super::client::{Outcome, Purpose};
-use super::in_dialog::Placed;
 use super::receive::Refusal;
 use super::server::{Arrival, Extra, ServerRole};
 use super::{
@@ -20,6 +19,10 @@ use crate::msg::{
 use crate::transaction::timer::{Owner, Timer};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
+
+/// The CSeq that a first notification within a 2xx would have ([MS-SIP] §3.4.5.1).
+pub(super) const PIGGYBACK_CSEQ: HeaderName =
+    HeaderName::Other(Text::from_static("ms-piggyback-cseq"));
 
 /// Who asks whom, outside any dialog.
 struct Parties {
@@ -60,7 +63,8 @@ impl Endpoint {
     /// Subscribes inside the dialog of a call that is up.
     ///
     /// # Errors
-    /// [`CommandError::Gone`]: the call is over; [`CommandError::WrongState`]: it is not up.
+    /// [`CommandError::Gone`]: the call is over; [`CommandError::WrongState`]: it is not up;
+    /// [`CommandError::Pending`]: its dialog has a subscription to the same event and `id`.
     pub fn subscribe_in_dialog(
         &mut self,
         now: Instant,
@@ -158,6 +162,11 @@ impl Endpoint {
         method: Method,
         wish: Wish,
     ) -> Result<SubscriberId, CommandError> {
+        let event = EventField::parse(&wish.event).ok();
+        let same = event.and_then(|event| self.find_subscriber(Holder::Invite(id), &event));
+        if method == Method::Subscribe && same.is_some() {
+            return Err(CommandError::Pending);
+        }
         let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
         let CallStage::Up(_) = &usage.stage else {
             return Err(CommandError::WrongState);
@@ -280,7 +289,9 @@ impl Endpoint {
         let home = subscriber.home;
         if status.is_success() {
             self.learn_dialog(id, home, &outcome.response);
-            return self.on_subscribed(now, id, outcome.response);
+            let mut response = outcome.response;
+            self.drop_stale(home, &mut response);
+            return self.on_subscribed(now, id, response);
         }
         subscriber.tx = None;
         self.on_subscribe_refused(now, id, outcome);
@@ -297,6 +308,18 @@ impl Endpoint {
             && let Some(alone) = self.alone.get_mut(id)
         {
             alone.dialog = Some(dialog);
+        }
+    }
+
+    /// A first notification within a 2xx that was overtaken by a later one tells nothing any more.
+    fn drop_stale(&mut self, home: Holder, response: &mut Response) {
+        let seq = response.headers.get(&PIGGYBACK_CSEQ).and_then(Text::to_str);
+        let Some(seq) = seq.and_then(|seq| seq.trim().parse().ok()) else {
+            return;
+        };
+        let order = self.dialog_of(home).map(|dialog| dialog.order_once(seq));
+        if order == Some(Order::Old) {
+            response.body = Bytes::new();
         }
     }
 
@@ -401,24 +424,23 @@ impl Endpoint {
         self.send_subscribe(now, id, *request, &Hop::Unknown);
     }
 
-    /// A NOTIFY inside a dialog (§4.1.3): answered at once.
-    pub(super) fn on_notify(&mut self, now: Instant, holder: Holder, arrival: Arrival) -> Placed {
+    /// A NOTIFY inside a dialog (§4.1.3): answered at once, with 481 where nobody subscribed.
+    pub(super) fn on_notify(&mut self, now: Instant, holder: Holder, arrival: Arrival) {
         let headers = &arrival.request.headers;
         let event = headers.event().ok().flatten();
         let named = event.and_then(|event| self.find_subscriber(holder, &event));
         let Some(id) = named else {
             self.metrics.stray_notifications.inc();
-            return Placed::Elsewhere(arrival);
+            let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
+            return self.refuse(now, &arrival, refusal);
         };
         let state = headers.subscription_state();
         let Ok(Some(state)) = state else {
-            self.refuse(now, &arrival, Refusal::new(StatusCode::BAD_REQUEST));
-            return Placed::Here;
+            return self.refuse(now, &arrival, Refusal::new(StatusCode::BAD_REQUEST));
         };
         let tx: ServerTxId = self.open_server(now, &arrival, ServerRole::Own, None, None);
         self.reply(now, tx, StatusCode::OK, Extra::default());
         self.on_notified(now, id, state, arrival);
-        Placed::Here
     }
 
     /// A BENOTIFY: it is never answered ([MS-SIP]), so it has no transaction either.
@@ -431,7 +453,7 @@ impl Endpoint {
         let found = event.zip(holder).and_then(|(event, holder)| {
             let id = self.find_subscriber(holder, &event)?;
             let dialog = self.dialog_of(holder);
-            let order = dialog.map_or(Order::InOrder, |dialog| dialog.order(seq));
+            let order = dialog.map_or(Order::InOrder, |dialog| dialog.order_once(seq));
             (order == Order::InOrder).then_some(id)
         });
         match found.zip(state) {
@@ -490,8 +512,8 @@ impl Endpoint {
             }
             return;
         }
-        let first = self.subscribers.get_mut(id).and_then(|it| it.first.take());
-        let made = first.and_then(|first| Dialog::notified(&first, &arrival.request));
+        let first = self.subscribers.get(id).and_then(|it| it.first.as_ref());
+        let made = first.and_then(|first| Dialog::notified(first, &arrival.request));
         if let (Holder::Alone(id), Some(mut dialog)) = (home, made)
             && let Some(alone) = self.alone.get_mut(id)
         {

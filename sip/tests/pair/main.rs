@@ -12,7 +12,9 @@
 
 mod calls;
 mod change;
+mod events;
 mod net;
 mod races;
 mod seeds;
 mod user;
+mod watch;

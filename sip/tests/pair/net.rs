@@ -161,12 +161,7 @@ impl Pair {
     /// A call from `from` to the other.
     pub(crate) fn invite(&mut self, from: usize, body: Option<Body>) -> InviteId {
         let now = self.now;
-        let transport = match self.transport {
-            Transport::Tcp => ";transport=tcp",
-            _ => "",
-        };
-        let uri = format!("sip:bob@{}{transport}", self.peers[1 - from].address);
-        let uri = Uri::parse(uri.as_bytes()).unwrap();
+        let uri = self.uri(from);
         let alice = Uri::parse(b"sip:alice@example.org").unwrap();
         let invite = Invite {
             to: NameAddr::new(uri.clone()),
@@ -181,6 +176,16 @@ impl Pair {
         let id = self.peers[from].endpoint.invite(now, invite);
         self.drain();
         id
+    }
+
+    /// The URI of the other side, over the transport in use.
+    pub(crate) fn uri(&self, from: usize) -> Uri {
+        let transport = match self.transport {
+            Transport::Tcp => ";transport=tcp",
+            _ => "",
+        };
+        let uri = format!("sip:bob@{}{transport}", self.peers[1 - from].address);
+        Uri::parse(uri.as_bytes()).unwrap()
     }
 
     /// Does something to an endpoint at the present instant.
