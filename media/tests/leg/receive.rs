@@ -252,3 +252,22 @@ fn garbage_does_no_harm() {
     let (own, decoded) = leg.memory();
     assert!(own < 64 * 1024 && decoded < 128 * 1024, "{own} {decoded}");
 }
+
+#[test]
+fn g722_tells_voice_from_silence_before_decoding() {
+    let mut leg = leg(Codec::G722);
+    // Half a second of silence, half a second of a buzz.
+    let sound = |n: f64| if n < 24_000.0 { 0.0 } else { 0.3 * voice(n) };
+    let sent = speak(format(Codec::G722, 20), 1.0, (0, 0), sound);
+    for (index, sent) in sent.into_iter().enumerate() {
+        leg.handle_rtp(at(sent.us as u64), peer(), &sent.packet);
+        let hint = match leg.activity() {
+            Activity::Unknown { hint } => hint,
+            other => panic!("{other:?}"),
+        };
+        // The packet with the beginning of the sound says so.
+        let expected = if index < 25 { Hint::Quiet } else { Hint::Voice };
+        assert_eq!(hint, expected, "packet {index}");
+        leg.skip(at(sent.us as u64 + 5_000));
+    }
+}

@@ -1,6 +1,7 @@
 //! The whole tick with real legs and codecs: tones in, decoded tones out.
 
 mod phone;
+mod sound;
 
 use std::time::Duration;
 

@@ -48,6 +48,10 @@ pub(super) struct Phone {
     sequence: u16,
     timestamp: u32,
     sample: u32,
+    /// How long before the tick its packets come.
+    pub(super) lead: Duration,
+    /// The payloads it sent.
+    pub(super) sent: Vec<Vec<u8>>,
     pub(super) received: Vec<Received>,
 }
 
@@ -151,6 +155,8 @@ impl Room {
             sequence: 100,
             timestamp: 5_000,
             sample: 0,
+            lead: Duration::from_millis(7),
+            sent: Vec::new(),
             received: Vec::new(),
         };
         self.phones.insert(phone, phone_of);
@@ -167,14 +173,14 @@ impl Room {
         self.order(Order::Filter { endpoint, filter }).unwrap();
     }
 
-    /// Lets ticks pass: every phone sends its packet 7 ms before the tick.
+    /// Lets ticks pass: every phone sends its packet a little before the tick.
     pub(super) fn run(&mut self, ticks: u64) {
         for _ in 0..ticks {
-            let arrival = self.now + TICK - Duration::from_millis(7);
             for (port, leg) in self.conference.legs() {
                 let Some(phone) = self.phones.get_mut(port) else {
                     continue;
                 };
+                let arrival = self.now + TICK - phone.lead;
                 leg.handle_rtp(arrival, remote(*port), &phone.packet());
             }
             self.now += TICK;
@@ -223,8 +229,10 @@ impl Phone {
         packet.extend(self.timestamp.to_be_bytes());
         packet.extend(0x0102_0304_u32.to_be_bytes());
         let mut step = 0;
+        let sent = &mut self.sent;
         self.encoder.push(&frame, &mut |payload, ticks| {
             packet.extend_from_slice(payload);
+            sent.push(payload.to_vec());
             step = ticks;
         });
         self.sequence = self.sequence.wrapping_add(1);
