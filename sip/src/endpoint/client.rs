@@ -146,6 +146,7 @@ impl Endpoint {
         for id in waiting {
             self.handle_send_failed(now, id);
         }
+        self.on_stream_lost(flow);
     }
 
     pub(super) fn is_on(&self, id: ClientTxId, flow: FlowId) -> bool {

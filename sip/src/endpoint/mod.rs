@@ -67,7 +67,7 @@ use compose::Lists;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use server::ServerTx;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 /// The endpoint. See the module documentation for how it is driven.
@@ -98,6 +98,8 @@ pub struct Endpoint {
     /// The dialogs without a call.
     alone: Slab<DialogId, Alone>,
     notifiers: Slab<NotifierId, Notifier>,
+    /// Whose best effort notifications leave on which stream.
+    best_effort: BTreeSet<(FlowId, NotifierId)>,
     subscribers: Slab<SubscriberId, Subscriber>,
     half_open: usize,
     byes: usize,
@@ -127,6 +129,7 @@ impl Endpoint {
             usages: Slab::default(),
             alone: Slab::default(),
             notifiers: Slab::default(),
+            best_effort: BTreeSet::new(),
             subscribers: Slab::default(),
             tags: HashMap::with_hasher(keyed),
             half_open: 0,

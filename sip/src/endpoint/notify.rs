@@ -5,7 +5,7 @@
 
 use super::client::{Outcome, Purpose, Resolving};
 use super::way::locate;
-use super::{CommandError, Endpoint, Event, InviteId, NotifierId, Output, Target, Via};
+use super::{CommandError, Endpoint, Event, FlowId, InviteId, NotifierId, Output, Target, Via};
 use crate::dialog::{Hop, next_hop};
 use crate::event::Holder;
 use crate::event::command::{Notification, Termination};
@@ -178,6 +178,9 @@ impl Endpoint {
         let Some(notifier) = self.notifiers.remove(id) else {
             return;
         };
+        if let Some(flow) = notifier.flow {
+            self.best_effort.remove(&(flow, id));
+        }
         if let Some(members) = self.members_mut(notifier.home) {
             members.notifiers.retain(|other| *other != id);
         }
@@ -256,8 +259,48 @@ impl Endpoint {
         self.emit_best_effort(id, request, via, last);
     }
 
+    /// Remembers the stream a best effort subscriber is behind.
+    pub(super) fn note_flow(&mut self, id: NotifierId) {
+        let flow = self.stream_of(id);
+        let Some(notifier) = self.notifiers.get_mut(id) else {
+            return;
+        };
+        if notifier.flow == flow || notifier.mode == Mode::Notify {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut notifier.flow, flow) {
+            self.best_effort.remove(&(before, id));
+        }
+        if let Some(flow) = flow {
+            self.best_effort.insert((flow, id));
+        }
+    }
+
+    fn stream_of(&mut self, id: NotifierId) -> Option<FlowId> {
+        let home = self.notifiers.get(id)?.home;
+        match self.dialog_of(home)?.hop {
+            Hop::Flow(flow) if flow.transport.is_reliable() => Some(flow.id),
+            Hop::Flow(_) | Hop::Target(_) | Hop::Unknown => None,
+        }
+    }
+
+    /// A stream is gone. Nothing else would tell that a best effort subscriber is gone with it; one
+    /// that has come back on another stream has said so by a request in the dialog.
+    pub(super) fn on_stream_lost(&mut self, flow: FlowId) {
+        let behind = (flow, NotifierId(0))..=(flow, NotifierId(u64::MAX));
+        let behind: Vec<_> = self.best_effort.range(behind).map(|(_, id)| *id).collect();
+        for id in behind {
+            if self.stream_of(id) == Some(flow) {
+                self.metrics.failed_notifications.inc();
+                let unreachable = StatusCode::SERVICE_UNAVAILABLE;
+                self.over(id, SubscriptionEnd::NotifyFailed(unreachable));
+            }
+        }
+    }
+
     fn emit_best_effort(&mut self, id: NotifierId, mut request: Request, via: Via, last: bool) {
         self.metrics.best_effort_notifications.inc();
+        self.note_flow(id);
         let branch = self.rng.next_u64();
         self.push_via(&mut request, &via, branch);
         let bytes = request.print();

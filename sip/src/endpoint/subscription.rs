@@ -313,6 +313,7 @@ impl Endpoint {
             expires: now + lives,
             mode: asking.mode,
             bound: None,
+            flow: None,
             delivery: Delivery::Idle,
             current: None,
             queue: VecDeque::new(),
@@ -320,6 +321,7 @@ impl Endpoint {
         if let Some(members) = self.members_mut(home) {
             members.notifiers.push(id);
         }
+        self.note_flow(id);
         let owner = Owner::Notifier(id);
         self.timers.set(owner, Timer::Expires, now + lives);
         id
@@ -410,6 +412,7 @@ impl Endpoint {
         if let Some(notifier) = self.notifiers.get_mut(id) {
             notifier.expires = until;
         }
+        self.note_flow(id);
         self.timers.set(Owner::Notifier(id), Timer::Expires, until);
         self.reply_subscribed(now, tx, id, None, Headers::new());
         let refresh = Some(arrival.request);

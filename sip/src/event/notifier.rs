@@ -11,7 +11,7 @@ use super::command::{Notification, Standing, Termination};
 use super::delivery::Delivery;
 use super::{Holder, Key};
 use crate::endpoint::Body;
-use crate::id::InviteId;
+use crate::id::{FlowId, InviteId};
 use crate::msg::{Headers, Text};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -28,6 +28,8 @@ pub(crate) struct Notifier {
     pub(crate) expires: Instant,
     pub(crate) mode: Mode,
     pub(crate) bound: Option<(InviteId, Text)>,
+    /// The stream its best effort notifications leave on.
+    pub(crate) flow: Option<FlowId>,
     pub(crate) delivery: Delivery,
     /// The notification at hand, for sending it again.
     pub(crate) current: Option<Item>,
@@ -177,6 +179,7 @@ mod tests {
             expires: now + Duration::from_millis(left),
             mode: Mode::Notify,
             bound: None,
+            flow: None,
             delivery: Delivery::Idle,
             current: None,
             queue: VecDeque::new(),

@@ -3,8 +3,8 @@
 use crate::subscribed::{Peer, WATCH, roster, wire, wire_with};
 use crate::wire::{header, request};
 use plenum_sip::endpoint::{
-    AcceptSubscription, Answer, Bound, CommandError, EndCause, Event, Standing, SubscriptionEnd,
-    Termination,
+    AcceptSubscription, Answer, Bound, CommandError, EndCause, Event, FlowId, Standing,
+    SubscriptionEnd, Termination, Transport,
 };
 use plenum_sip::msg::{HeaderName, StatusCode, Text};
 
@@ -373,6 +373,35 @@ fn best_effort_without_piggyback_follows_the_200() {
     peer.notify(id, "two");
     assert!(peer.notified().ends_with("two"));
     assert_eq!(peer.wire.metrics.stray_responses.get(), 1);
+}
+
+/// Nothing else tells that the one who never answers is gone.
+#[test]
+fn best_effort_ends_with_the_stream() {
+    let extra = format!("{WATCH}Supported: ms-benotify\n");
+    for back in [true, false] {
+        let mut peer = Peer::new(wire());
+        peer.wire.flow.transport = Transport::Tcp;
+        let (id, _) = peer.subscribe(&extra, first("one"));
+        peer.notified();
+        let old = peer.wire.flow.id;
+        peer.wire.flow.id = FlowId(2);
+        if back {
+            peer.say("SUBSCRIBE", &extra, "");
+            assert_eq!(peer.wire.status(), 200);
+            peer.due(id);
+        }
+        let now = peer.wire.now;
+        peer.wire.endpoint.handle_flow_closed(now, old);
+        if back {
+            assert!(peer.wire.events.is_empty());
+            peer.wire.endpoint.handle_flow_closed(now, FlowId(2));
+        }
+        let gone = SubscriptionEnd::NotifyFailed(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(peer.ended(id), gone);
+        peer.silent();
+        peer.settle();
+    }
 }
 
 #[test]
