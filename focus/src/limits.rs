@@ -1,5 +1,6 @@
 //! The bounds of this crate. The numbers are the process's: `src/limits.rs` of the root crate.
 
+use crate::xml;
 use std::time::Duration;
 
 /// Bounds on everything a caller can make the focus hold or do, each with its refusal.
@@ -60,8 +61,8 @@ pub struct ControlLimits {
     /// How long a command may take before its sender is told that it is pending, and between two
     /// such (CB-152): less than the 32 s after which clients give up.
     pub pending_interval: Duration,
-    /// Octets of a C3P body. Beyond: 413.
-    pub c3p_bytes: usize,
+    /// The size of C3P bodies. Beyond in octets: 413, otherwise 400.
+    pub c3p: xml::Limits,
     /// Subscriptions of one user. Beyond: 403.
     pub subscriptions_per_user: usize,
     /// Subscriptions of one conference. Beyond: 503.
@@ -80,7 +81,12 @@ impl Default for ControlLimits {
             focus_endpoints_per_user: 10,
             commands_per_participant: 32,
             pending_interval: Duration::from_secs(28),
-            c3p_bytes: 64 * 1024,
+            c3p: xml::Limits {
+                octets: 64 * 1024,
+                depth: 32,
+                elements: 4_096,
+                attributes: 64,
+            },
             subscriptions_per_user: 10,
             subscriptions: 5_000,
             notify_pace: Duration::from_millis(100),

@@ -8,7 +8,7 @@ use crate::record::ConferenceName;
 use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
 use plenum_mcu::control::{EndpointId, McuCommand, MediaFilter, Quality};
-use plenum_sip::endpoint::{Accept, Answer, Invite, InviteId, ServerTxId};
+use plenum_sip::endpoint::{Accept, Answer, Body, Invite, InviteId, ServerTxId};
 use plenum_sip::msg::Text;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -96,6 +96,13 @@ pub enum SipAction {
         id: InviteId,
         /// The value of `Reason`.
         reason: Text,
+    },
+    /// An INFO of ours in a call, whose answer does not matter.
+    Info {
+        /// Which.
+        id: InviteId,
+        /// What it carries.
+        body: Body,
     },
     /// Hang up.
     Bye {

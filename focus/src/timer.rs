@@ -11,6 +11,8 @@ pub(crate) enum Timer {
     Command,
     /// A caller has had its time in its present state, or a key sequence is over.
     Call(EndpointId),
+    /// A command of a participant takes its time.
+    Undertaking(u64),
     /// Nobody came back after the last one left.
     Grace,
     /// No presenter came back after the last one left.

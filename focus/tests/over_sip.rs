@@ -141,8 +141,8 @@ fn config() -> Config {
             .map(|name| Method::from_bytes(name.as_bytes()).unwrap())
             .collect(),
         supported: vec!["timer".into(), "100rel".into()],
-        allow_events: vec![],
-        accept: vec!["application/sdp".into()],
+        allow_events: vec!["conference".into()],
+        accept: vec!["application/sdp".into(), "application/cccp+xml".into()],
         advertised: vec![],
         times: Default::default(),
         refuse_spent_hops: true,
@@ -160,7 +160,9 @@ fn config() -> Config {
             connection_idle: Duration::from_secs(60),
             write_queue_bytes: 65_535,
             ringing: Duration::from_secs(180),
+            events: Default::default(),
         },
+        events: Default::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One call of a conference: its signalling, its media endpoint, and where it is between the two.
 
 use crate::caller::Peer;
+use crate::conference::commands::Callee;
 use crate::conference::renegotiation::Renegotiation;
 use crate::joining::{Door, State};
 use crate::output::{DialOutId, RequestId};
@@ -16,6 +17,10 @@ pub(crate) struct Call {
     pub(crate) media: MediaEndpoint,
     pub(crate) state: State,
     pub(crate) renegotiation: Renegotiation,
+    /// What its user calls it, if it was announced.
+    pub(crate) entity: Option<String>,
+    /// How it is to be called, if we call and it is not just a URI.
+    pub(crate) callee: Option<Box<Callee>>,
     /// It has to know the PIN.
     pub(crate) pin_asked: bool,
     /// What it found when it came; asked again after the PIN.

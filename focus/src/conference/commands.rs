@@ -13,8 +13,39 @@ use crate::refusal::Refusal;
 use crate::roster::{EndpointStatus, JoiningMethod};
 use crate::timer::Timer;
 use plenum_mcu::control::{Action, Audience, EndpointId, MediaFilter, Prompt, Sentence};
-use plenum_sip::msg::Uri;
+use plenum_sip::msg::{Headers, Uri};
 use std::time::{Duration, Instant};
+
+/// Somebody to be called.
+#[derive(Clone, Debug)]
+pub(crate) struct Callee {
+    /// The Request-URI.
+    pub(crate) uri: Uri,
+    /// Who they are, if that is another URI.
+    pub(crate) to: Option<Uri>,
+    /// More header fields of the INVITE.
+    pub(crate) headers: Headers,
+    /// The mixer calls, by its own URI.
+    pub(crate) from_mcu: bool,
+    /// What their endpoint is called.
+    pub(crate) entity: Option<String>,
+    /// What they are in the conference.
+    pub(crate) role: Role,
+}
+
+impl Callee {
+    fn plain(uri: &str) -> Result<Self, CommandError> {
+        let bad = |_| CommandError::BadUri(uri.chars().take(128).collect());
+        Ok(Self {
+            uri: Uri::parse(uri.as_bytes()).map_err(bad)?,
+            to: None,
+            headers: Headers::new(),
+            from_mcu: false,
+            entity: None,
+            role: Role::Attendee,
+        })
+    }
+}
 
 impl Focus {
     /// Carries out a command; [`ConferenceEvent::Completed`] says how it went, once.
@@ -22,7 +53,9 @@ impl Focus {
         self.visited = true;
         match command {
             Command::DialOut { uri, ringing } => {
-                if let Err(error) = self.dial_out(now, &uri, ringing, Some(request)) {
+                let dialled = Callee::plain(&uri)
+                    .and_then(|callee| self.dial_out(now, callee, ringing, Some(request)));
+                if let Err(error) = dialled {
                     self.complete(request, Err(error));
                 }
             }
@@ -30,6 +63,10 @@ impl Focus {
                 Some(call) => {
                     call.on_gone.push(request);
                     self.release(now, endpoint, DisconnectReason::Booted);
+                }
+                None if self.attendances.contains_key(&endpoint) => {
+                    self.release(now, endpoint, DisconnectReason::Booted);
+                    self.complete(request, Ok(()));
                 }
                 None => self.complete(request, Err(CommandError::UnknownEndpoint)),
             },
@@ -75,7 +112,10 @@ impl Focus {
     pub(super) fn call_the_configured(&mut self, now: Instant) {
         let record = std::sync::Arc::clone(&self.record);
         for uri in &record.dial_out {
-            if let Err(error) = self.dial_out(now, uri, self.settings.ringing, None) {
+            let ringing = self.settings.ringing;
+            let dialled =
+                Callee::plain(uri).and_then(|callee| self.dial_out(now, callee, ringing, None));
+            if let Err(error) = dialled {
                 self.event(ConferenceEvent::DialOutFailed {
                     uri: uri.clone(),
                     error,
@@ -84,17 +124,17 @@ impl Focus {
         }
     }
 
-    fn dial_out(
+    pub(super) fn dial_out(
         &mut self,
         now: Instant,
-        uri: &str,
+        callee: Callee,
         ringing: Duration,
         on_joined: Option<RequestId>,
     ) -> Result<(), CommandError> {
-        let bad = || CommandError::BadUri(uri.chars().take(128).collect());
-        let uri = Uri::parse(uri.as_bytes()).map_err(|_| bad())?;
-        if !uri.is_sip() {
-            return Err(bad());
+        let known = callee.to.as_ref().unwrap_or(&callee.uri);
+        if !callee.uri.is_sip() || !known.is_sip() {
+            let uri = callee.uri.to_string();
+            return Err(CommandError::BadUri(uri.chars().take(128).collect()));
         }
         let occupancy = self.occupancy();
         if occupancy.ending {
@@ -105,18 +145,25 @@ impl Focus {
         }
         self.last_dial_out += 1;
         let dial_out = DialOutId(self.last_dial_out);
-        let peer = Peer::called(uri);
-        let settings = self.endpoint_settings(&peer);
+        let peer = Peer {
+            uri: Some(callee.uri.clone()),
+            ..Peer::called(known.clone())
+        };
+        let filter = self.initial_filter(callee.role);
+        let settings = self.endpoint_settings(&peer, filter);
         let state = State::Preparing(Described::awaited(false));
         let leg = SipLeg::Unplaced(dial_out);
         let entry = Entry {
-            role: Role::Attendee,
+            role: callee.role,
             door: Door::Open,
             pin_asked: false,
+            filter,
+            entity: callee.entity.clone(),
         };
         let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedOut, entry);
         self.by_dial_out.insert(dial_out, endpoint);
         if let Some(call) = self.calls.get_mut(&endpoint) {
+            call.callee = Some(Box::new(callee));
             call.on_joined = on_joined;
             call.ringing = ringing;
         }
@@ -160,6 +207,7 @@ impl Focus {
         }
         self.phase = Phase::Farewell(reason.clone());
         self.timers.set(Timer::Grace, None);
+        self.end_attendances(now, &reason);
         // Who is not in the mix cannot hear it, and has nothing to lose.
         let apart = |roster: &crate::roster::Roster, endpoint: &EndpointId| {
             let status = roster.endpoint(*endpoint).map(|endpoint| endpoint.status);

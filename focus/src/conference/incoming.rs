@@ -12,6 +12,7 @@ use crate::policy::{Admission, admit};
 use crate::refusal::Refusal;
 use crate::roster::{EndpointStatus, JoiningMethod};
 use crate::session_description;
+use crate::uri::{Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Stage};
 use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
@@ -44,7 +45,12 @@ impl Focus {
                 let answer = Answer::new(StatusCode::NOT_ACCEPTABLE_HERE);
                 self.sip(SipAction::RespondModify { tx, answer });
             }
-            Event::Pracked { tx: None, .. } | Event::Response { .. } => {}
+            Event::Pracked { tx: None, .. }
+            | Event::Response { .. }
+            | Event::Subscribe { .. }
+            | Event::Refer { .. }
+            | Event::Notifier { .. }
+            | Event::Subscriber { .. } => {}
             Event::InDialog { id, tx, request } => self.handle_in_dialog(now, id, tx, &request),
             Event::Request { tx, request, flow } => self.handle_request(tx, &request, &flow),
             Event::Progress { id, response } => self.handle_progress(now, id, &response),
@@ -85,6 +91,11 @@ impl Focus {
     fn handle_invite(&mut self, now: Instant, id: InviteId, request: &Request, flow: &Flow) {
         self.visited = true;
         let peer = Peer::of_request(request, flow, &self.settings.policy);
+        let media_type = request.headers.content_type().ok().flatten();
+        if media_type.is_some_and(|media_type| media_type.is("application", "cccp+xml")) {
+            self.handle_c3p_invite(now, id, peer, request);
+            return;
+        }
         match self.consider(&peer, request) {
             Ok((entry, offer)) => self.begin_join(now, id, peer, entry, offer),
             Err(refusal) => {
@@ -97,6 +108,14 @@ impl Focus {
     }
 
     fn consider(&self, peer: &Peer, request: &Request) -> Result<(Entry, Option<Bytes>), Refusal> {
+        let to_focus = matches!(entity_of(&request.uri), Some((Entity::Focus, _)));
+        if to_focus && request.body.is_empty() {
+            // CB-019.
+            return Err(Refusal::MalformedOffer("there is none".into()));
+        }
+        if let Some(entry) = self.participant_entry(peer)? {
+            return Ok((entry, session_description::of_request(request)?));
+        }
         let (role, door) = match self.admission(peer) {
             Admission::Admit(role) => (role, Door::Open),
             Admission::Lobby(role) => (role, Door::Lobby),
@@ -106,8 +125,36 @@ impl Focus {
             role,
             door,
             pin_asked: self.record.pin.is_some(),
+            filter: self.initial_filter(role),
+            entity: None,
         };
         Ok((entry, session_description::of_request(request)?))
+    }
+
+    /// CB-213, CB-262: the media of somebody who is in the conference already come in, those of
+    /// somebody who waits do not.
+    fn participant_entry(&self, peer: &Peer) -> Result<Option<Entry>, Refusal> {
+        let Some(user) = self.roster.user_of(peer).filter(|_| self.is_active()) else {
+            return Ok(None);
+        };
+        if !user
+            .endpoints
+            .iter()
+            .any(|id| self.attendances.contains_key(id))
+        {
+            return Ok(None);
+        }
+        if !self.is_inside(user.id) {
+            return Err(Refusal::NotInvited);
+        }
+        let (role, door) = (user.role, Door::Open);
+        Ok(Some(Entry {
+            role,
+            door,
+            pin_asked: false,
+            filter: self.initial_filter(role),
+            entity: None,
+        }))
     }
 
     /// What becomes of a call of this peer, now.
@@ -130,7 +177,7 @@ impl Focus {
         offer: Option<Bytes>,
     ) {
         let state = State::Negotiating(Described::awaited(offer.is_some()));
-        let settings = self.endpoint_settings(&peer);
+        let settings = self.endpoint_settings(&peer, entry.filter);
         let leg = SipLeg::Offered(id);
         let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedIn, entry);
         self.by_invite.insert(id, endpoint);
@@ -143,10 +190,10 @@ impl Focus {
     }
 
     /// Everybody starts apart: who is not through the door is neither heard nor hears.
-    pub(super) fn endpoint_settings(&self, peer: &Peer) -> EndpointSettings {
+    pub(super) fn endpoint_settings(&self, peer: &Peer, filter: MediaFilter) -> EndpointSettings {
         EndpointSettings {
             stage: Stage::Apart,
-            filter: MediaFilter::default(),
+            filter,
             signalled_from: peer.source,
             reached_at: peer.reached_at,
             agc: self.record.agc,
@@ -178,10 +225,13 @@ impl Focus {
 
     /// The call is over by itself: nothing is to be said by SIP any more.
     fn release_over(&mut self, now: Instant, endpoint: EndpointId, reason: DisconnectReason) {
-        if let Some(call) = self.calls.get_mut(&endpoint) {
-            call.sip = SipLeg::Over;
+        match self.calls.get_mut(&endpoint) {
+            Some(call) => {
+                call.sip = SipLeg::Over;
+                self.release(now, endpoint, reason);
+            }
+            None => self.end_attendance(now, endpoint, &reason, true),
         }
-        self.release(now, endpoint, reason);
     }
 
     fn handle_acked(&mut self, now: Instant, id: InviteId, body: Option<&Body>) {

@@ -146,10 +146,7 @@ impl Focus {
     fn let_in(&mut self, now: Instant, endpoint: EndpointId) {
         match self.roster.endpoint(endpoint).map(|it| it.session) {
             Some(SessionType::AudioVideo) => self.advance(now, endpoint, Input::Admitted),
-            Some(SessionType::Focus) => {
-                self.roster
-                    .set_status(now, endpoint, EndpointStatus::Connected)
-            }
+            Some(SessionType::Focus) => self.connect_attendance(now, endpoint),
             None => {}
         }
     }

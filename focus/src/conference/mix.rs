@@ -31,7 +31,7 @@ impl Focus {
         if self.record.replace_on_redial {
             self.replace_earlier(now, endpoint);
         }
-        if self.record.entry_tone && self.roster.in_mix() > 1 {
+        if self.announcements.unwrap_or(self.record.entry_tone) && self.roster.in_mix() > 1 {
             self.tone(now, Prompt::EntryTone);
         }
         self.greet(now, endpoint);

@@ -12,14 +12,22 @@
 //! | `reports` | what mixers report |
 //! | `mix` | who comes into the mix, tones, being alone, keys |
 //! | `lobby` | who waits, and what becomes of them |
+//! | `attendance`, `join`, `endorse` | participants connected to the focus, by C3P |
+//! | `control` | commands by INFO |
+//! | `document` | the conference as a document |
 //! | `lead` | roles, and what becomes of a conference without a presenter |
 //! | `commands` | calling out, removing, muting, locking, ending |
 //! | `release` | the one way out of the conference |
 //! | `pending` | commands to mixers that are not answered yet |
 
+mod attendance;
 mod call;
 mod commands;
+mod control;
+mod document;
+mod endorse;
 mod incoming;
+mod join;
 mod lead;
 mod lobby;
 mod mix;
@@ -34,10 +42,13 @@ pub(crate) use crate::conference::requests::{answer_for, answer_without_call};
 
 use crate::access::{Access, Role};
 use crate::caller::Peer;
+use crate::conference::attendance::Attendance;
 use crate::conference::call::{Call, MediaEndpoint, SipLeg};
+use crate::conference::control::{Undertaking, is_undertaking};
 use crate::conference::pending::{Pending, Purpose};
 use crate::conference::renegotiation::Renegotiation;
 use crate::disconnect::DisconnectReason;
+use crate::info::MediaFiltersRules;
 use crate::joining::{Context, Door, Effect, Effects, Input, State};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -46,9 +57,10 @@ use crate::output::{
 };
 use crate::policy::{Occupancy, Policy};
 use crate::record::ConferenceRecord;
-use crate::roster::{JoiningMethod, Roster, SessionType};
+use crate::roster::{JoiningMethod, Roster, SessionType, UserId};
 use crate::session_description;
 use crate::timer::{Timer, Timers};
+use crate::uri::{ConferenceUris, Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{
     Action, ConferenceId, ConferenceSettings, EndpointId, McuEvent, MediaFilter, PlaybackId,
@@ -95,6 +107,21 @@ pub struct Focus {
     visited: bool,
     roster: Roster,
     calls: BTreeMap<EndpointId, Call>,
+    attendances: BTreeMap<EndpointId, Attendance>,
+    uris: ConferenceUris,
+    /// What those who announced that they will call a mixer call themselves there (CB-209).
+    expected: BTreeMap<UserId, String>,
+    /// Commands of participants that are not answered yet.
+    undertakings: BTreeMap<u64, Undertaking>,
+    last_undertaking: u64,
+    /// Who may mute and unmute themselves, and how newcomers begin (CB-287).
+    filter_rules: MediaFiltersRules,
+    /// Tones when people come and go, if a presenter has said so; else as the record says.
+    announcements: Option<bool>,
+    /// Who leads the conversation.
+    speaker: Option<EndpointId>,
+    /// What focus and mixers say of themselves may be different from what was notified.
+    views_changed: bool,
     by_invite: BTreeMap<InviteId, EndpointId>,
     by_dial_out: BTreeMap<DialOutId, EndpointId>,
     pending: Pending,
@@ -110,11 +137,15 @@ pub struct Focus {
 }
 
 /// How a new call starts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     role: Role,
     door: Door,
     pin_asked: bool,
+    /// What passes from the start.
+    filter: MediaFilter,
+    /// What its user calls it.
+    entity: Option<String>,
 }
 
 /// How far the conference is.
@@ -142,6 +173,15 @@ impl Focus {
         let mut focus = Self {
             id,
             access: record.access(),
+            uris: ConferenceUris::new(&record, &settings.host),
+            attendances: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            undertakings: BTreeMap::new(),
+            last_undertaking: 0,
+            filter_rules: MediaFiltersRules::default(),
+            announcements: None,
+            speaker: None,
+            views_changed: false,
             founded: false,
             led: false,
             lead_version: 0,
@@ -193,6 +233,7 @@ impl Focus {
             match timer {
                 Timer::Command => self.handle_silence(now),
                 Timer::Call(endpoint) => self.handle_call_timeout(now, endpoint),
+                Timer::Undertaking(id) => self.handle_undertaking_timeout(now, id),
                 Timer::Grace => self.destroy(now),
                 Timer::Farewell => self.hang_up_all(now),
                 Timer::Unled => self.end_without_presenter(now),
@@ -216,6 +257,11 @@ impl Focus {
     /// What is known of it apart from who is in it.
     pub fn record(&self) -> &Arc<ConferenceRecord> {
         &self.record
+    }
+
+    /// What it is called in documents.
+    pub fn uris(&self) -> &ConferenceUris {
+        &self.uris
     }
 
     /// Who is in it.
@@ -252,6 +298,18 @@ impl Focus {
         }
     }
 
+    /// Whether a URI means this conference, by name or by ID.
+    fn is_ours(&self, uri: &Uri) -> bool {
+        match entity_of(uri) {
+            Some((Entity::Focus, id)) => id.eq_ignore_ascii_case(self.uris.id()),
+            Some((Entity::Mcu(_), _)) => false,
+            None => {
+                let user = uri.user_decoded().to_lowercase();
+                uri.param("opaque").is_none() && user == self.record.name.as_str()
+            }
+        }
+    }
+
     fn most_endpoints(&self) -> usize {
         crate::policy::most_endpoints(&self.record, &self.settings.limits)
     }
@@ -265,7 +323,11 @@ impl Focus {
     }
 
     fn complete(&mut self, request: RequestId, result: Result<(), CommandError>) {
-        self.event(ConferenceEvent::Completed { request, result });
+        if is_undertaking(request) {
+            self.part_done(request, result);
+        } else {
+            self.event(ConferenceEvent::Completed { request, result });
+        }
     }
 
     fn endpoint_of(&self, id: InviteId) -> Option<EndpointId> {
@@ -301,10 +363,12 @@ impl Focus {
             media: MediaEndpoint::Present,
             state,
             renegotiation: Renegotiation::Idle,
+            entity: entry.entity.or_else(|| self.expected.remove(&user)),
+            callee: None,
             pin_asked,
             door: entry.door,
             playback: None,
-            wanted: MediaFilter::default(),
+            wanted: entry.filter,
             ringing: self.settings.ringing,
             on_joined: None,
             on_gone: Vec::new(),
@@ -405,20 +469,29 @@ impl Focus {
         let (SipLeg::Unplaced(dial_out), Some(uri)) = (call.sip, &call.peer.uri) else {
             return;
         };
-        let own = Uri::sip(
+        let callee = call.callee.as_deref();
+        let plain = Uri::sip(
             Some(self.record.name.as_str()),
             self.settings.host.clone(),
             None,
         );
+        // CB-203: who was asked for by C3P is called by the mixer.
+        let mixer = self.uris.mcu(McuType::AudioVideo);
+        let own = match callee {
+            Some(callee) if callee.from_mcu => Uri::parse(mixer.as_bytes()).unwrap_or(plain),
+            Some(_) | None => plain,
+        };
+        let to = callee.and_then(|callee| callee.to.clone());
+        let headers = callee.map(|callee| callee.headers.clone());
         let name = self.record.subject.clone();
         let display = name.unwrap_or_else(|| self.record.name.to_string());
         let invite = Invite {
             uri: uri.clone(),
-            to: NameAddr::new(uri.clone()),
+            to: NameAddr::new(to.unwrap_or_else(|| uri.clone())),
             from: NameAddr::new(own).with_display(display),
             contact: Some(self.contact()),
             body: Some(session_description::body(sdp)),
-            headers: plenum_sip::msg::Headers::new(),
+            headers: headers.unwrap_or_default(),
             route: Vec::new(),
             no_session: false,
         };
@@ -456,7 +529,8 @@ impl Drop for Focus {
         if !self.is_over() {
             self.settings.metrics.conferences.dec();
         }
-        let left = i64::try_from(self.calls.len()).unwrap_or(i64::MAX);
+        let left = self.calls.len() + self.attendances.len();
+        let left = i64::try_from(left).unwrap_or(i64::MAX);
         self.settings.metrics.participants.dec_by(left);
     }
 }

@@ -23,6 +23,7 @@ impl Focus {
     /// mixer says so.
     pub(super) fn release(&mut self, now: Instant, endpoint: EndpointId, reason: DisconnectReason) {
         let Some(call) = self.calls.get(&endpoint) else {
+            self.end_attendance(now, endpoint, &reason, false);
             return;
         };
         if matches!(call.state, State::Leaving(_)) {
@@ -145,7 +146,8 @@ impl Focus {
                     .unwrap_or_default(),
                 quality: Box::new(quality),
             });
-            if joined.is_some() && self.record.exit_tone && matches!(self.phase, Phase::Active) {
+            let tones = self.announcements.unwrap_or(self.record.exit_tone);
+            if joined.is_some() && tones && matches!(self.phase, Phase::Active) {
                 self.tone(now, Prompt::ExitTone);
             }
         }
@@ -193,7 +195,7 @@ impl Focus {
     /// After every input: a conference nobody is in ends, at once or after its grace.
     pub(super) fn settle(&mut self, now: Instant) {
         self.note_lead(now);
-        if !self.calls.is_empty() {
+        if !self.calls.is_empty() || !self.attendances.is_empty() {
             return;
         }
         match self.phase {
@@ -211,7 +213,7 @@ impl Focus {
 
     /// RFC 4353 §5.6: nobody is there; the mixer is told to forget the conference.
     pub(super) fn destroy(&mut self, now: Instant) {
-        if !self.is_ending() && self.calls.is_empty() {
+        if !self.is_ending() && self.calls.is_empty() && self.attendances.is_empty() {
             self.begin_ending();
             self.mcu(now, Purpose::Destroy, Action::Destroy);
         }

@@ -46,6 +46,10 @@ impl Focus {
         method: &Method,
         body: Option<&Body>,
     ) {
+        if let Some(endpoint) = self.attendance_of(id) {
+            self.refresh_attendance(endpoint, tx, body.map(|body| &body.octets));
+            return;
+        }
         let answer = match self.begin_modify(now, id, tx, method, body) {
             Ok(None) => return,
             Ok(Some(answer)) => answer,

@@ -29,6 +29,8 @@ impl Focus {
                 }
             }
             Report::ActiveSpeaker { endpoint } => {
+                self.speaker = endpoint;
+                self.touch_views();
                 self.event(ConferenceEvent::ActiveSpeaker { endpoint });
             }
             Report::Media {
@@ -181,6 +183,7 @@ impl Focus {
         }
         self.settings.metrics.faults.inc();
         self.begin_ending();
+        self.end_attendances(now, &DisconnectReason::Fault);
         let endpoints: Vec<EndpointId> = self.calls.keys().copied().collect();
         for endpoint in endpoints {
             if let Some(call) = self.calls.get_mut(&endpoint) {

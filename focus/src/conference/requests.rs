@@ -22,6 +22,10 @@ impl Focus {
         tx: ServerTxId,
         request: &Request,
     ) {
+        if let Some(endpoint) = self.attendance_of(id) {
+            self.handle_in_attendance(now, endpoint, tx, request);
+            return;
+        }
         let call = self.endpoint_of(id).and_then(|endpoint| {
             let call = self.calls.get(&endpoint)?;
             (call.sip != SipLeg::Over).then_some(endpoint)
@@ -30,6 +34,35 @@ impl Focus {
             (None, _) => Answer::new(StatusCode::CALL_DOES_NOT_EXIST),
             (Some(endpoint), Method::Info) => self.handle_info(now, endpoint, request),
             (Some(_), _) => answer_without_call(&request.method, &self.settings.agent),
+        };
+        self.sip(SipAction::Respond { tx, answer });
+    }
+
+    /// A request in the dialog of a participant without media.
+    fn handle_in_attendance(
+        &mut self,
+        now: Instant,
+        endpoint: EndpointId,
+        tx: ServerTxId,
+        request: &Request,
+    ) {
+        if let Some(attendance) = self.attendances.get_mut(&endpoint) {
+            let tag = request.headers.to().ok().and_then(|to| to.tag());
+            attendance.dialog.local_tag = tag.map(|tag| tag.to_string());
+        }
+        let media_type = request.headers.content_type().ok().flatten();
+        let c3p = media_type.is_some_and(|it| it.is("application", "cccp+xml"));
+        let answer = match (request.method == Method::Info, c3p) {
+            (true, true) => {
+                self.handle_c3p_info(now, endpoint, tx, request);
+                return;
+            }
+            (true, false) => {
+                let mut answer = Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+                answer.headers.push(HeaderName::Accept, ACCEPT_C3P);
+                answer
+            }
+            (false, _) => answer_without_call(&request.method, &self.settings.agent),
         };
         self.sip(SipAction::Respond { tx, answer });
     }
@@ -126,6 +159,9 @@ fn allowing(mut answer: Answer) -> Answer {
 
 /// The methods a focus has an answer for, as long as it notifies nobody and takes no REFER.
 const ALLOW: Text = Text::from_static("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK");
+
+/// What an INFO of a participant without media carries (CB-005).
+const ACCEPT_C3P: Text = Text::from_static(crate::c3p::MEDIA_TYPE);
 
 /// RFC 6086 §4.3.
 const BAD_INFO_PACKAGE: StatusCode = match StatusCode::new(469) {

@@ -9,6 +9,7 @@ use crate::output::SipAction;
 use plenum_mcu::control::ConferenceId;
 use plenum_sip::driver::{SipHandle, TransactionUser};
 use plenum_sip::endpoint::{CommandError, Endpoint, Event};
+use plenum_sip::msg::{Headers, Method};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -130,6 +131,9 @@ impl SipUser {
                 Ok(())
             }
             SipAction::Cancel { id, reason: _ } => endpoint.cancel(now, id),
+            SipAction::Info { id, body } => endpoint
+                .request_in_dialog(now, id, Method::Info, Headers::new(), Some(body))
+                .map(drop),
             SipAction::Bye { id, reason } => endpoint.bye(now, id, Some(reason)),
         }
     }

@@ -7,6 +7,9 @@
     reason = "each test uses its part, and looks at what it is about"
 )]
 
+pub mod c3p;
+pub mod commands;
+
 use bytes::Bytes;
 use plenum_focus::conference::{Focus, Settings};
 use plenum_focus::limits::Limits;

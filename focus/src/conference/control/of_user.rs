@@ -1,0 +1,271 @@
+//! Commands about users (CB-176 to CB-179, CB-188 to CB-195, CB-202 to CB-217, CB-226 to CB-238).
+
+use super::{After, Failure, Outcome};
+use crate::c3p::{
+    AddUser, AddUserResult, Coded, CommandReason, DeleteUser, LobbyAccess, LobbyStatus,
+    ModifyEndpoint, ModifyUserRoles, Reason, ResultBody, SetLobbyAccess, UserResult, same_uri,
+};
+use crate::caller::aor;
+use crate::conference::Focus;
+use crate::conference::commands::Callee;
+use crate::disconnect::DisconnectReason;
+use crate::info::{Endpoint, JoiningMethod, Role, User};
+use crate::output::{CommandError, McuType, RequestId};
+use crate::roster::{self, EndpointStatus, UserId};
+use plenum_mcu::control::EndpointId;
+use plenum_sip::msg::{HeaderName, Headers, Uri};
+use std::time::Instant;
+
+impl Focus {
+    /// A user by a URI of a client's.
+    pub(super) fn user_named(&self, entity: &str) -> Option<&roster::User> {
+        self.roster.by_entity(entity).or_else(|| {
+            let uri = Uri::parse(entity.trim().as_bytes()).ok()?;
+            self.roster.by_entity(&aor(&uri))
+        })
+    }
+
+    fn known_user(&self, entity: &str) -> Result<UserId, Failure> {
+        let user = self.user_named(entity).map(|user| user.id);
+        user.ok_or(Failure::Command(CommandReason::UserDoesntExist))
+    }
+
+    /// CB-209 to CB-211: the mixer expects the sender, and is reached so.
+    pub(super) fn dial_in(
+        &mut self,
+        endpoint: EndpointId,
+        add: &AddUser,
+    ) -> Result<Outcome, Failure> {
+        let attendance = self.attendances.get(&endpoint);
+        let user = attendance.map(|attendance| attendance.user);
+        let user = user.ok_or(Failure::Reason(Reason::OtherFailure))?;
+        if let Some(asked) = add.endpoint() {
+            self.expected.insert(user, asked.entity.clone());
+        }
+        let info = vec![
+            (
+                "Mcu-Server-Uri".to_owned(),
+                format!("sip:{}", self.settings.host),
+            ),
+            (
+                "Mcu-Conference-Uri".to_owned(),
+                self.uris.mcu(McuType::AudioVideo),
+            ),
+        ];
+        let role = self.role_of(endpoint);
+        Ok(Outcome::Done(added(
+            add,
+            role,
+            JoiningMethod::DialedIn,
+            info,
+        )))
+    }
+
+    /// CB-202 to CB-208.
+    pub(super) fn dial_out_user(
+        &mut self,
+        now: Instant,
+        id: u64,
+        add: &AddUser,
+    ) -> Result<Outcome, Failure> {
+        let other = || Failure::Command(CommandReason::OtherFailure);
+        let unknown = || Failure::Command(CommandReason::UserUnknown);
+        let to = Uri::parse(add.user.entity.as_bytes()).map_err(|_| unknown())?;
+        let asked = add.endpoint();
+        let target = asked.and_then(|asked| {
+            asked
+                .refer_to_uri
+                .as_deref()
+                .or(asked.endpoint_uri.as_deref())
+        });
+        let mut uri = match target {
+            Some(target) => Uri::parse(target.trim().as_bytes()).map_err(|_| other())?,
+            None => to.clone(),
+        };
+        let headers = uri
+            .headers
+            .take()
+            .map(|headers| embedded(headers.as_bytes()));
+        let role = add.user.role.unwrap_or(Role::Attendee);
+        let callee = Callee {
+            uri,
+            to: Some(to),
+            headers: headers.unwrap_or_default(),
+            from_mcu: true,
+            entity: asked.map(|asked| asked.entity.clone()),
+            role,
+        };
+        let ringing = self.settings.ringing;
+        match self.dial_out(now, callee, ringing, Some(RequestId(id))) {
+            Ok(()) => {
+                let result = added(add, role, JoiningMethod::DialedOut, Vec::new());
+                Ok(Outcome::UnderWay(result, 1))
+            }
+            Err(CommandError::BadUri(_)) => Err(unknown()),
+            Err(_) => Err(other()),
+        }
+    }
+
+    pub(super) fn modify_user_roles(
+        &mut self,
+        now: Instant,
+        command: &ModifyUserRoles,
+    ) -> Result<Outcome, Failure> {
+        let user = self.known_user(&command.keys.user_entity)?;
+        self.change_role(now, user, command.role)
+            .map_err(|_| Failure::Command(CommandReason::UserDoesntExist))?;
+        let user = User {
+            role: Some(command.role),
+            ..User::new(&*command.keys.user_entity)
+        };
+        Ok(Outcome::Done(ResultBody::ModifyUserRoles(UserResult {
+            keys: Some(crate::c3p::ConferenceKeys::new(&*command.keys.conf_entity)),
+            user: Some(user),
+        })))
+    }
+
+    pub(super) fn delete_user(&self, command: &DeleteUser) -> Result<Outcome, Failure> {
+        let user = self.known_user(&command.keys.user_entity)?;
+        let result = ResultBody::DeleteUser(UserResult {
+            keys: Some(crate::c3p::ConferenceKeys::new(&*command.keys.conf_entity)),
+            user: Some(User::new(&*command.keys.user_entity)),
+        });
+        Ok(Outcome::DoneThen(result, After::Remove(user)))
+    }
+
+    /// CB-190 to CB-194: out of the focus and out of every mixer; somebody in the lobby is told
+    /// that they were denied.
+    pub(super) fn remove_user(&mut self, now: Instant, user: UserId) {
+        let endpoints = self.roster.user(user).map(|user| user.endpoints.clone());
+        for endpoint in endpoints.unwrap_or_default() {
+            let status = self.roster.endpoint(endpoint).map(|it| it.status);
+            let reason = match status {
+                Some(EndpointStatus::OnHold) => DisconnectReason::Denied,
+                Some(_) | None => DisconnectReason::Booted,
+            };
+            self.release(now, endpoint, reason);
+        }
+    }
+
+    /// CB-228: one after the other; the command succeeds whatever becomes of each.
+    pub(super) fn set_lobby_access(&mut self, now: Instant, command: &SetLobbyAccess) -> Outcome {
+        let granted = match command.access {
+            LobbyAccess::Granted => true,
+            LobbyAccess::Denied => false,
+        };
+        let mut statuses = Vec::with_capacity(command.users.len());
+        for entity in &command.users {
+            let status = match self.user_named(entity).map(|user| user.id) {
+                Some(user) => self.decide_on_user(now, user, granted),
+                None => LobbyStatus::UserDoesntExist,
+            };
+            statuses.push((entity.clone(), Coded::Known(status)));
+        }
+        Outcome::Done(ResultBody::SetLobbyAccess(
+            Some(command.keys.clone()),
+            statuses,
+        ))
+    }
+
+    /// CB-235 to CB-238, trap 70: what the client says of its own endpoint, as a whole.
+    pub(super) fn modify_endpoint(
+        &mut self,
+        endpoint: EndpointId,
+        command: &ModifyEndpoint,
+    ) -> Result<Outcome, Failure> {
+        self.known_user(&command.keys.user_entity)?;
+        let attendance = self.attendances.get_mut(&endpoint);
+        let own = attendance.filter(|attendance| {
+            attendance.entity == command.keys.endpoint_entity
+                && same_uri(&attendance.from, &command.keys.user_entity)
+        });
+        let Some(attendance) = own else {
+            return Err(Failure::Command(CommandReason::EndpointDoesntExist));
+        };
+        attendance.recording = command.endpoint.client_recording;
+        attendance
+            .client_info
+            .clone_from(&command.endpoint.client_info);
+        let user = attendance.user;
+        self.roster.touch(user);
+        Ok(Outcome::Done(ResultBody::ModifyEndpoint(None, None)))
+    }
+}
+
+fn added(
+    add: &AddUser,
+    role: Role,
+    method: JoiningMethod,
+    connection_info: Vec<(String, String)>,
+) -> ResultBody {
+    let endpoint = add.endpoint().map(|asked| Endpoint {
+        joining_method: Some(method),
+        ..Endpoint::new(&*asked.entity)
+    });
+    let user = User {
+        role: Some(role),
+        endpoints: endpoint.into_iter().collect(),
+        ..User::new(&*add.user.entity)
+    };
+    ResultBody::AddUser(AddUserResult {
+        keys: Some(add.keys.clone()),
+        user: Some(user),
+        connection_info,
+    })
+}
+
+/// RFC 3261 §19.1.5: the header fields of a URI, without those that are the business of whoever
+/// sends the request.
+fn embedded(text: &[u8]) -> Headers {
+    let mut headers = Headers::new();
+    for pair in text.split(|octet| *octet == b'&').take(MOST_EMBEDDED) {
+        let mut halves = pair.splitn(2, |octet| *octet == b'=');
+        let (name, value) = (halves.next(), halves.next());
+        let (Some(name), Some(value)) = (name.and_then(unescaped), value.and_then(unescaped))
+        else {
+            continue;
+        };
+        let token = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.!%*+'~`".contains(&octet);
+        let harmless = !value.bytes().any(|octet| octet.is_ascii_control());
+        let header = HeaderName::from_bytes(name.as_bytes());
+        if !name.is_empty() && name.bytes().all(token) && harmless && is_free(&header) {
+            headers.push(header, value);
+        }
+    }
+    headers
+}
+
+/// Names with a meaning for the request itself, or for trust, are not for others to choose.
+fn is_free(name: &HeaderName) -> bool {
+    if let HeaderName::Other(name) = name {
+        return !name.eq_ignore_case("body");
+    }
+    matches!(
+        name,
+        HeaderName::Subject
+            | HeaderName::Priority
+            | HeaderName::Organization
+            | HeaderName::CallInfo
+            | HeaderName::AcceptContact
+            | HeaderName::RejectContact
+            | HeaderName::RequestDisposition
+            | HeaderName::Replaces
+    )
+}
+
+fn unescaped(text: &[u8]) -> Option<String> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(&octet) = rest.next() {
+        if octet == b'%' {
+            let (high, low) = (rest.next()?, rest.next()?);
+            let digit = |octet: &u8| char::from(*octet).to_digit(16);
+            octets.push(u8::try_from(digit(high)? * 16 + digit(low)?).ok()?);
+        } else {
+            octets.push(octet);
+        }
+    }
+    String::from_utf8(octets).ok()
+}
+
+const MOST_EMBEDDED: usize = 16;

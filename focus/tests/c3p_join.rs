@@ -1,0 +1,315 @@
+//! Joining by C3P, several endpoints, endorsing and leaving (MS-CONFBAS §3.2, §3.3).
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and looks at what it is about"
+)]
+
+#[cfg(test)]
+mod support;
+
+use plenum_focus::access::{AdmissionPolicy, Members, Role, ServerMode};
+use plenum_focus::c3p::{Command, EndorseUser, ResultBody};
+use plenum_focus::info::DialogId;
+use plenum_focus::output::SipAction;
+use plenum_focus::record::ConferenceRecord;
+use plenum_focus::roster::{EndpointStatus, SessionType};
+use plenum_sip::endpoint::{EndCause, Event, InviteId, ServerTxId};
+use plenum_sip::msg::{HeaderName, Method};
+use support::c3p::*;
+use support::*;
+
+fn closed(mode: ServerMode) -> ConferenceRecord {
+    ConferenceRecord {
+        members: Members {
+            presenters: vec![aor("pia")],
+            invitees: vec![aor("ivan")],
+            ..Members::default()
+        },
+        admission: AdmissionPolicy::ClosedAuthenticated,
+        mode,
+        ..configured()
+    }
+}
+
+fn status(bench: &Bench, endpoint: plenum_mcu::control::EndpointId) -> EndpointStatus {
+    bench.focus.roster().endpoint(endpoint).unwrap().status
+}
+
+#[test]
+fn cb_038_to_cb_049_the_answer_to_a_join() {
+    let mut bench = Bench::new(closed(ServerMode::Thirteen));
+    let body = c3p(1, "ivan", Command::AddUser(add_user("ivan", "{a}")));
+    bench.invite_c3p(1, trusted(1), join_request("ivan", &body));
+    let SipAction::Accept { accept, .. } = &bench.sip[0] else {
+        panic!("{:?}", bench.sip)
+    };
+    assert!(accept.contact.as_ref().unwrap().params.has("isfocus"));
+    let response = bench.answered(1).1.unwrap();
+    assert_eq!(
+        (response.from.as_str(), response.to.as_str()),
+        (conference_uri().as_str(), aor("ivan").as_str())
+    );
+    let ResultBody::AddUser(result) = response.result.unwrap().body else {
+        panic!("another command")
+    };
+    let user = result.user.unwrap();
+    assert_eq!(user.entity, aor("ivan"));
+    assert_eq!((user.role, user.endpoints.len()), (Some(Role::Attendee), 0));
+    let endpoint = bench.last_endpoint();
+    let participant = bench.focus.roster().endpoint(endpoint).unwrap();
+    assert_eq!(participant.session, SessionType::Focus);
+    assert_eq!(participant.status, EndpointStatus::Connected);
+}
+
+#[test]
+fn cb_048_the_role_is_that_of_policy() {
+    let mut bench = Bench::new(closed(ServerMode::Thirteen));
+    for (id, user, role) in [(1, "pia", Role::Presenter), (2, "ivan", Role::Attendee)] {
+        let mut add = add_user(user, "{a}");
+        add.user.role = Some(Role::Presenter);
+        let body = c3p(1, user, Command::AddUser(add));
+        bench.invite_c3p(id, trusted(1), join_request(user, &body));
+        let (_, response) = bench.answered(id);
+        let ResultBody::AddUser(result) = response.unwrap().result.unwrap().body else {
+            panic!("another command")
+        };
+        assert_eq!(result.user.unwrap().role, Some(role), "{user}");
+    }
+}
+
+#[test]
+fn cb_017_to_cb_037_a_join_that_contradicts_itself_changes_nothing() {
+    let mut bench = Bench::new(configured());
+    let good = || Command::AddUser(add_user("bob", "{a}"));
+    let text = |command| String::from_utf8(c3p(1, "bob", command)).unwrap();
+    let swap = |from: &str, to: &str| text(good()).replace(from, to);
+    let two = swap("</request>", "<deleteUser/></request>");
+    let lock = "<?xml version=\"1.0\"?><request xmlns=\"urn:ietf:params:xml:ns:cccp\" \
+                requestId=\"1\" from=\"sip:bob@example.com\" to=\"X\"><modifyConferenceLock/></request>";
+    for (case, body) in [
+        ("CB-006", "no xml".to_owned()),
+        ("CB-019", lock.replace('X', &conference_uri())),
+        ("CB-020", two),
+        ("CB-021", swap("requestId=\"1\"", "requestId=\"abc\"")),
+        ("CB-022", swap("from=\"sip:bob@", "from=\"sip:eve@")),
+        ("CB-023", swap("to=\"sip:standup@", "to=\"sip:other@")),
+        (
+            "CB-024",
+            swap("confEntity=\"sip:standup@", "confEntity=\"sip:other@"),
+        ),
+        ("CB-025", swap("entity=\"sip:bob@", "entity=\"sip:eve@")),
+        ("CB-027", swap("attendee", "owner")),
+    ] {
+        bench.invite_c3p(1, trusted(1), join_request("bob", body.as_bytes()));
+        assert_eq!(bench.answered(1).0, 400, "{case}: {body}");
+    }
+    let mut without_contact = join_request("bob", text(good()).as_bytes());
+    without_contact.headers.remove(&HeaderName::Contact);
+    bench.invite_c3p(1, trusted(1), without_contact);
+    assert_eq!(bench.answered(1).0, 400, "CB-017");
+    bench.sip(invite(1, &conference_uri(), "bob", trusted(1), None));
+    assert_eq!(bench.answered(1).0, 400, "CB-019");
+    let large = format!("{}{}", text(good()), " ".repeat(70_000));
+    bench.invite_c3p(1, trusted(1), join_request("bob", large.as_bytes()));
+    assert_eq!(bench.answered(1).0, 413);
+    assert!(bench.focus.roster().is_empty());
+}
+
+#[test]
+fn cb_037_on_behalf_of_somebody_needs_the_header() {
+    let mut add = add_user("bob", "{a}");
+    add.user.endpoints[0].session_on_behalf_of = Some(aor("boss"));
+    let body = c3p(1, "bob", Command::AddUser(add));
+    for (header, status) in [
+        (None, 403),
+        (Some("<sip:other@example.com>"), 403),
+        (Some("<sip:boss@example.com>"), 200),
+    ] {
+        let mut bench = Bench::new(record());
+        let mut request = join_request("bob", &body);
+        if let Some(header) = header {
+            let name = HeaderName::from_bytes(b"p-session-on-behalf-of");
+            request.headers.push(name, header);
+        }
+        bench.invite_c3p(1, trusted(1), request);
+        assert_eq!(bench.answered(1).0, status, "{header:?}");
+    }
+}
+
+#[test]
+fn cb_033_cb_036_cb_259_cb_260_refused_full_or_on_hold() {
+    let mut bench = Bench::new(ConferenceRecord {
+        max_endpoints: Some(1),
+        ..closed(ServerMode::Thirteen)
+    });
+    assert_eq!(bench.join_c3p(1, "carl", "{a}").0, 403);
+    bench.joined(2, "ivan");
+    assert_eq!(bench.join_c3p(3, "pia", "{a}").0, 603);
+    assert_eq!(bench.join_c3p(4, "ivan", "{b}").0, 200, "takes no place");
+    let mut bench = Bench::new(closed(ServerMode::Fourteen));
+    let carl = bench.joined(1, "carl");
+    assert_eq!(status(&bench, carl), EndpointStatus::OnHold);
+    assert_eq!(bench.focus.roster().places(), 0);
+}
+
+#[test]
+fn cb_060_to_cb_063_endpoints_of_one_user_are_independent() {
+    let mut bench = Bench::new(configured());
+    let first = bench.joined(1, "bob");
+    let second = bench.joined(2, "bob");
+    assert_eq!(bench.focus.roster().users().count(), 1);
+    bench.bye(1);
+    assert!(bench.focus.roster().endpoint(first).is_none());
+    assert_eq!(status(&bench, second), EndpointStatus::Connected);
+    let (code, _) = bench.join_c3p(3, "bob", "{2}");
+    assert_eq!(code, 200);
+    assert_eq!(bench.focus.roster().len(), 1, "CB-062: it was replaced");
+    assert!(bench.left().contains(&"Replaced".to_owned()));
+    for id in 10..19 {
+        bench.joined(id, "bob");
+    }
+    assert_eq!(bench.join_c3p(30, "bob", "{30}").0, 403, "the limit");
+    assert_eq!(bench.join_c3p(31, "bob", "{10}").0, 200, "replaces");
+}
+
+#[test]
+fn cb_025_nobody_joins_as_somebody_who_is_there() {
+    let mut bench = Bench::new(configured());
+    bench.joined(1, "bob");
+    let body = c3p(1, "bob", Command::AddUser(add_user("bob", "{x}")));
+    bench.invite_c3p(2, stranger(1), join_request("bob", &body));
+    assert_eq!(bench.answered(2).0, 403);
+}
+
+#[test]
+fn cb_064_cb_067_refreshes_change_nothing() {
+    let mut bench = Bench::new(configured());
+    bench.joined(1, "bob");
+    let body = c3p(5, "bob", Command::AddUser(add_user("bob", "{1}")));
+    for (method, octets, expect) in [
+        (Method::Update, None, false),
+        (Method::Invite, Some(&body), true),
+    ] {
+        let content = octets.map(|octets| (CCCP, octets.as_slice()));
+        let request = request(method.clone(), &conference_uri(), "bob", content);
+        let body = octets.map(|octets| plenum_sip::endpoint::Body {
+            content_type: CCCP.into(),
+            octets: octets.clone().into(),
+        });
+        let (id, tx) = (InviteId(1), ServerTxId(9));
+        bench.actions();
+        bench.sip(Event::Modify {
+            id,
+            tx,
+            method,
+            body,
+            request,
+        });
+        let SipAction::RespondModify { answer, .. } = &bench.sip[0] else {
+            panic!("{:?}", bench.sip)
+        };
+        assert_eq!(answer.status.code(), 200);
+        assert_eq!(answer.body.is_some(), expect);
+    }
+    assert_eq!(bench.focus.roster().len(), 1);
+}
+
+#[test]
+fn cb_066_cb_070_a_dialog_that_ends_is_a_leave() {
+    let mut bench = Bench::new(record());
+    bench.joined(1, "bob");
+    bench.sip(Event::Ended {
+        id: InviteId(1),
+        cause: EndCause::SessionExpired,
+    });
+    assert_eq!(bench.left(), ["SessionExpired"]);
+    assert!(bench.focus.is_over(), "nobody is there any more");
+    assert_eq!(bench.metrics.participants.get(), 0);
+}
+
+#[test]
+fn cb_213_the_media_of_a_participant_join_its_user() {
+    let mut bench = Bench::new(configured());
+    bench.joined(1, "bob");
+    bench.sip(invite(2, &mcu_uri(), "bob", trusted(1), Some(OFFER)));
+    bench.ack(2, None);
+    let users: Vec<_> = bench.focus.roster().users().collect();
+    assert_eq!(users.len(), 1);
+    assert_eq!(users[0].endpoints.len(), 2);
+    assert_eq!(bench.focus.roster().places(), 1);
+}
+
+#[test]
+fn cb_262_the_media_of_somebody_in_the_lobby_do_not() {
+    let mut bench = Bench::new(closed(ServerMode::Fourteen));
+    bench.joined(1, "carl");
+    bench.sip(invite(2, &mcu_uri(), "carl", trusted(1), Some(OFFER)));
+    let refused = bench.actions().into_iter().find_map(|action| match action {
+        SipAction::Reject { answer, .. } => Some(answer.status.code()),
+        _ => None,
+    });
+    assert_eq!(refused, Some(403));
+}
+
+/// The secret of carl's dialog, known to the focus once carl has sent something inside.
+fn endorsement(to_tag: &str) -> Command {
+    Command::EndorseUser(EndorseUser {
+        keys: keys(),
+        endorsee: aor("carl"),
+        dialog: DialogId {
+            call_id: "1@example.com".into(),
+            from_tag: "1".into(),
+            to_tag: to_tag.into(),
+        },
+    })
+}
+
+fn endorse(bench: &mut Bench, id: u64, user: &str, to_tag: &str) -> (u16, Option<bool>) {
+    let body = c3p(3, user, endorsement(to_tag));
+    bench.invite_c3p(id, trusted(1), join_request(user, &body));
+    let ended = bench
+        .sip
+        .iter()
+        .any(|action| matches!(action, SipAction::Bye { .. }));
+    let (status, response) = bench.answered(id);
+    assert_eq!(ended, status == 200, "CB-081");
+    let failed = response.map(|response| response.result.unwrap().reason.is_none());
+    (status, failed)
+}
+
+#[test]
+fn cb_073_to_cb_084_endorsing() {
+    let mut bench = Bench::new(closed(ServerMode::Fourteen));
+    let carl = bench.joined(1, "carl");
+    let mut info = request(
+        Method::Info,
+        &conference_uri(),
+        "carl",
+        Some(("text/plain", b"x")),
+    );
+    info.headers
+        .set(HeaderName::To, format!("<{}>;tag=secret", conference_uri()));
+    let (id, tx, request) = (InviteId(1), ServerTxId(1), info);
+    bench.sip(Event::InDialog { id, tx, request });
+    assert_eq!(
+        endorse(&mut bench, 2, "eve", "secret"),
+        (401, None),
+        "CB-079"
+    );
+    assert_eq!(
+        endorse(&mut bench, 3, "pia", "wrong"),
+        (200, Some(false)),
+        "CB-075"
+    );
+    assert_eq!(status(&bench, carl), EndpointStatus::OnHold);
+    assert_eq!(endorse(&mut bench, 4, "pia", "secret"), (200, Some(true)));
+    assert_eq!(status(&bench, carl), EndpointStatus::Connected, "CB-077");
+    let user = bench.focus.roster().users().next().unwrap();
+    assert_eq!(user.role, Role::Presenter, "CB-076");
+    assert_eq!(user.endorser.as_ref().unwrap().0, aor("pia"), "CB-078");
+    assert_eq!(bench.focus.roster().users().count(), 1, "CB-084");
+}
