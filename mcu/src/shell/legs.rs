@@ -10,6 +10,7 @@ use bytes::Bytes;
 use plenum_media::leg::{AudioLeg, LegConfig};
 use plenum_media::sdp::Local;
 use rand::Rng;
+use smallvec::SmallVec;
 
 use super::mcu::{Conference, Inner};
 use super::sockets::{Place, Sockets};
@@ -44,14 +45,24 @@ impl Inner {
         offered.unwrap_or(reached)
     }
 
-    pub(super) fn open(&self, v6: bool, place: Place) -> Result<Sockets, McuError> {
-        let (pool, address) = if v6 {
+    /// Sockets for a leg. Where the configuration leaves the address open they are bound to the one we name, so that
+    /// packets leave from where the peer sends its own (RFC 4961), whichever way the kernel would route them.
+    pub(super) fn open(
+        &self,
+        v6: bool,
+        settings: &EndpointSettings,
+        place: Place,
+    ) -> Result<Sockets, McuError> {
+        let (pool, bound) = if v6 {
             (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
         } else {
             (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
         };
-        let address = address.ok_or(McuError::Overloaded("media addresses"))?;
-        let opened = Sockets::open(pool, address, self.limits.socket_buffer, place);
+        let bound = bound.ok_or(McuError::Overloaded("media addresses"))?;
+        let named = self.named(v6, settings);
+        let addresses = [named.filter(|_| bound.is_unspecified()), Some(bound)];
+        let addresses: SmallVec<[IpAddr; 2]> = addresses.into_iter().flatten().collect();
+        let opened = Sockets::open(pool, &addresses, self.limits.socket_buffer, place);
         opened.map_err(|error| {
             if error.kind() == io::ErrorKind::AddrInUse {
                 return McuError::Overloaded("media ports");
@@ -81,16 +92,12 @@ impl Inner {
         settings: &EndpointSettings,
     ) -> Local {
         let config = &self.config;
-        let reached = settings.reached_at.filter(|a| a.is_ipv6() == v6);
-        let (advertised, bound) = if v6 {
-            let bound = config.bind_v6.map(IpAddr::V6);
-            (config.advertised_v6.map(IpAddr::V6), bound)
+        let bound = if v6 {
+            config.bind_v6.map(IpAddr::V6)
         } else {
-            let bound = config.bind_v4.map(IpAddr::V4);
-            (config.advertised_v4.map(IpAddr::V4), bound)
+            config.bind_v4.map(IpAddr::V4)
         };
-        let specific = bound.filter(|address| !address.is_unspecified());
-        let address = advertised.or(specific).or(reached).or(bound);
+        let address = self.named(v6, settings).or(bound);
         let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         Local {
             codecs: config.codecs.clone(),
@@ -100,6 +107,21 @@ impl Inner {
             comfort_noise: config.comfort_noise,
             ..Local::new(address, sockets.port(), id)
         }
+    }
+
+    /// The address we name in descriptions: the advertised one, the bound one, or the one the signalling came to.
+    fn named(&self, v6: bool, settings: &EndpointSettings) -> Option<IpAddr> {
+        let config = &self.config;
+        let (advertised, bound) = if v6 {
+            let bound = config.bind_v6.map(IpAddr::V6);
+            (config.advertised_v6.map(IpAddr::V6), bound)
+        } else {
+            let bound = config.bind_v4.map(IpAddr::V4);
+            (config.advertised_v4.map(IpAddr::V4), bound)
+        };
+        let specific = bound.filter(|address| !address.is_unspecified());
+        let reached = settings.reached_at.filter(|a| a.is_ipv6() == v6);
+        advertised.or(specific).or(reached)
     }
 
     pub(super) fn leg(&self, ssrc: u32, seed: u64, settings: &EndpointSettings) -> AudioLeg {

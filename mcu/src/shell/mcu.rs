@@ -367,7 +367,7 @@ impl Inner {
         }
         let place = self.admit(this.worker)?;
         let v6 = self.speaks_v6(offer.as_ref(), &settings);
-        let sockets = self.open(v6, place)?;
+        let sockets = self.open(v6, &settings, place)?;
         let (session_id, ssrc, seed) = self.numbers(this);
         let local = self.local(v6, &sockets, session_id, &settings);
         let limits = self.limits.media.clone();

@@ -17,42 +17,61 @@ use super::ports::{Lease, PortPool};
 pub struct Sockets {
     /// RTP, and RTCP where shared.
     pub rtp: UdpSocket,
-    /// RTCP where it has a port of its own.
-    pub rtcp: UdpSocket,
-    /// Both sides agreed to send RTCP on the RTP port.
-    pub rtcp_mux: bool,
+    /// RTCP where it has a port of its own; `None` once both sides agreed to send it on the RTP port.
+    pub rtcp: Option<UdpSocket>,
+    address: IpAddr,
+    buffer: usize,
     lease: Lease,
     _place: Place,
 }
 
 impl Sockets {
-    /// Leases a pair and binds it, passing over ports some other process has.
+    /// Leases a pair and binds it to the first of `addresses` that is one of this machine, passing over ports some
+    /// other process has.
     ///
     /// # Errors
     /// `AddrInUse` when no pair is free, else what the kernel said.
     pub fn open(
         pool: &Arc<PortPool>,
-        address: IpAddr,
+        addresses: &[IpAddr],
         buffer: usize,
         place: Place,
     ) -> io::Result<Self> {
+        let mut addresses = addresses.iter().copied();
+        let mut address = addresses.next().ok_or(ErrorKind::AddrNotAvailable)?;
         // Leases of taken ports are held until the search is over, so that it goes on behind them.
         let mut taken = Vec::new();
+        let mut lease = pool.lease().ok_or(ErrorKind::AddrInUse)?;
         loop {
-            let lease = pool.lease().ok_or(ErrorKind::AddrInUse)?;
             match bind_pair(address, lease.port(), buffer) {
                 Ok((rtp, rtcp)) => {
                     return Ok(Self {
                         rtp,
-                        rtcp,
-                        rtcp_mux: false,
+                        rtcp: Some(rtcp),
+                        address,
+                        buffer,
                         lease,
                         _place: place,
                     });
                 }
-                Err(error) if error.kind() == ErrorKind::AddrInUse => taken.push(lease),
-                Err(error) => return Err(error),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    taken.push(lease);
+                    lease = pool.lease().ok_or(ErrorKind::AddrInUse)?;
+                }
+                // Not an address of this machine, or one that needs an interface beside it (RFC 4007 §6).
+                Err(error) => address = addresses.next().ok_or(error)?,
             }
+        }
+    }
+
+    /// RTCP shares the RTP port from now on, or has its own again (RFC 5761 §5.1.1).
+    pub fn share(&mut self, rtcp_mux: bool) {
+        if rtcp_mux {
+            self.rtcp = None;
+        } else if self.rtcp.is_none() {
+            let address = SocketAddr::new(self.address, self.port().saturating_add(1));
+            // Without it the call goes on, only the reports are missing.
+            self.rtcp = bind(address, self.buffer).ok();
         }
     }
 

@@ -187,7 +187,7 @@ impl Worker {
             if let Some((endpoint, rtcp_mux)) = agreed
                 && let Some(sockets) = mixer.port_mut(endpoint)
             {
-                sockets.rtcp_mux = rtcp_mux;
+                sockets.share(rtcp_mux);
             }
             result
         });
@@ -323,8 +323,8 @@ impl Io {
             *received += receiver.read(&sockets.rtp, *reads, |arrival, from, packet| {
                 leg.handle_rtp(arrival, from, packet);
             });
-            if rtcp && !sockets.rtcp_mux {
-                *received += receiver.read(&sockets.rtcp, *reads, |arrival, from, packet| {
+            if rtcp && let Some(socket) = &sockets.rtcp {
+                *received += receiver.read(socket, *reads, |arrival, from, packet| {
                     leg.handle_rtcp(arrival, from, packet);
                 });
             }
@@ -344,11 +344,7 @@ impl Network<Sockets> for Io {
     }
 
     fn send_rtcp(&mut self, sockets: &Sockets, to: SocketAddr, packet: &[u8]) {
-        let socket = if sockets.rtcp_mux {
-            &sockets.rtp
-        } else {
-            &sockets.rtcp
-        };
+        let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);
         self.send(socket, to, packet);
     }
 }

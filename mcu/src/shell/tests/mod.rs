@@ -1,5 +1,7 @@
 //! Real sockets on the loopback. Nothing here asserts how fast anything is; only what arrives.
 
+mod addresses;
+
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -72,6 +74,15 @@ impl Bench {
             workers: 2,
             ..Config::default()
         };
+        Self::with_config(config, limits, sink, events)
+    }
+
+    fn with_config(
+        config: Config,
+        limits: Limits,
+        sink: EventSink,
+        events: Receiver<McuEvent>,
+    ) -> Self {
         let metrics = Metrics::default();
         let (sounds, media) = (Sounds::shipped().unwrap(), Default::default());
         let mcu = AudioMcu::start(config, limits, sounds, metrics.clone(), media, sink).unwrap();
