@@ -26,6 +26,8 @@ pub struct ServerSettings {
     pub conferences: String,
     /// See above.
     pub limits: String,
+    /// Further keys of `[http]`.
+    pub http: String,
     /// `[[conference]]` sections and whatever else goes at the end.
     pub rest: String,
 }
@@ -40,6 +42,7 @@ impl Default for ServerSettings {
             media: String::new(),
             conferences: "entry_tone = false\nexit_tone = false\nalone = \"silence\"\n".to_owned(),
             limits: String::new(),
+            http: String::new(),
             rest: String::new(),
         }
     }
@@ -246,11 +249,12 @@ fn text(settings: &ServerSettings, sip: SocketAddr, http: SocketAddr) -> String 
         media,
         conferences,
         limits,
+        http: more_http,
         rest,
     } = settings;
     format!(
         "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\n{more}\n[media]\nbind = [\"{ip}\"]\n\
-         ports = \"{ports}\"\n{media}\n[http]\nlisten = \"{http}\"\n\n[conferences]\n{conferences}\n\
+         ports = \"{ports}\"\n{media}\n[http]\nlisten = \"{http}\"\n{more_http}\n[conferences]\n{conferences}\n\
          [limits]\n{limits}\n{rest}"
     )
 }
