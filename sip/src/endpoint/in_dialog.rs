@@ -244,7 +244,8 @@ impl Endpoint {
     }
 
     /// Sends a request outside any dialog; a `Response` event follows. INVITE, ACK, CANCEL and BYE
-    /// have commands of their own.
+    /// have commands of their own, and so have SUBSCRIBE and REFER: what is notified for one sent
+    /// by this command is refused with 481.
     pub fn request(&mut self, now: Instant, out: OutOfDialog) -> ClientTxId {
         let tag = hex(self.random_tag());
         let from = if out.from.tag().is_some() {
@@ -293,8 +294,9 @@ impl Endpoint {
         )
     }
 
-    /// Sends a request inside the call's dialog: INFO, MESSAGE, OPTIONS, REFER, NOTIFY and the
-    /// like; a `Response` event follows, even if the call ends before it.
+    /// Sends a request inside the call's dialog: INFO, MESSAGE, OPTIONS and the like; a `Response`
+    /// event follows, even if the call ends before it. What makes or feeds a subscription has
+    /// commands of its own.
     pub fn request_in_dialog(
         &mut self,
         now: Instant,
@@ -309,6 +311,10 @@ impl Endpoint {
             Method::Cancel,
             Method::Bye,
             Method::Prack,
+            Method::Subscribe,
+            Method::Refer,
+            Method::Notify,
+            Method::Benotify,
         ];
         if owned.contains(&method) {
             return Err(CommandError::WrongState);
@@ -331,7 +337,7 @@ impl Endpoint {
     }
 
     /// A response to a request of the transaction user's inside a dialog; 481 and 408 end the
-    /// usage, unless the request belongs to a subscription (RFC 5057 §5.1).
+    /// usage (RFC 5057 §5.1).
     pub(super) fn on_in_dialog_response(
         &mut self,
         now: Instant,
@@ -340,16 +346,11 @@ impl Endpoint {
         outcome: Outcome,
     ) {
         let status = outcome.response.status;
-        let method = outcome.response.headers.cseq().map(|cseq| cseq.method);
         self.event(Event::Response {
             tx,
             response: outcome.response,
         });
-        let subscription = matches!(
-            method,
-            Ok(Method::Subscribe | Method::Notify | Method::Refer)
-        );
-        if is_gone(status) && !subscription {
+        if is_gone(status) {
             self.on_dialog_gone(now, id);
         }
     }

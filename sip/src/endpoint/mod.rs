@@ -19,7 +19,7 @@
 //! | `holder` | the dialogs of subscriptions, with a call and without |
 //! | `subscription`, `refer` | SUBSCRIBE and REFER from a peer |
 //! | `notify` | NOTIFY and BENOTIFY to a peer |
-//! | `watch` | subscriptions of ours |
+//! | `watch`, `notified` | subscriptions of ours, and the NOTIFYs to them |
 
 mod client;
 mod command;
@@ -30,6 +30,7 @@ mod follow;
 mod holder;
 mod in_dialog;
 mod modify;
+mod notified;
 mod notify;
 mod receive;
 mod refer;
@@ -103,6 +104,8 @@ pub struct Endpoint {
     subscribers: Slab<SubscriberId, Subscriber>,
     half_open: usize,
     byes: usize,
+    /// Octets of keys and last responses that the server transactions keep.
+    kept: usize,
     lists: Lists,
 }
 
@@ -134,6 +137,7 @@ impl Endpoint {
             tags: HashMap::with_hasher(keyed),
             half_open: 0,
             byes: 0,
+            kept: 0,
         }
     }
 

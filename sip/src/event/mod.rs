@@ -15,7 +15,7 @@
 //!
 //! A subscription made inside a call shares the call's dialog: From, To, Call-ID, both CSeq spaces,
 //! routes and target are one (RFC 5057 §3). The call's usage holds the dialog. When the call ends
-//! first, the dialog goes on without it as an [`Alone`], which also holds the dialogs that a
+//! first, the dialog goes on without it as an `Alone`, which also holds the dialogs that a
 //! SUBSCRIBE or REFER made. The last subscription of such a dialog ends it.
 //!
 //! *Invariant:* ending a usage of a dialog sends and ends nothing of another one, unless the
