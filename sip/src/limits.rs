@@ -11,7 +11,8 @@ pub struct Limits {
     pub header_fields: usize,
     /// Server transactions alive at once; most of them only wait for late repetitions, 32 s each.
     /// Beyond: 503 with `Retry-After`, without state. Requests of calls that are up get a quarter
-    /// more, so that new work is shed first, and a BYE is always taken.
+    /// more, so that new work is shed first, and a BYE is always taken. They keep a KiB each on
+    /// average: long branches and responses count for more.
     pub server_transactions: usize,
     /// INVITE usages (half-open and confirmed) alive at once. Beyond: 503 with `Retry-After`, without state.
     pub invite_usages: usize,
@@ -34,10 +35,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Server transactions up to which requests inside of calls are taken.
-    pub(crate) fn server_transactions_in_calls(&self) -> usize {
-        let more = self.server_transactions / 4;
-        self.server_transactions.saturating_add(more)
+    /// Whether there is room for another server transaction beside so many that keep so many octets.
+    pub(crate) fn has_room(&self, transactions: usize, octets: usize, in_call: bool) -> bool {
+        let more = if in_call {
+            self.server_transactions / 4
+        } else {
+            0
+        };
+        let room = self.server_transactions.saturating_add(more);
+        transactions < room && octets < room.saturating_mul(TRANSACTION_OCTETS)
     }
 }
 
@@ -63,3 +69,6 @@ impl Default for EventLimits {
         }
     }
 }
+
+/// What a server transaction keeps on average: its key and its last response.
+const TRANSACTION_OCTETS: usize = 1024;

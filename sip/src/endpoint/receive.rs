@@ -179,11 +179,11 @@ impl Endpoint {
     /// Checks 3 and 4 of the table above.
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
         let limits = &self.config.limits;
+        let room = |in_call| limits.has_room(self.servers.len(), self.kept, in_call);
         // A BYE frees more than it takes, and every usage sees one only.
-        if self.servers.len() >= limits.server_transactions
+        if !room(false)
             && request.method != Method::Bye
-            && (self.servers.len() >= limits.server_transactions_in_calls()
-                || self.find_usage(request).is_none())
+            && !(room(true) && self.find_usage(request).is_some())
         {
             return Err(self.overload("This server is too busy, try again later"));
         }

@@ -97,6 +97,13 @@ impl From<Answer> for Extra {
 }
 
 impl ServerTx {
+    /// Makes this the last response. Takes and answers the octets that all transactions keep.
+    fn keep(&mut self, last: Bytes, kept: usize) -> usize {
+        let others = kept.saturating_sub(self.last.len());
+        self.last = last;
+        others.saturating_add(self.last.len())
+    }
+
     /// Uses this To in the responses, if there is one; false if the final response is out.
     pub(super) fn set_to(&mut self, to: Option<&Text>) -> bool {
         let Some(template) = &mut self.template else {
@@ -157,6 +164,7 @@ impl Endpoint {
             asking: None,
             settled: false,
         });
+        self.kept = self.kept.saturating_add(arrival.key.as_bytes().len());
         self.server_keys.insert(arrival.key.clone(), id);
         if let Some(merged) = merged {
             self.merged.insert(merged, id);
@@ -286,7 +294,7 @@ impl Endpoint {
         let Some(tx) = self.servers.get_mut(id) else {
             return;
         };
-        tx.last = bytes;
+        self.kept = tx.keep(bytes, self.kept);
         let path = Path {
             reliable: tx.flow.transport.is_reliable(),
             times,
@@ -409,7 +417,7 @@ impl Endpoint {
         let mut response = Response::new(StatusCode::TRYING);
         response.headers = template.clone();
         response.headers.remove(&HeaderName::RecordRoute);
-        tx.last = response.print();
+        self.kept = tx.keep(response.print(), self.kept);
         self.transmit_response(id, None);
     }
 
@@ -433,7 +441,7 @@ impl Endpoint {
             tx.settled = true;
             // RFC 6026 §7.1: retransmitted INVITEs are absorbed, so the 2xx is not needed again.
             if tx.method == Method::Invite && tx.template.is_none() {
-                tx.last = Bytes::new();
+                self.kept = tx.keep(Bytes::new(), self.kept);
             }
         }
     }
@@ -443,6 +451,8 @@ impl Endpoint {
         let Some(tx) = self.servers.remove(id) else {
             return;
         };
+        let octets = tx.key.as_bytes().len().saturating_add(tx.last.len());
+        self.kept = self.kept.saturating_sub(octets);
         self.server_keys.remove(&tx.key);
         if let Some(merged) = tx.merged {
             self.merged.remove(&merged);

@@ -396,3 +396,37 @@ fn rfc3261_12_1_1_our_requests_follow_the_route_set() {
         assert_eq!(bye.transport, Transport::Udp);
     }
 }
+
+/// Long branches are kept as long as their transactions: they count against the same bound.
+#[test]
+fn rfc3261_17_2_3_long_branches_do_not_fill_the_memory() {
+    let mut wire = Wire::new();
+    let options = |n: u32| {
+        let long = format!("branch=z9hG4bK{}peer{n}\n", "x".repeat(9_000));
+        let text = request("OPTIONS", n, "", "");
+        text.replace(&format!("branch=z9hG4bKpeer{n}\n"), &long)
+    };
+    let mut taken = Vec::new();
+    for n in 0..3 {
+        wire.say(&options(n));
+        match wire.event() {
+            Event::Request { tx, .. } => taken.push(tx),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(wire.sent.is_empty());
+    wire.say(&options(3));
+    assert_eq!(wire.status(), 503);
+    assert_eq!(wire.endpoint.counts().server_transactions, 3);
+    // What was taken is answered, and when it is forgotten there is room again.
+    for tx in taken {
+        let answer = Answer::new(StatusCode::OK);
+        wire.endpoint.respond_with(wire.now, tx, answer).unwrap();
+        assert_eq!(wire.status(), 200);
+    }
+    wire.pass(33_000);
+    for n in 4..7 {
+        wire.say(&options(n));
+        assert!(matches!(wire.event(), Event::Request { .. }));
+    }
+}
