@@ -106,8 +106,6 @@ pub struct Endpoint {
     byes: usize,
     /// Octets of keys and last responses that the server transactions keep.
     kept: usize,
-    /// Octets of keys and last responses that the server transactions keep.
-    kept: usize,
     lists: Lists,
 }
 
@@ -139,7 +137,6 @@ impl Endpoint {
             tags: HashMap::with_hasher(keyed),
             half_open: 0,
             byes: 0,
-            kept: 0,
             kept: 0,
         }
     }
