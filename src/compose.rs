@@ -1,7 +1,8 @@
 //! Builds the shells in the order of their dependencies and joins their channels.
 
 use crate::config::{CodecName, Config, Listen};
-use crate::http::Api;
+use crate::http::join::Published;
+use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
 use crate::{http, selfcheck};
@@ -37,6 +38,8 @@ pub struct Server {
     sip: SipHandle<Wake>,
     driver: JoinHandle<SipUser>,
     ready: watch::Sender<bool>,
+    published: watch::Sender<Arc<Published>>,
+    web: Option<server::Serving>,
     /// Where SIP is listened on.
     pub listening: Vec<SocketAddr>,
     /// Where HTTP is listened on.
@@ -112,7 +115,8 @@ impl Server {
         let driver = tokio::spawn(driver.run());
 
         let (ready, readiness) = watch::channel(true);
-        let http = match config.http.listen {
+        let (published, links) = watch::channel(Arc::new(Published::new(&config)));
+        let web = match config.http.listen {
             None => None,
             Some(address) => {
                 let token = http::token::Token::new(seed()?);
@@ -123,9 +127,11 @@ impl Server {
                     readiness,
                     token,
                     directory: directory.clone(),
+                    published: links,
                 };
-                let bound = http::serve(address, api).await;
-                Some(bound.map_err(|error| StartError::Http(address, error))?)
+                let (router, counters) = (http::router(api), metrics.http.clone());
+                let web = server::serve(address, router, limits.http.clone(), counters).await;
+                Some(web.map_err(|error| StartError::Http(address, error))?)
             }
         };
         Ok(Self {
@@ -134,8 +140,10 @@ impl Server {
             sip,
             driver,
             ready,
+            http: web.as_ref().map(|web| web.address),
+            published,
+            web,
             listening,
-            http,
             metrics,
             config,
         })
@@ -146,6 +154,8 @@ impl Server {
     pub fn reload(&mut self, config: Config) -> Vec<&'static str> {
         let settings = settings(&config, &self.metrics);
         let records = config.conference.clone();
+        self.published
+            .send_replace(Arc::new(Published::new(&config)));
         self.directory
             .reconfigure(settings, records, config.conferences.template.clone());
         let changed = |name, old: String, new: String| (old != new).then_some(name);
@@ -173,6 +183,7 @@ impl Server {
         ];
         self.config.conference = config.conference;
         self.config.conferences = config.conferences;
+        self.config.join = config.join;
         stale.into_iter().flatten().collect()
     }
 
@@ -185,6 +196,9 @@ impl Server {
         self.directory.drain(within).await;
         let left = self.quiet(QUIET).await;
         self.sip.stop().await;
+        if let Some(web) = self.web {
+            web.stop().await;
+        }
         // A driver that panicked has said so in the log.
         self.driver.await.ok();
         left

@@ -16,8 +16,31 @@ pub struct Limits {
     pub mcu: plenum_mcu::limits::Limits,
     /// Bounds of the focus.
     pub focus: plenum_focus::limits::Limits,
+    /// Bounds of the HTTP server.
+    pub http: HttpLimits,
     /// How long a drain may take before what is left is cut off.
     pub drain: Duration,
+}
+
+/// Bounds of the HTTP server.
+#[derive(Clone, Debug)]
+pub struct HttpLimits {
+    /// Connections at once; beyond: closed at accept.
+    pub connections: usize,
+    /// Octets of request line and header; beyond: 431.
+    pub head_bytes: usize,
+    /// Header fields of one request; beyond: 431.
+    pub header_fields: usize,
+    /// Octets of a path with its query; beyond: 414.
+    pub path_bytes: usize,
+    /// Octets of a request's body; beyond: 413.
+    pub body_bytes: usize,
+    /// For one request's header, and again for its body; beyond: the connection is closed or 408.
+    pub read_timeout: Duration,
+    /// A peer that takes nothing of an answer for so long is disconnected.
+    pub write_timeout: Duration,
+    /// For requests that are being answered when the server ends.
+    pub farewell: Duration,
 }
 
 impl Limits {
@@ -44,9 +67,27 @@ impl Limits {
             sip_shell: sip_shell(section),
             mcu: mcu(section),
             focus: focus(section),
+            http: http(section),
             drain: section.get::<Seconds>("drain_s", "20").0,
         }
     }
+}
+
+fn http(section: &mut Section<'_, '_>) -> HttpLimits {
+    let limits = HttpLimits {
+        connections: section.get("http_connections", "512"),
+        head_bytes: section.get("http_head_bytes", "16384"),
+        header_fields: section.get("http_header_fields", "64"),
+        path_bytes: section.get("http_path_bytes", "2048"),
+        body_bytes: section.get("http_body_bytes", "65536"),
+        read_timeout: section.get::<Seconds>("http_read_timeout_s", "10").0,
+        write_timeout: section.get::<Seconds>("http_write_timeout_s", "30").0,
+        farewell: section.get::<Seconds>("http_farewell_s", "2").0,
+    };
+    if limits.head_bytes < LEAST_HEAD_BYTES {
+        section.refuse("http_head_bytes", format!("is at least {LEAST_HEAD_BYTES}"));
+    }
+    limits
 }
 
 fn focus(section: &mut Section<'_, '_>) -> plenum_focus::limits::Limits {
@@ -120,3 +161,6 @@ fn media(section: &mut Section<'_, '_>) -> plenum_media::limits::Limits {
         jitter_packets: section.get("jitter_packets", "32"),
     }
 }
+
+/// The parser of HTTP wants room for so much.
+const LEAST_HEAD_BYTES: usize = 8192;

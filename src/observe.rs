@@ -47,6 +47,8 @@ pub struct Metrics {
     pub mcu: plenum_mcu::metrics::Metrics,
     /// Of the focuses.
     pub focus: plenum_focus::metrics::Metrics,
+    /// Of the HTTP server.
+    pub http: crate::http::server::Metrics,
 }
 
 impl Metrics {
@@ -59,6 +61,7 @@ impl Metrics {
         self.media.register(&mut registry);
         self.mcu.register(&mut registry);
         self.focus.register(&mut registry);
+        self.http.register(&mut registry);
         registry
     }
 }

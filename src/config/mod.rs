@@ -1,8 +1,10 @@
 //! The configuration: what can be set, what it is by default, and every mistake at once.
 
+mod join;
 pub(crate) mod read;
 mod values;
 
+pub use join::{Authority, Join, PhoneNumber, PublicUrl};
 pub use read::{KnownKey, Problem};
 pub use values::{Advertise, CodecName, Listen, PortRange};
 
@@ -25,6 +27,8 @@ pub struct Config {
     pub media: Media,
     /// `[http]`
     pub http: Http,
+    /// `[join]`
+    pub join: Join,
     /// `[log]`
     pub log: Log,
     /// `[conferences]`: what holds for every conference that does not say otherwise.
@@ -131,6 +135,7 @@ impl Config {
         let sip = Self::within(&mut root, "sip", read_sip);
         let media = Self::within(&mut root, "media", read_media);
         let http = Self::within(&mut root, "http", read_http);
+        let join = Self::within(&mut root, "join", Join::read);
         let log = Self::within(&mut root, "log", read_log);
         let limits = Self::within(&mut root, "limits", Limits::read);
         let keys = Self::within(&mut root, "keys", |section| read_keys(section, &limits));
@@ -145,6 +150,7 @@ impl Config {
             sip,
             media,
             http,
+            join,
             log,
             conferences,
             conference,

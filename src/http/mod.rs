@@ -1,4 +1,4 @@
-//! Health, metrics and local control over HTTP.
+//! Health, metrics, local control and joining by link over HTTP.
 //!
 //! | path | what |
 //! |---|---|
@@ -7,7 +7,12 @@
 //! | `GET /metrics` | Prometheus text format |
 //! | `GET /v1/conferences` | the active conferences, with token |
 //! | `POST /v1/conferences/{name}/calls` | call `{"to": "sip:…"}` into it, with token |
+//! | `/meet/…` | joining by link: [`join`] |
+//!
+//! [`server`] keeps the bounds.
 
+pub(crate) mod join;
+pub mod server;
 pub mod token;
 
 use crate::observe;
@@ -21,12 +26,9 @@ use plenum_focus::record::ConferenceName;
 use plenum_focus::shell::Directory;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use token::Token;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// What the HTTP interface shows and commands.
@@ -36,6 +38,7 @@ pub(crate) struct Api {
     pub(crate) readiness: watch::Receiver<bool>,
     pub(crate) token: Token,
     pub(crate) directory: Directory,
+    pub(crate) published: watch::Receiver<Arc<join::Published>>,
 }
 
 /// The body of a request to call somebody.
@@ -56,22 +59,20 @@ pub struct Active {
     pub locked: bool,
 }
 
-/// Serves in the background.
-///
-/// # Errors
-/// The address cannot be listened on.
-pub(crate) async fn serve(address: SocketAddr, api: Api) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
-    let bound = listener.local_addr()?;
-    let router = Router::new()
+/// Everything that is served.
+pub(crate) fn router(api: Api) -> Router {
+    let join = join::router(join::Join {
+        published: api.published.clone(),
+        directory: api.directory.clone(),
+    });
+    Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/conferences", get(conferences))
         .route("/v1/conferences/{name}/calls", post(call))
-        .with_state(Arc::new(api));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(bound)
+        .with_state(Arc::new(api))
+        .merge(join)
 }
 
 async fn ready(State(api): State<Arc<Api>>) -> Response {

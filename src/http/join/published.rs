@@ -1,0 +1,126 @@
+//! Which conferences have links, and what stands on their pages.
+
+use super::link::Link;
+use crate::config::{Config, Join};
+use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin};
+use plenum_focus::uri::ConferenceUris;
+use plenum_sip::msg::{Host, Uri};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// What the join pages are made of, taken from one configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    pub(super) join: Join,
+    domain: Option<Host>,
+    /// The configured conferences by user and ID, and by user and name; both in lower case.
+    links: BTreeMap<(String, String), ConferenceName>,
+    records: BTreeMap<ConferenceName, ConferenceRecord>,
+    template: ConferenceRecord,
+    name_bytes: usize,
+}
+
+/// A conference that a link leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Invitation {
+    /// The conference-URI (MS-CONFBAS §2.2.6.3).
+    pub(super) conference_uri: String,
+    /// What a phone calls.
+    pub(super) sip_uri: String,
+    /// The user part of the conference-URI, unescaped.
+    pub(super) user: String,
+    /// The ID, which is the conference key as well (CB-296): PINs are none of a link's business.
+    pub(super) id: String,
+    /// What to type on a keypad, where the name of the conference can be typed.
+    pub(super) number: Option<String>,
+}
+
+impl Published {
+    /// What this configuration publishes.
+    pub(crate) fn new(config: &Config) -> Self {
+        let domain = config.join.domain.clone().or_else(|| {
+            let first = config.sip.domains.first()?;
+            crate::config::Authority::parse(first).map(|authority| authority.host)
+        });
+        let mut links = BTreeMap::new();
+        let mut records = BTreeMap::new();
+        for record in &config.conference {
+            let (user, id) = user_and_id(record);
+            let name = &record.name;
+            links.insert((user.clone(), name.to_string()), name.clone());
+            links.insert((user, id), name.clone());
+            records.insert(name.clone(), record.clone());
+        }
+        Self {
+            join: config.join.clone(),
+            domain,
+            links,
+            records,
+            template: config.conferences.template.clone(),
+            name_bytes: config.limits.focus.name_bytes,
+        }
+    }
+
+    /// The conference that a link leads to: a configured one, or one of those that `active` lists.
+    pub(super) fn find(
+        &self,
+        link: &Link,
+        active: impl FnOnce() -> Vec<ConferenceName>,
+    ) -> Option<Invitation> {
+        let (user, id) = link.conference.as_ref()?;
+        let host = self.domain.as_ref();
+        let host = host.or_else(|| Some(&link.authority.as_ref()?.host))?;
+        let key = (user.to_lowercase(), id.to_lowercase());
+        if let Some(record) = self.links.get(&key).and_then(|name| self.records.get(name)) {
+            return Some(Invitation::new(record, host));
+        }
+        let active = active();
+        let called = [user, id].into_iter();
+        let called = called.filter_map(|name| ConferenceName::new(name, self.name_bytes));
+        called
+            .filter(|name| active.contains(name) && !self.records.contains_key(name))
+            .map(|name| self.ad_hoc(name))
+            .find(|record| is_of(&key, record))
+            .map(|record| Invitation::new(&record, host))
+    }
+
+    fn ad_hoc(&self, name: ConferenceName) -> ConferenceRecord {
+        ConferenceRecord {
+            name,
+            id: None,
+            origin: Origin::AdHoc,
+            ..self.template.clone()
+        }
+    }
+}
+
+impl Invitation {
+    fn new(record: &ConferenceRecord, host: &Host) -> Self {
+        let uris = ConferenceUris::new(record, host);
+        let name = record.name.as_str();
+        let digits = name.bytes().all(|octet| octet.is_ascii_digit());
+        Self {
+            sip_uri: format!("sip:{}@{host}", record.name.escaped()),
+            user: user(&uris.focus),
+            id: uris.id().to_owned(),
+            number: digits.then(|| name.to_owned()),
+            conference_uri: uris.focus,
+        }
+    }
+}
+
+fn is_of((user, id): &(String, String), record: &ConferenceRecord) -> bool {
+    let (its_user, its_id) = user_and_id(record);
+    *user == its_user && (*id == its_id || id == record.name.as_str())
+}
+
+/// What links call a conference by, in lower case.
+fn user_and_id(record: &ConferenceRecord) -> (String, String) {
+    let uris = ConferenceUris::new(record, &Host::V4(Ipv4Addr::UNSPECIFIED));
+    (user(&uris.focus).to_lowercase(), uris.id().to_lowercase())
+}
+
+/// The user part of a conference-URI, unescaped.
+fn user(uri: &str) -> String {
+    Uri::parse(uri.as_bytes()).map_or_else(|_| String::new(), |uri| uri.user_decoded())
+}
