@@ -203,6 +203,45 @@ fn opus_dtx_leaves_silence_out() {
     assert!(empty > 200, "{empty} of 250 left out");
 }
 
+/// RFC 6716 §3.1: configurations from 16 on are MDCT alone, below them SILK, which alone has FEC, takes part.
+#[test]
+fn opus_changes_over_to_fec_with_loss_and_back_after_ten_seconds_without() {
+    let mut format = format(Codec::Opus, 20);
+    format.fec = true;
+    let mut encoder = Encoder::new(format);
+    let mut decoder = Decoder::new(Codec::Opus).unwrap();
+    let (mut modes, mut out) = (Vec::new(), Vec::new());
+    let signal = sine(440.0, 48_000.0, 960 * 800);
+    for (n, chunk) in signal.chunks_exact(960).enumerate() {
+        match n {
+            100 => encoder.set_expected_loss(5),
+            150 => encoder.set_expected_loss(0),
+            _ => {}
+        }
+        let mut frame = PcmFrame::default();
+        for (to, from) in frame.0.iter_mut().zip(chunk) {
+            *to = 0.3 * from;
+        }
+        encoder.push(&frame, &mut |payload, _| {
+            modes.push(payload[0] >> 3 >= 16);
+            decoder.decode(payload, &mut out).unwrap();
+        });
+    }
+    let changes: Vec<usize> = (1..modes.len())
+        .filter(|n| modes[*n] != modes[*n - 1])
+        .collect();
+    assert!(modes[0] && changes.len() == 2, "{changes:?}");
+    assert_eq!(changes[0], 100, "at once");
+    assert!((645..655).contains(&changes[1]), "{changes:?}");
+    // 440 Hz at 0.3 moves 0.017 from sample to sample.
+    let steps = out[4_800..].windows(2).map(|w| (w[1] - w[0]).abs());
+    let most = steps.fold(0.0, f32::max);
+    assert!(most < 0.05, "a step of {most}");
+    // A change costs a few milliseconds of fading, never a gap.
+    let quiet = out[4_800..].chunks_exact(480).map(db).fold(0.0, f64::min);
+    assert!(quiet > -10.0 - 10.0, "{quiet} dB");
+}
+
 #[test]
 fn opus_bandwidth_follows_the_playback_rate() {
     for (rate, most) in [(8_000u32, 4), (16_000, 8), (48_000, 20)] {

@@ -134,12 +134,19 @@ impl Room {
     ) {
         let settings = EndpointSettings {
             stage,
-            filter: MediaFilter::default(),
-            signalled_from: None,
-            reached_at: None,
-            agc: false,
-            noise_gate: false,
+            ..settings()
         };
+        self.join_with(phone, codec, ptime_ms, says, settings);
+    }
+
+    pub(super) fn join_with(
+        &mut self,
+        phone: u64,
+        codec: Codec,
+        ptime_ms: u8,
+        says: Says,
+        settings: EndpointSettings,
+    ) {
         let new = NewEndpoint {
             endpoint: EndpointId(phone),
             port: phone,
@@ -238,6 +245,18 @@ impl Phone {
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(step);
         packet
+    }
+}
+
+/// In the mix, without anything in its way.
+pub(super) fn settings() -> EndpointSettings {
+    EndpointSettings {
+        stage: Stage::Mix,
+        filter: MediaFilter::default(),
+        signalled_from: None,
+        reached_at: None,
+        agc: false,
+        noise_gate: false,
     }
 }
 

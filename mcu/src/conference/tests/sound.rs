@@ -6,11 +6,11 @@ use plenum_media::codec::Decoder;
 use plenum_media::negotiated::Codec;
 use plenum_media::pcm::FRAME_SAMPLES;
 
-use super::phone::{Room, Says, limits, tone_db};
+use super::phone::{Room, Says, limits, settings, tone_db};
 use super::{G711, HZ};
 use crate::audio::level;
 use crate::audio::limiter::LOOK_AHEAD;
-use crate::control::MediaFilter;
+use crate::control::{EndpointSettings, MediaFilter};
 use crate::listener::Class;
 
 /// By how much the interpolator of a leg delays, in samples.
@@ -218,4 +218,45 @@ fn mute_deaf_and_gains_are_in_force_within_two_ticks() {
             .fold(0.0, f32::max);
         assert!(step < 0.02, "a step of {step}");
     }
+}
+
+/// A quiet and a loud voice come to the same level; between its words a noisy line is lowered.
+#[test]
+fn gain_control_evens_voices_out_and_the_gate_lowers_noise() {
+    let mut levels = Vec::new();
+    for amplitude in [0.02, 0.3] {
+        let mut room = Room::new(limits());
+        let controlled = EndpointSettings {
+            agc: true,
+            ..settings()
+        };
+        room.join_with(0, G711, 20, Says::Silence, controlled);
+        room.join(1, G711, 20, Says::Silence);
+        // A voice is what stands out of the silence before it.
+        room.run(50);
+        room.phones.get_mut(&0).unwrap().says = Says::Tone(440.0, amplitude);
+        let heard = mixed(&mut room, 500);
+        levels.push(tone_db(&heard[FRAME_SAMPLES * 400..], 440.0));
+        let steps = heard.windows(2).map(|w| (w[1] - w[0]).abs());
+        assert!(steps.fold(0.0, f32::max) < 0.03, "no step on the way");
+    }
+    assert!((levels[0] - levels[1]).abs() < 1.5, "{levels:?} dB");
+
+    let mut room = Room::new(limits());
+    let gated = EndpointSettings {
+        noise_gate: true,
+        ..settings()
+    };
+    room.join_with(0, G711, 20, Says::Tone(300.0, 0.004), gated);
+    room.join(1, G711, 20, Says::Silence);
+    let noise = mixed(&mut room, 250);
+    let lowered = tone_db(&noise[FRAME_SAMPLES * 200..], 300.0);
+    assert!(lowered < -70.0, "noise of −48 dB is heard at {lowered} dB");
+    room.phones.get_mut(&0).unwrap().says = Says::Tone(300.0, 0.2);
+    let words = mixed(&mut room, 10);
+    let opened = tone_db(&words[FRAME_SAMPLES * 2..FRAME_SAMPLES * 10], 300.0);
+    assert!(
+        (opened + 14.0).abs() < 1.0,
+        "words of −14 dB are heard at {opened} dB"
+    );
 }

@@ -423,6 +423,17 @@ fn a_port_somebody_else_has_is_passed_over() {
 }
 
 #[test]
+fn a_phone_that_sends_nothing_is_reported_lost() {
+    let mut short = limits();
+    short.media_timeout = Duration::from_millis(300);
+    let mut bench = Bench::new(40_700..=40_799, short);
+    bench.create(ROOM);
+    bench.add(ROOM, 3, 30_000).unwrap();
+    let endpoint = EndpointId(3);
+    bench.wait_for(|report| matches!(report, Report::MediaLost { endpoint: e } if *e == endpoint));
+}
+
+#[test]
 fn places_on_a_worker_are_bounded() {
     let mut few = limits();
     few.legs_per_worker = 2;
