@@ -292,3 +292,17 @@ pub enum EndCause {
     /// The peer answered 481 or 408 inside the dialog (RFC 5057).
     DialogGone,
 }
+
+impl EndCause {
+    /// What a BYE of ours says of it in `Reason`, where nobody said something else (RFC 3326 §2).
+    pub(super) fn reason(&self) -> Option<Text> {
+        let reason = match self {
+            Self::NoAck => "SIP;cause=408;text=\"No ACK came\"",
+            Self::SessionExpired => "SIP;cause=408;text=\"The session was not refreshed\"",
+            Self::Unreachable => "SIP;cause=408;text=\"No answer came in time\"",
+            Self::DialogGone => "SIP;cause=481;text=\"The call is not known any more\"",
+            Self::Bye(_) | Self::Local | Self::Cancelled | Self::Rejected(..) => return None,
+        };
+        Some(Text::from_static(reason))
+    }
+}

@@ -418,7 +418,7 @@ impl Endpoint {
             let seq = dialog.next_seq();
             let mut request = dialog.request(Method::Bye, seq);
             let hop = dialog.hop.clone();
-            if let Some(reason) = reason {
+            if let Some(reason) = reason.or_else(|| cause.reason()) {
                 request.headers.push(HeaderName::Reason, reason);
             }
             self.stamp_user_agent(&mut request);

@@ -98,3 +98,36 @@ fn rfc3261_17_1_2_2_an_unanswered_bye_is_counted_while_it_is_repeated() {
     wire.pass(2_000);
     assert_eq!(wire.endpoint.counts().byes, 0);
 }
+
+/// A BYE that nobody ordered says why it comes.
+#[test]
+fn rfc3326_2_a_bye_has_its_reason() {
+    let mut wire = Wire::new();
+    wire.say(&request(
+        "INVITE",
+        1,
+        "Supported: timer\nSession-Expires: 90;refresher=uac\n",
+        "v=0",
+    ));
+    let Event::Invite { id, .. } = wire.event() else {
+        panic!("no INVITE");
+    };
+    let body = Body {
+        content_type: Text::from_static("application/sdp"),
+        octets: "v=0".into(),
+    };
+    let accept = Accept {
+        body: Some(body),
+        ..Accept::default()
+    };
+    wire.endpoint.accept(wire.now, id, accept).unwrap();
+    let to = format!("To: {}", header(&wire.hear().text, "To"));
+    wire.say(&request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to));
+    wire.pass(90_000);
+    let bye = wire.hear().text;
+    assert!(bye.starts_with("BYE "), "RFC 4028 §10: {bye}");
+    assert_eq!(
+        header(&bye, "Reason"),
+        "SIP;cause=408;text=\"The session was not refreshed\""
+    );
+}
