@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::wildcard_enum_match_arm,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test may"
 )]
 
@@ -16,4 +17,5 @@ mod reach;
 mod refer;
 mod sessionless;
 mod subscribed;
+mod vectors;
 mod wire;
