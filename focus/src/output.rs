@@ -8,7 +8,10 @@ use crate::record::ConferenceName;
 use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
 use plenum_mcu::control::{EndpointId, McuCommand, MediaFilter, Quality};
-use plenum_sip::endpoint::{Accept, Answer, Body, Invite, InviteId, ServerTxId};
+use plenum_sip::endpoint::{
+    Accept, AcceptSubscription, Answer, Body, Invite, InviteId, Notification, NotifierId,
+    ServerTxId, Termination,
+};
 use plenum_sip::msg::Text;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -49,6 +52,10 @@ impl McuType {
 /// A call the focus wants made. Chosen by the focus, unique per conference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialOutId(pub u64);
+
+/// A subscription to a conference. Chosen by the focus, unique per conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId(pub u64);
 
 /// What the SIP endpoint is to do. Each may come too late there, when the peer was faster; then
 /// nothing happens, and the event that was faster is already on its way to the focus.
@@ -103,6 +110,30 @@ pub enum SipAction {
         id: InviteId,
         /// What it carries.
         body: Body,
+    },
+    /// Accept a SUBSCRIBE; the id the subscription got is to be told by
+    /// [`crate::conference::Focus::handle_subscribed`] before any other event of it.
+    AcceptSubscription {
+        /// Which.
+        tx: ServerTxId,
+        /// Comes back.
+        subscription: SubscriptionId,
+        /// With what.
+        accept: Box<AcceptSubscription>,
+    },
+    /// Notify a subscriber.
+    Notify {
+        /// Whom.
+        id: NotifierId,
+        /// Of what.
+        notification: Notification,
+    },
+    /// End a subscription.
+    Terminate {
+        /// Which.
+        id: NotifierId,
+        /// With what.
+        termination: Box<Termination>,
     },
     /// Hang up.
     Bye {

@@ -1,9 +1,6 @@
 //! Commands by INFO: authorization, effects and failures (MS-CONFBAS §3.5 to §3.15).
 
 #![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and looks at what it is about"
 )]

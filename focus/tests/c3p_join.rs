@@ -1,9 +1,7 @@
 //! Joining by C3P, several endpoints, endorsing and leaving (MS-CONFBAS §3.2, §3.3).
 
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and looks at what it is about"
 )]

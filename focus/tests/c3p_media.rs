@@ -2,9 +2,7 @@
 //! (MS-CONFBAS §3.10, §3.11, §3.15).
 
 #![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
+    clippy::expect_used,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and looks at what it is about"
 )]

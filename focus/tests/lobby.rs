@@ -2,7 +2,6 @@
 //! CB-257 to CB-267).
 
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and looks at what it is about"

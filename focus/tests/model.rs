@@ -133,7 +133,11 @@ impl Surroundings {
                 SipAction::RespondModify { tx, .. } => {
                     assert!(self.unanswered.remove(&tx.0), "answered once");
                 }
-                SipAction::Respond { .. } | SipAction::Info { .. } => panic!("nobody asked"),
+                SipAction::Respond { .. }
+                | SipAction::Info { .. }
+                | SipAction::AcceptSubscription { .. }
+                | SipAction::Notify { .. }
+                | SipAction::Terminate { .. } => panic!("nobody asked"),
                 SipAction::Invite { dial_out, .. } => self.unplaced.push(dial_out),
                 SipAction::Cancel { id, .. } => {
                     // A cancel that crosses the answer or the end changes nothing.

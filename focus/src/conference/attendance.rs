@@ -93,6 +93,7 @@ impl Focus {
         let Some(attendance) = self.attendances.remove(&endpoint) else {
             return;
         };
+        self.end_subscriptions_of(attendance.user, endpoint, reason);
         for undertaking in &attendance.undertakings {
             drop(self.forget_undertaking(*undertaking));
         }

@@ -24,7 +24,7 @@ impl Focus {
     }
 
     /// The whole document (CB-104, CB-219).
-    pub(super) fn snapshot(&self) -> ConferenceInfo {
+    pub fn snapshot(&self) -> ConferenceInfo {
         self.tracked().snapshot()
     }
 

@@ -4,6 +4,7 @@ use crate::answer;
 use crate::caller::Peer;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
+use crate::conference::requests::answer_without_call;
 use crate::conference::{Entry, Focus};
 use crate::disconnect::DisconnectReason;
 use crate::joining::{Described, Door, Input, State};
@@ -45,12 +46,21 @@ impl Focus {
                 let answer = Answer::new(StatusCode::NOT_ACCEPTABLE_HERE);
                 self.sip(SipAction::RespondModify { tx, answer });
             }
-            Event::Pracked { tx: None, .. }
-            | Event::Response { .. }
-            | Event::Subscribe { .. }
-            | Event::Refer { .. }
-            | Event::Notifier { .. }
-            | Event::Subscriber { .. } => {}
+            Event::Pracked { tx: None, .. } | Event::Response { .. } | Event::Subscriber { .. } => {
+            }
+            Event::Subscribe {
+                tx,
+                invite,
+                package,
+                request,
+                flow,
+                ..
+            } => self.handle_subscribe(tx, invite, &package, &request, &flow),
+            Event::Refer { tx, request, .. } => {
+                let answer = answer_without_call(&request.method, &self.settings.agent);
+                self.sip(SipAction::Respond { tx, answer });
+            }
+            Event::Notifier { id, event } => self.handle_notifier(id, &event),
             Event::InDialog { id, tx, request } => self.handle_in_dialog(now, id, tx, &request),
             Event::Request { tx, request, flow } => self.handle_request(tx, &request, &flow),
             Event::Progress { id, response } => self.handle_progress(now, id, &response),

@@ -38,6 +38,7 @@ impl Focus {
 
     pub(super) fn lock(&mut self, locked: bool) {
         if std::mem::replace(&mut self.access.locked, locked) != locked {
+            self.touch_views();
             self.event(ConferenceEvent::Locked(locked));
         }
     }

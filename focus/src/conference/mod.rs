@@ -14,6 +14,7 @@
 //! | `lobby` | who waits, and what becomes of them |
 //! | `attendance`, `join`, `endorse` | participants connected to the focus, by C3P |
 //! | `control` | commands by INFO |
+//! | `notifier` | who is told what changes, and when |
 //! | `document` | the conference as a document |
 //! | `lead` | roles, and what becomes of a conference without a presenter |
 //! | `commands` | calling out, removing, muting, locking, ending |
@@ -31,6 +32,7 @@ mod join;
 mod lead;
 mod lobby;
 mod mix;
+mod notifier;
 mod pending;
 mod release;
 mod renegotiation;
@@ -45,6 +47,7 @@ use crate::caller::Peer;
 use crate::conference::attendance::Attendance;
 use crate::conference::call::{Call, MediaEndpoint, SipLeg};
 use crate::conference::control::{Undertaking, is_undertaking};
+use crate::conference::notifier::Notifier;
 use crate::conference::pending::{Pending, Purpose};
 use crate::conference::renegotiation::Renegotiation;
 use crate::disconnect::DisconnectReason;
@@ -120,6 +123,7 @@ pub struct Focus {
     announcements: Option<bool>,
     /// Who leads the conversation.
     speaker: Option<EndpointId>,
+    notifier: Notifier,
     /// What focus and mixers say of themselves may be different from what was notified.
     views_changed: bool,
     by_invite: BTreeMap<InviteId, EndpointId>,
@@ -181,6 +185,7 @@ impl Focus {
             filter_rules: MediaFiltersRules::default(),
             announcements: None,
             speaker: None,
+            notifier: Notifier::default(),
             views_changed: false,
             founded: false,
             led: false,
@@ -234,6 +239,8 @@ impl Focus {
                 Timer::Command => self.handle_silence(now),
                 Timer::Call(endpoint) => self.handle_call_timeout(now, endpoint),
                 Timer::Undertaking(id) => self.handle_undertaking_timeout(now, id),
+                // Settling is telling.
+                Timer::Notify => {}
                 Timer::Grace => self.destroy(now),
                 Timer::Farewell => self.hang_up_all(now),
                 Timer::Unled => self.end_without_presenter(now),

@@ -134,6 +134,9 @@ impl Focus {
         let State::Leaving(reason) = call.state else {
             return;
         };
+        if let Some(participant) = self.roster.endpoint(endpoint) {
+            self.end_subscriptions_of(participant.user, endpoint, &reason);
+        }
         if let Some((participant, user)) = self.roster.remove(now, endpoint) {
             let joined = participant.joined_at;
             self.event(ConferenceEvent::Left {
@@ -195,6 +198,7 @@ impl Focus {
     /// After every input: a conference nobody is in ends, at once or after its grace.
     pub(super) fn settle(&mut self, now: Instant) {
         self.note_lead(now);
+        self.notify(now);
         if !self.calls.is_empty() || !self.attendances.is_empty() {
             return;
         }
@@ -222,6 +226,7 @@ impl Focus {
     /// From here on a call to the name is another activation's.
     pub(super) fn begin_ending(&mut self) {
         if !self.is_ending() {
+            self.end_subscriptions(&DisconnectReason::ConferenceEnded);
             self.phase = Phase::Ending;
             self.timers.set(Timer::Grace, None);
             self.timers.set(Timer::Farewell, None);

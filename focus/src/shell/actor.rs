@@ -171,6 +171,9 @@ impl Actor {
             }
             Message::Sip { event, .. } => self.focus.handle_sip(now, event),
             Message::Placed(dial_out, id) => self.focus.handle_placed(now, dial_out, id),
+            Message::Subscribed(subscription, id) => {
+                self.focus.handle_subscribed(now, subscription, id);
+            }
             Message::Mcu(from, event) => self.focus.handle_mcu(now, from, event),
             Message::Command(command, answer) => {
                 self.last_request += 1;

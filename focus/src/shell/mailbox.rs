@@ -4,10 +4,10 @@
 //! answers a command is always taken: there are only so many calls and commands. Of what tells a
 //! state (talking, active speaker, media) only the latest of each endpoint is kept.
 
-use crate::output::{Command, CommandError, DialOutId, McuType};
+use crate::output::{Command, CommandError, DialOutId, McuType, SubscriptionId};
 use crate::shell::Snapshot;
 use plenum_mcu::control::{ConferenceId, EndpointId, McuEvent, Report};
-use plenum_sip::endpoint::{Event, InviteId};
+use plenum_sip::endpoint::{Event, InviteId, NotifierId};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,8 @@ pub(super) enum Message {
     },
     /// A call of the conference got its id, or none.
     Placed(DialOutId, Option<InviteId>),
+    /// A subscription of the conference got its id, or none.
+    Subscribed(SubscriptionId, Option<NotifierId>),
     /// A report of a mixer.
     Mcu(McuType, McuEvent),
     /// A command, and who waits for it.
@@ -62,7 +64,7 @@ impl Message {
             },
             Self::Command(..) | Self::Inspect(_) => true,
             Self::Mcu(_, event) => matches!(event.report, Report::Dtmf { .. }),
-            Self::Placed(..) | Self::Drain(_) => false,
+            Self::Placed(..) | Self::Subscribed(..) | Self::Drain(_) => false,
         }
     }
 

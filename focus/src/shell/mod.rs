@@ -18,14 +18,16 @@ pub use sip_user::{SipActions, SipUser, Wake};
 use crate::access::Access;
 use crate::conference::Settings;
 use crate::factory::FocusFactory;
-use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction};
+use crate::output::{
+    Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction, SubscriptionId,
+};
 use crate::pin_guard::PinGuard;
 use crate::record::{ConferenceName, ConferenceRecord};
 use crate::roster::{Participant, User};
 use dashmap::DashMap;
 use mailbox::{Mailbox, Message};
 use plenum_mcu::control::{ConferenceId, Mcu, McuEvent};
-use plenum_sip::endpoint::{Event, InviteId};
+use plenum_sip::endpoint::{Event, InviteId, NotifierId};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -101,6 +103,7 @@ struct Inner {
     names: DashMap<ConferenceName, Arc<Mailbox>>,
     conferences: DashMap<ConferenceId, Arc<Mailbox>>,
     calls: DashMap<InviteId, Arc<Mailbox>>,
+    notifiers: DashMap<NotifierId, Arc<Mailbox>>,
     connections: Connections,
     emptied: Notify,
 }
@@ -130,6 +133,7 @@ impl Directory {
             names: DashMap::new(),
             conferences: DashMap::new(),
             calls: DashMap::new(),
+            notifiers: DashMap::new(),
             connections,
             emptied: Notify::new(),
         }))
@@ -154,6 +158,17 @@ impl Directory {
         id: Option<InviteId>,
     ) {
         self.0.route_placed(conference, dial_out, id);
+    }
+
+    /// The subscription accepted by [`SipAction::AcceptSubscription`] has got this id; `None` when
+    /// it came too late.
+    pub fn route_subscribed(
+        &self,
+        conference: ConferenceId,
+        subscription: SubscriptionId,
+        id: Option<NotifierId>,
+    ) {
+        self.0.route_subscribed(conference, subscription, id);
     }
 
     /// Carries out a command and waits for how it went. A call out of a conference that is not

@@ -7,14 +7,18 @@ use crate::answer;
 use crate::caller::Peer;
 use crate::conference::{answer_for, answer_without_call};
 use crate::disconnect::DisconnectReason;
-use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction};
+use crate::output::{
+    Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction, SubscriptionId,
+};
 use crate::pin_guard::PinOutcome;
 use crate::policy::{Admission, Occupancy, admit, is_founder};
 use crate::record::{ConferenceName, ConferenceRecord};
 use crate::refusal::Refusal;
 use crate::uri::{Target, target};
 use plenum_mcu::control::{ConferenceId, McuEvent};
-use plenum_sip::endpoint::{Answer, Event, Flow, InviteId, ServerTxId, Transport};
+use plenum_sip::endpoint::{
+    Answer, Event, Flow, InviteId, NotifierEvent, NotifierId, ServerTxId, Termination, Transport,
+};
 use plenum_sip::msg::{Request, Scheme, StatusCode};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -38,13 +42,92 @@ impl Inner {
             | Event::Modified { id, .. }
             | Event::Ended { id, .. } => self.route_to_call(now, id, event),
             // A focus sends no requests but INVITE and BYE.
-            Event::Response { .. } | Event::Notifier { .. } | Event::Subscriber { .. } => {}
-            // The endpoint is told of no package and of no REFER, so it lets none through.
-            Event::Subscribe { tx, .. } | Event::Refer { tx, .. } => {
-                let answer = Answer::new(StatusCode::FORBIDDEN);
-                self.act(NOBODY, SipAction::Respond { tx, answer });
+            Event::Response { .. } | Event::Subscriber { .. } => {}
+            Event::Notifier { id, event } => self.route_to_notifier(now, id, event),
+            Event::Subscribe {
+                invite: Some(id), ..
+            }
+            | Event::Refer {
+                invite: Some(id), ..
+            } => self.route_to_call(now, id, event),
+            Event::Subscribe {
+                tx,
+                ref request,
+                ref flow,
+                ..
+            }
+            | Event::Refer {
+                tx,
+                ref request,
+                ref flow,
+                ..
+            } => match self.active_target(request, flow) {
+                Some(mailbox) => {
+                    let guarded = None;
+                    if let Err(not_taken) = mailbox.push(Message::Sip { event, guarded }) {
+                        self.turn_away(now, not_taken);
+                    }
+                }
+                // Nobody is there to be watched, or to refer to (RFC 4575 §3.4).
+                None => {
+                    let answer = Answer::new(StatusCode::TEMPORARILY_UNAVAILABLE);
+                    self.act(NOBODY, SipAction::Respond { tx, answer });
+                }
+            },
+        }
+    }
+
+    /// The active conference a request is for.
+    fn active_target(&self, request: &Request, flow: &Flow) -> Option<Arc<Mailbox>> {
+        let name = match self.target(request, flow).ok()? {
+            Target::Conference(name) => name,
+            Target::ById(by_id) => self.door().factory.by_id(&by_id).ok()?,
+            Target::Factory | Target::Server => return None,
+        };
+        self.names.get(&name).map(|entry| Arc::clone(&entry))
+    }
+
+    fn route_to_notifier(self: &Arc<Self>, now: Instant, id: NotifierId, event: NotifierEvent) {
+        let ended = matches!(event, NotifierEvent::Ended(_));
+        let mailbox = if ended {
+            self.notifiers.remove(&id).map(|(_, mailbox)| mailbox)
+        } else {
+            self.notifiers.get(&id).map(|entry| Arc::clone(&entry))
+        };
+        let (event, guarded) = (Event::Notifier { id, event }, None);
+        if let Some(mailbox) = mailbox
+            && let Err(not_taken) = mailbox.push(Message::Sip { event, guarded })
+        {
+            self.turn_away(now, not_taken);
+        }
+    }
+
+    pub(super) fn route_subscribed(
+        &self,
+        conference: ConferenceId,
+        subscription: SubscriptionId,
+        id: Option<NotifierId>,
+    ) {
+        let mailbox = self.conferences.get(&conference);
+        let mailbox = mailbox.map(|entry| Arc::clone(&entry));
+        if let Some(mailbox) = mailbox {
+            if let Some(id) = id {
+                self.notifiers.insert(id, Arc::clone(&mailbox));
+            }
+            if mailbox.push(Message::Subscribed(subscription, id)).is_ok() {
+                return;
             }
         }
+        if let Some(id) = id {
+            self.end_subscription(id);
+        }
+    }
+
+    /// A subscription nobody serves any more.
+    fn end_subscription(&self, id: NotifierId) {
+        self.notifiers.remove(&id);
+        let termination = Box::new(Termination::new("noresource"));
+        self.act(NOBODY, SipAction::Terminate { id, termination });
     }
 
     pub(super) fn route_mcu(&self, from: McuType, event: McuEvent) {
@@ -314,7 +397,9 @@ impl Inner {
                 let reason = DisconnectReason::ConferenceEnded.header().into();
                 self.act(NOBODY, SipAction::Cancel { id, reason });
             }
+            Message::Subscribed(_, Some(id)) => self.end_subscription(id),
             Message::Placed(_, None)
+            | Message::Subscribed(_, None)
             | Message::Mcu(..)
             | Message::Drain(_)
             | Message::Inspect(_) => {}
@@ -366,9 +451,16 @@ impl Inner {
             | Event::Progress { .. }
             | Event::Modified { .. }
             | Event::Response { .. }
-            | Event::Notifier { .. }
+            | Event::Notifier {
+                event: NotifierEvent::Delivered { .. } | NotifierEvent::Ended(_),
+                ..
+            }
             | Event::Subscriber { .. }
             | Event::Ended { .. } => {}
+            Event::Notifier {
+                id,
+                event: NotifierEvent::Due { .. },
+            } => self.end_subscription(id),
         }
     }
 

@@ -134,6 +134,21 @@ impl SipUser {
             SipAction::Info { id, body } => endpoint
                 .request_in_dialog(now, id, Method::Info, Headers::new(), Some(body))
                 .map(drop),
+            SipAction::AcceptSubscription {
+                tx,
+                subscription,
+                accept,
+            } => {
+                let accepted = endpoint.accept_subscription(now, tx, *accept);
+                let id = accepted.ok();
+                self.directory
+                    .route_subscribed(conference, subscription, id);
+                accepted.map(drop)
+            }
+            SipAction::Notify { id, notification } => endpoint.notify(now, id, notification),
+            SipAction::Terminate { id, termination } => {
+                endpoint.terminate_subscription(now, id, *termination)
+            }
             SipAction::Bye { id, reason } => endpoint.bye(now, id, Some(reason)),
         }
     }

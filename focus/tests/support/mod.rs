@@ -9,6 +9,7 @@
 
 pub mod c3p;
 pub mod commands;
+pub mod watch;
 
 use bytes::Bytes;
 use plenum_focus::conference::{Focus, Settings};

@@ -30,6 +30,7 @@ impl Focus {
             }
         }
         self.access = access;
+        self.touch_views();
         if before.locked != access.locked {
             self.event(ConferenceEvent::Locked(access.locked));
         }
