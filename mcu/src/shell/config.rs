@@ -8,7 +8,9 @@ use plenum_media::negotiated::Codec;
 /// How the MCU is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where IPv4 media sockets are bound; `None` does without IPv4.
+    /// Where IPv4 media sockets are bound; `None` does without IPv4. Unspecified (0.0.0.0): each leg is bound to the
+    /// address its description names where that is one of this machine, so that a host with several addresses sends
+    /// from the one its peer sends to.
     pub bind_v4: Option<Ipv4Addr>,
     /// Where IPv6 media sockets are bound; `None` does without IPv6.
     pub bind_v6: Option<Ipv6Addr>,

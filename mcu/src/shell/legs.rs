@@ -1,7 +1,7 @@
 //! What a new leg needs: a place on a worker, sockets, addresses, numbers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -109,7 +109,8 @@ impl Inner {
         }
     }
 
-    /// The address we name in descriptions: the advertised one, the bound one, or the one the signalling came to.
+    /// The address we name in descriptions: the advertised one, the bound one, the one the signalling came to, or,
+    /// where we call, the one this machine calls from.
     fn named(&self, v6: bool, settings: &EndpointSettings) -> Option<IpAddr> {
         let config = &self.config;
         let (advertised, bound) = if v6 {
@@ -121,7 +122,10 @@ impl Inner {
         };
         let specific = bound.filter(|address| !address.is_unspecified());
         let reached = settings.reached_at.filter(|a| a.is_ipv6() == v6);
-        advertised.or(specific).or(reached)
+        advertised
+            .or(specific)
+            .or(reached)
+            .or_else(|| calls_from(v6))
     }
 
     pub(super) fn leg(&self, ssrc: u32, seed: u64, settings: &EndpointSettings) -> AudioLeg {
@@ -162,4 +166,35 @@ impl Inner {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// The address the kernel takes to go out. Without a default route it is one of a network this machine is in, and
+/// without a network the loopback. Nothing is sent: connecting a datagram socket only looks the route up.
+fn calls_from(v6: bool) -> Option<IpAddr> {
+    // Addresses for documentation (RFC 5737, RFC 3849) are behind the default route everywhere.
+    let (any, out): (IpAddr, IpAddr) = if v6 {
+        let out = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        (Ipv6Addr::UNSPECIFIED.into(), out.into())
+    } else {
+        let out = Ipv4Addr::new(192, 0, 2, 1);
+        (Ipv4Addr::UNSPECIFIED.into(), out.into())
+    };
+    let routed = || {
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect((out, 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    routed().or_else(|| {
+        let interfaces = nix::ifaddrs::getifaddrs().ok()?;
+        let mut addresses: Vec<IpAddr> = interfaces
+            .filter_map(|interface| {
+                let address = interface.address?;
+                let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
+                v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
+            })
+            .filter(|address| address.is_ipv6() == v6)
+            .collect();
+        addresses.sort_by_key(IpAddr::is_loopback);
+        addresses.into_iter().next()
+    })
 }

@@ -193,3 +193,31 @@ fn rfc5761_a_shared_port_leaves_the_other_closed_and_can_be_given_up() {
     let source = peer.waits(&peer.rtcp, has_bye);
     assert_eq!(source.port(), above.port());
 }
+
+/// A call of ours has no address that it came to: its offer names one that can be reached.
+#[test]
+fn an_offer_of_ours_names_an_address() {
+    let mut bench = bench(everywhere(33_400..=33_440));
+    let action = Action::Add {
+        endpoint: EndpointId(1),
+        offer: None,
+        settings: EndpointSettings {
+            reached_at: None,
+            ..settings()
+        },
+    };
+    let (result, reports) = bench.run(ROOM, action);
+    result.unwrap();
+    let offer = reports.into_iter().find_map(|report| match report {
+        Report::Offer { sdp, .. } => Some(String::from_utf8(sdp.to_vec()).unwrap()),
+        _ => None,
+    });
+    let offer = offer.unwrap();
+    let named = offer
+        .lines()
+        .find_map(|line| line.strip_prefix("c=IN IP4 "));
+    let named: Ipv4Addr = named.unwrap().parse().unwrap();
+    assert!(!named.is_unspecified(), "{offer}");
+    // It is one of this machine.
+    UdpSocket::bind((named, 0)).unwrap();
+}
