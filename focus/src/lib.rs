@@ -11,7 +11,7 @@
 //! | [`pin_guard`] | slowing sources that guess PINs |
 //! | [`conference`] | [`conference::Focus`]: one active conference |
 //! | [`caller`], [`roster`] | users and their endpoints |
-//! | [`disconnect`] | why somebody left |
+//! | [`disconnect`], [`detail`] | why somebody left, and the record of it |
 //! | [`c3p`], [`info`], [`xml`] | what clients that speak C3P and all subscribers send and get |
 //! | [`output`] | actions, commands and events, as plain data |
 //! | `shell` | one actor per active conference, and the directory that finds it |
@@ -27,6 +27,7 @@ pub mod authorization;
 pub mod c3p;
 pub mod caller;
 pub mod conference;
+pub mod detail;
 pub mod disconnect;
 pub mod factory;
 pub mod info;

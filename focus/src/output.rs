@@ -2,6 +2,7 @@
 //! and records. All of it is plain data.
 
 use crate::access::Role;
+use crate::detail::DetailRecord;
 use crate::disconnect::DisconnectReason;
 use crate::pin_guard::PinOutcome;
 use crate::record::ConferenceName;
@@ -164,6 +165,11 @@ pub enum Command {
         /// Which.
         endpoint: EndpointId,
     },
+    /// Remove a user with all their endpoints. Completed when they are told.
+    RemoveUser {
+        /// Whom.
+        user: UserId,
+    },
     /// Change what passes between an endpoint and the mix. Completed when the mixer has applied it.
     Filter {
         /// Whose.
@@ -301,6 +307,8 @@ pub enum ConferenceEvent {
         /// How its media was.
         quality: Box<Quality>,
     },
+    /// The record of an endpoint that is gone; follows its [`Left`](Self::Left).
+    Detail(Box<DetailRecord>),
     /// What passes between an endpoint and the mix is different now.
     Media {
         /// Whose.

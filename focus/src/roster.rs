@@ -47,6 +47,8 @@ pub struct Participant {
     pub joining: JoiningMethod,
     /// Where it is.
     pub status: EndpointStatus,
+    /// When it was admitted, called or made to wait.
+    pub since: Instant,
     /// When it came into the mix.
     pub joined_at: Option<Instant>,
     /// What passes between it and the mix.
@@ -239,6 +241,7 @@ impl Roster {
         session: SessionType,
         joining: JoiningMethod,
         role: Role,
+        now: Instant,
     ) -> UserId {
         let key = UserKey::of(peer.aor.as_ref(), peer);
         let known = key.as_ref().and_then(|key| self.keys.get(key)).copied();
@@ -279,6 +282,7 @@ impl Roster {
                 session,
                 joining,
                 status,
+                since: now,
                 joined_at: None,
                 filter: MediaFilter::default(),
                 on_hold: false,
@@ -441,7 +445,14 @@ mod tests {
     fn come(roster: &mut Roster, id: u64, peer: &Peer) -> UserId {
         let session = SessionType::AudioVideo;
         let method = JoiningMethod::DialedIn;
-        roster.admit(EndpointId(id), peer, session, method, Role::Attendee)
+        roster.admit(
+            EndpointId(id),
+            peer,
+            session,
+            method,
+            Role::Attendee,
+            instant(),
+        )
     }
 
     #[test]
@@ -466,7 +477,7 @@ mod tests {
         let bob = peer("sip:bob@example.com", 1, true);
         let focus = |roster: &mut Roster, id| {
             let (session, method) = (SessionType::Focus, JoiningMethod::DialedIn);
-            roster.admit(EndpointId(id), &bob, session, method, Role::Presenter);
+            roster.admit(EndpointId(id), &bob, session, method, Role::Presenter, now);
             roster.set_status(now, EndpointId(id), EndpointStatus::Connected);
         };
         focus(&mut roster, 1);

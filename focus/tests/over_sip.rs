@@ -18,7 +18,7 @@ use plenum_focus::policy::Policy;
 use plenum_focus::shell::{Connections, Directory, EventSink, Mcus, SipActions, SipUser, Wake};
 use plenum_mcu::control::{Action, ConferenceId, Mcu, McuCommand, McuEvent, Quality, Report};
 use plenum_sip::driver::TransactionUser as _;
-use plenum_sip::endpoint::{Config, Endpoint, Output};
+use plenum_sip::endpoint::{Config, Endpoint, Flow, Output, Transport};
 use plenum_sip::msg::Method;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -102,7 +102,10 @@ impl Phone {
 
     /// Sends a message from `192.0.2.1`; what comes back, until all is still.
     async fn send(&mut self, message: &str) -> Vec<String> {
-        let flow = flow(stranger(1));
+        self.send_on(flow(stranger(1)), message).await
+    }
+
+    async fn send_on(&mut self, flow: Flow, message: &str) -> Vec<String> {
         let octets = Bytes::from(message.replace('\n', "\r\n"));
         self.endpoint.handle_message(self.now, flow, octets);
         let mut sent = Vec::new();
@@ -132,7 +135,15 @@ impl Phone {
 
 fn config() -> Config {
     let allow = [
-        "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK",
+        "INVITE",
+        "ACK",
+        "CANCEL",
+        "BYE",
+        "OPTIONS",
+        "INFO",
+        "UPDATE",
+        "PRACK",
+        "SUBSCRIBE",
     ];
     Config {
         user_agent: "Plenum".into(),
@@ -205,7 +216,7 @@ async fn rfc4579_5_1_a_call_over_the_wire() {
     );
     assert_eq!(
         field(ok, "Allow: "),
-        "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK"
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE"
     );
     assert!(ok.ends_with("v=0 answer"), "{ok}");
     let tag = field(ok, "To: ").split_once(";tag=").unwrap().1;
@@ -245,4 +256,96 @@ async fn a_refusal_over_the_wire_says_why() {
         field(refusal, "Warning: "),
         "399 conf.example.com \"There is no conference of this name\""
     );
+}
+
+/// A request of bob's over TCP; the headers of its method, and its body.
+fn of_bob(method: &str, seq: u32, to_tag: &str, more: &str, body: &[u8]) -> String {
+    let uri = c3p::conference_uri();
+    let body = String::from_utf8_lossy(body);
+    let kind = if body.is_empty() {
+        String::new()
+    } else {
+        format!("Content-Type: {}\n", c3p::CCCP)
+    };
+    format!(
+        "{method} {uri} SIP/2.0\n\
+         Via: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{method}{seq}\n\
+         Max-Forwards: 70\nFrom: <sip:bob@example.com>;tag=b;epid=0815\n\
+         To: <{uri}>{to_tag}\nCall-ID: c3p\nCSeq: {seq} {method}\n\
+         Contact: <sip:bob@192.0.2.1;transport=tcp>\nSupported: timer\n\
+         {more}{kind}Content-Length: {}\n\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn cb_038_cb_091_cb_147_cb_149_a_participant_over_the_real_endpoint() {
+    let mut phone = Phone::new();
+    let tcp = Flow {
+        transport: Transport::Tcp,
+        ..flow(stranger(1))
+    };
+    let add = plenum_focus::c3p::Command::AddUser(c3p::add_user("bob", "{a}"));
+    let join = of_bob("INVITE", 1, "", "", &c3p::c3p(1, "bob", add));
+    let sent = phone.send_on(tcp, &join).await;
+    let ok = sent
+        .iter()
+        .find(|message| message.starts_with("SIP/2.0 200"))
+        .unwrap();
+    assert!(ok.contains("isfocus") && ok.contains("<addUser"), "{ok}");
+    assert!(
+        ok.contains(";refresher=uac") && ok.contains("Require: timer"),
+        "CB-040: {ok}"
+    );
+    let tag = ok.lines().find(|line| line.starts_with("To:")).unwrap();
+    let tag = format!(";tag={}", tag.split("tag=").nth(1).unwrap().trim());
+    phone.send_on(tcp, &of_bob("ACK", 1, &tag, "", b"")).await;
+    let more = "Event: conference\nAccept: application/conference-info+xml\nExpires: 3600\n\
+                Supported: ms-benotify, ms-piggyback-first-notify\nProxy-Require: ms-benotify\n";
+    let sent = phone
+        .send_on(tcp, &of_bob("SUBSCRIBE", 2, &tag, more, b""))
+        .await;
+    let ok = &sent[0];
+    assert!(ok.starts_with("SIP/2.0 200"), "{ok}");
+    assert!(
+        ok.contains("state=\"full\"") && ok.contains("epid=\"0815\""),
+        "CB-091: {ok}"
+    );
+    let lock = c3p::c3p(7, "bob", commands::lock(true));
+    let sent = phone
+        .send_on(tcp, &of_bob("INFO", 3, &tag, "", &lock))
+        .await;
+    assert!(sent[0].starts_with("SIP/2.0 202"), "CB-147: {sent:?}");
+    let info = sent
+        .iter()
+        .find(|message| message.starts_with("INFO"))
+        .unwrap();
+    assert!(
+        info.contains("code=\"success\"") && info.contains("requestId=\"7\""),
+        "{info}"
+    );
+    let notified = sent
+        .iter()
+        .find(|message| message.starts_with("BENOTIFY"))
+        .unwrap();
+    assert!(
+        notified.contains("state=\"partial\"") && notified.contains(">true</"),
+        "{notified}"
+    );
+    let delete = c3p::c3p(8, "bob", commands::delete("bob"));
+    let sent = phone
+        .send_on(tcp, &of_bob("INFO", 4, &tag, "", &delete))
+        .await;
+    let order: Vec<&str> = sent.iter().filter_map(|it| it.split(' ').next()).collect();
+    let place = |method: &str| order.iter().position(|it| *it == method).unwrap();
+    assert!(
+        place("INFO") < place("BENOTIFY") && place("BENOTIFY") < place("BYE"),
+        "CB-192"
+    );
+    let last = &sent[place("BENOTIFY")];
+    assert!(
+        last.contains("terminated") && last.contains("ParticipantRemoved"),
+        "{last}"
+    );
+    assert!(sent[place("BYE")].contains("Participant Removed"));
 }

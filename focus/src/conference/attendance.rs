@@ -10,7 +10,7 @@ use crate::roster::{EndpointStatus, UserId};
 use plenum_mcu::control::{EndpointId, Quality};
 use plenum_sip::endpoint::InviteId;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// One connection to the focus.
 #[derive(Debug)]
@@ -106,18 +106,8 @@ impl Focus {
             });
         }
         self.settings.metrics.participants.dec();
-        let Some((participant, user)) = self.roster.remove(now, endpoint) else {
-            return;
-        };
-        let joined = participant.joined_at;
-        self.event(ConferenceEvent::Left {
-            endpoint,
-            user: user.id,
-            aor: user.aor,
-            reason: reason.clone(),
-            stayed: joined.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
-            quality: Box::new(Quality::default()),
-        });
+        let (quality, source) = (Quality::default(), attendance.peer.source);
+        self.leave(now, endpoint, reason, quality, source);
     }
 
     /// Ends every connection to the focus (CB-071, CB-198).

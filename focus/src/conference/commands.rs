@@ -70,6 +70,11 @@ impl Focus {
                 }
                 None => self.complete(request, Err(CommandError::UnknownEndpoint)),
             },
+            Command::RemoveUser { user } => {
+                let known = self.roster.user(user).map(drop);
+                self.remove_user(now, user);
+                self.complete(request, known.ok_or(CommandError::UnknownUser));
+            }
             Command::Filter { endpoint, filter } => {
                 self.moderate(now, request, endpoint, filter);
             }
@@ -160,7 +165,7 @@ impl Focus {
             filter,
             entity: callee.entity.clone(),
         };
-        let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedOut, entry);
+        let endpoint = self.admit(now, peer, leg, state, JoiningMethod::DialedOut, entry);
         self.by_dial_out.insert(dial_out, endpoint);
         if let Some(call) = self.calls.get_mut(&endpoint) {
             call.callee = Some(Box::new(callee));

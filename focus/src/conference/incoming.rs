@@ -189,7 +189,7 @@ impl Focus {
         let state = State::Negotiating(Described::awaited(offer.is_some()));
         let settings = self.endpoint_settings(&peer, entry.filter);
         let leg = SipLeg::Offered(id);
-        let endpoint = self.admit(peer, leg, state, JoiningMethod::DialedIn, entry);
+        let endpoint = self.admit(now, peer, leg, state, JoiningMethod::DialedIn, entry);
         self.by_invite.insert(id, endpoint);
         let action = Action::Add {
             endpoint,

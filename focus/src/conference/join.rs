@@ -203,7 +203,9 @@ impl Focus {
         let endpoint = self.next_endpoint();
         let peer = attendance.peer.clone();
         let (session, joining) = (SessionType::Focus, JoiningMethod::DialedIn);
-        let user = self.roster.admit(endpoint, &peer, session, joining, role);
+        let user = self
+            .roster
+            .admit(endpoint, &peer, session, joining, role, now);
         if let Some(display) = display {
             self.roster.set_display(user, display);
         }

@@ -344,6 +344,7 @@ impl Focus {
     /// A new call, admitted: listed from now on.
     fn admit(
         &mut self,
+        now: Instant,
         peer: Peer,
         sip: SipLeg,
         state: State,
@@ -354,7 +355,7 @@ impl Focus {
         let session = SessionType::AudioVideo;
         let user = self
             .roster
-            .admit(endpoint, &peer, session, joining, entry.role);
+            .admit(endpoint, &peer, session, joining, entry.role, now);
         self.event(ConferenceEvent::Admitted {
             endpoint,
             user,

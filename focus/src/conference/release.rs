@@ -5,12 +5,13 @@ use crate::answer;
 use crate::conference::call::{MediaEndpoint, SipLeg};
 use crate::conference::pending::Purpose;
 use crate::conference::{Focus, Phase};
+use crate::detail::DetailRecord;
 use crate::disconnect::DisconnectReason;
 use crate::joining::State;
 use crate::output::{CommandError, ConferenceEvent, SipAction};
 use crate::pin_guard::PinOutcome;
 use crate::refusal::Refusal;
-use crate::roster::EndpointStatus;
+use crate::roster::{EndpointStatus, Participant};
 use crate::timer::Timer;
 use plenum_mcu::control::{Action, EndpointId, Prompt, Quality};
 use plenum_sip::endpoint::Answer;
@@ -137,18 +138,8 @@ impl Focus {
         if let Some(participant) = self.roster.endpoint(endpoint) {
             self.end_subscriptions_of(participant.user, endpoint, &reason);
         }
-        if let Some((participant, user)) = self.roster.remove(now, endpoint) {
-            let joined = participant.joined_at;
-            self.event(ConferenceEvent::Left {
-                endpoint,
-                user: user.id,
-                aor: user.aor,
-                reason: reason.clone(),
-                stayed: joined
-                    .map(|at| now.saturating_duration_since(at))
-                    .unwrap_or_default(),
-                quality: Box::new(quality),
-            });
+        if let Some(joined) = self.leave(now, endpoint, &reason, quality, call.peer.source) {
+            let joined = joined.joined_at;
             let tones = self.announcements.unwrap_or(self.record.exit_tone);
             if joined.is_some() && tones && matches!(self.phase, Phase::Active) {
                 self.tone(now, Prompt::ExitTone);
@@ -161,6 +152,46 @@ impl Focus {
             self.complete(request, Ok(()));
         }
         self.update_alone(now);
+    }
+
+    /// Off the roster and on the record: the endpoint as it was.
+    pub(super) fn leave(
+        &mut self,
+        now: Instant,
+        endpoint: EndpointId,
+        reason: &DisconnectReason,
+        quality: Quality,
+        source: Option<IpAddr>,
+    ) -> Option<Participant> {
+        let (participant, user) = self.roster.remove(now, endpoint)?;
+        let came_in = participant.joined_at.unwrap_or(now);
+        let stayed = now.saturating_duration_since(came_in);
+        self.event(ConferenceEvent::Left {
+            endpoint,
+            user: user.id,
+            aor: user.aor.clone(),
+            reason: reason.clone(),
+            stayed,
+            quality: Box::new(quality.clone()),
+        });
+        self.event(ConferenceEvent::Detail(Box::new(DetailRecord {
+            conference: self.record.name.clone(),
+            conference_id: self.uris.id().to_owned(),
+            endpoint,
+            user: user.id,
+            entity: user.entity,
+            aor: user.aor,
+            display: user.display,
+            role: user.role,
+            session: participant.session,
+            joining: participant.joining,
+            source,
+            waited: came_in.saturating_duration_since(participant.since),
+            stayed,
+            reason: reason.clone(),
+            quality,
+        })));
+        Some(participant)
     }
 
     /// A wrong PIN was keyed in.

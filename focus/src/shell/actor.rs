@@ -233,6 +233,7 @@ impl Actor {
             | ConferenceEvent::Role { .. }
             | ConferenceEvent::Joined { .. }
             | ConferenceEvent::Left { .. }
+            | ConferenceEvent::Detail(_)
             | ConferenceEvent::Media { .. }
             | ConferenceEvent::Talking { .. }
             | ConferenceEvent::ActiveSpeaker { .. }
@@ -256,6 +257,7 @@ impl Actor {
             record: Arc::clone(self.focus.record()),
             locked: self.focus.is_locked(),
             access: *self.focus.access(),
+            document: self.focus.snapshot(),
             users: self.focus.roster().users().cloned().collect(),
             endpoints: self.focus.roster().endpoints().cloned().collect(),
         }

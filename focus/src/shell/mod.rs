@@ -9,15 +9,18 @@
 //! is told to forget it, and the name may be called again.
 
 mod actor;
+mod broadcast;
 mod mailbox;
 mod route;
 mod sip_user;
 
+pub use broadcast::{Broadcast, Happened};
 pub use sip_user::{SipActions, SipUser, Wake};
 
 use crate::access::Access;
 use crate::conference::Settings;
 use crate::factory::FocusFactory;
+use crate::info::ConferenceInfo;
 use crate::output::{
     Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction, SubscriptionId,
 };
@@ -90,6 +93,8 @@ pub struct Snapshot {
     pub users: Vec<User>,
     /// With what.
     pub endpoints: Vec<Participant>,
+    /// All of it as a document: what participants are told (RFC 4575, MS-CONFBAS).
+    pub document: ConferenceInfo,
 }
 
 /// Finds the conference of a name, a call or a mixer's report, and activates it when there is

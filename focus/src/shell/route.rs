@@ -181,6 +181,7 @@ impl Inner {
                     .find_or_activate(now, name, None)
                     .map_err(CommandError::Refused)?,
                 Command::Remove { .. }
+                | Command::RemoveUser { .. }
                 | Command::Filter { .. }
                 | Command::Lock(_)
                 | Command::Admit(_)

@@ -135,7 +135,7 @@ impl Focus {
 
     /// CB-190 to CB-194: out of the focus and out of every mixer; somebody in the lobby is told
     /// that they were denied.
-    pub(super) fn remove_user(&mut self, now: Instant, user: UserId) {
+    pub(in crate::conference) fn remove_user(&mut self, now: Instant, user: UserId) {
         let endpoints = self.roster.user(user).map(|user| user.endpoints.clone());
         for endpoint in endpoints.unwrap_or_default() {
             let status = self.roster.endpoint(endpoint).map(|it| it.status);
