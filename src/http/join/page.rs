@@ -128,7 +128,7 @@ fn by_sip(invitation: &Invitation) -> Markup {
         section.split aria-labelledby="sip" {
             div {
                 h2 id="sip" { "With a SIP phone or app" }
-                p { "Call this address; no account is needed." }
+                p { "Call this address:" }
                 p.address { a href=(uri) { (uri) } }
             }
             @if let Some(code) = qr::svg(uri, "QR code of this address") {

@@ -44,13 +44,16 @@ impl Published {
         });
         let mut links = BTreeMap::new();
         let mut records = BTreeMap::new();
+        let mut ids = Vec::new();
         for record in &config.conference {
             let (user, id) = user_and_id(record);
             let name = &record.name;
             links.insert((user.clone(), name.to_string()), name.clone());
-            links.insert((user, id), name.clone());
+            ids.push(((user, id), name.clone()));
             records.insert(name.clone(), record.clone());
         }
+        // Somebody's name may look like another one's ID: the ID counts.
+        links.extend(ids);
         Self {
             join: config.join.clone(),
             domain,
@@ -123,4 +126,101 @@ fn user_and_id(record: &ConferenceRecord) -> (String, String) {
 /// The user part of a conference-URI, unescaped.
 fn user(uri: &str) -> String {
     Uri::parse(uri.as_bytes()).map_or_else(|_| String::new(), |uri| uri.user_decoded())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plenum_focus::uri::derived_id;
+
+    fn name(text: &str) -> ConferenceName {
+        ConferenceName::new(text, 64).unwrap()
+    }
+
+    /// The conference-URI that a link to these leads to while those are active.
+    fn find(config: &Config, user: &str, id: &str, active: &[&str]) -> Option<String> {
+        let link = Link {
+            conference: Some((user.to_owned(), id.to_owned())),
+            document: false,
+            authority: None,
+            target: String::new(),
+        };
+        let active = active.iter().map(|one| name(one)).collect();
+        let invitation = Published::new(config).find(&link, || active)?;
+        Some(invitation.conference_uri)
+    }
+
+    fn config() -> Config {
+        let text = "[join]\ndomain = \"c.example\"\n\
+             [[conference]]\nname = \"Board\"\n[[conference]]\nname = \"weekly\"\n";
+        let mut config = Config::parse(text).unwrap();
+        let weekly = config.conference.last_mut().unwrap();
+        weekly.id = Some("W33KLY".into());
+        weekly.members.organizer = Some("sip:Olga@example.com".into());
+        config
+    }
+
+    #[test]
+    fn configured_conferences_are_found_by_id_and_by_name() {
+        let board = derived_id(&name("board"));
+        let expect = format!("sip:board@c.example;gruu;opaque=app:conf:focus:id:{board}");
+        for id in [board.as_str(), "board", "BOARD"] {
+            let found = find(&config(), "Board", id, &[]);
+            assert_eq!(found.as_deref(), Some(expect.as_str()), "{id}");
+        }
+        let expect = "sip:olga@c.example;gruu;opaque=app:conf:focus:id:W33KLY";
+        for id in ["W33KLY", "w33kly", "weekly"] {
+            let found = find(&config(), "olga", id, &[]);
+            assert_eq!(found.as_deref(), Some(expect), "{id}");
+        }
+        let derived = derived_id(&name("weekly"));
+        for (user, id) in [
+            ("weekly", "weekly"),
+            ("weekly", "W33KLY"),
+            ("olga", derived.as_str()),
+            ("olga", "board"),
+            ("board", "W33KLY"),
+        ] {
+            assert_eq!(find(&config(), user, id, &["weekly"]), None, "{user} {id}");
+        }
+    }
+
+    #[test]
+    fn ad_hoc_conferences_are_found_while_they_are_active() {
+        let id = derived_id(&name("standup"));
+        let expect = format!("sip:standup@c.example;gruu;opaque=app:conf:focus:id:{id}");
+        for id in [id.as_str(), "standup"] {
+            let found = find(&config(), "standup", id, &["retro", "standup"]);
+            assert_eq!(found.as_deref(), Some(expect.as_str()), "{id}");
+            assert_eq!(find(&config(), "standup", id, &["retro"]), None, "{id}");
+            assert_eq!(find(&config(), "retro", id, &["retro", "standup"]), None);
+        }
+    }
+
+    #[test]
+    fn an_id_counts_more_than_a_name_that_looks_like_it() {
+        let mut config = config();
+        let mut other = config.conference.last().unwrap().clone();
+        other.name = name("w33kly");
+        other.id = Some("ZZZ".into());
+        config.conference.push(other);
+        let found = find(&config, "olga", "w33kly", &[]).unwrap();
+        assert!(found.ends_with("W33KLY"), "{found}");
+    }
+
+    #[test]
+    fn the_host_is_the_configured_one_before_the_first_domain() {
+        let host = |text: &str| {
+            let text = format!("{text}\n[[conference]]\nname = \"board\"\n");
+            let found = find(&Config::parse(&text).unwrap(), "board", "board", &[]);
+            found.map(|uri| uri.split(['@', ';']).nth(1).unwrap().to_owned())
+        };
+        let sip = "[sip]\ndomains = [\"one.example\", \"two.example\"]\n";
+        assert_eq!(host(sip).as_deref(), Some("one.example"));
+        let join = format!("{sip}[join]\ndomain = \"2001:db8::7\"\n");
+        assert!(Config::parse(&join).is_err());
+        let join = format!("{sip}[join]\ndomain = \"[2001:db8::7]\"\n");
+        assert_eq!(host(&join).as_deref(), Some("[2001:db8::7]"));
+        assert_eq!(host(""), None);
+    }
 }
