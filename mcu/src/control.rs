@@ -142,7 +142,8 @@ pub struct EndpointSettings {
     /// The host the signalling came from: the first choice when latching onto an RTP source.
     pub signalled_from: Option<IpAddr>,
     /// Our address on which the signalling reached us: what the SDP names as ours
-    /// unless the configuration advertises another, and the address family to use.
+    /// unless the configuration advertises another, and the address family to use. An unspecified
+    /// one tells the family only.
     pub reached_at: Option<IpAddr>,
     /// Automatic gain control on what this endpoint sends.
     pub agc: bool,

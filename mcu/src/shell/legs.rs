@@ -121,7 +121,9 @@ impl Inner {
             (config.advertised_v4.map(IpAddr::V4), bound)
         };
         let specific = bound.filter(|address| !address.is_unspecified());
-        let reached = settings.reached_at.filter(|a| a.is_ipv6() == v6);
+        let reached = settings
+            .reached_at
+            .filter(|a| a.is_ipv6() == v6 && !a.is_unspecified());
         advertised
             .or(specific)
             .or(reached)
@@ -194,6 +196,8 @@ fn calls_from(v6: bool) -> Option<IpAddr> {
             })
             .filter(|address| address.is_ipv6() == v6)
             .collect();
+        // An address that is valid on one link only is not one to tell a peer.
+        addresses.retain(|it| !matches!(it, IpAddr::V6(v6) if v6.is_unicast_link_local()));
         addresses.sort_by_key(IpAddr::is_loopback);
         addresses.into_iter().next()
     })

@@ -58,7 +58,7 @@ impl Sockets {
                     taken.push(lease);
                     lease = pool.lease().ok_or(ErrorKind::AddrInUse)?;
                 }
-                // Not an address of this machine, or one that needs an interface beside it (RFC 4007 §6).
+                // Not an address of this machine, or a link-local one, which needs an interface beside it.
                 Err(error) => address = addresses.next().ok_or(error)?,
             }
         }

@@ -194,30 +194,36 @@ fn rfc5761_a_shared_port_leaves_the_other_closed_and_can_be_given_up() {
     assert_eq!(source.port(), above.port());
 }
 
-/// A call of ours has no address that it came to: its offer names one that can be reached.
+/// A call of ours has no address that it came to: its offer names one that can be reached, of the family that is known.
 #[test]
 fn an_offer_of_ours_names_an_address() {
-    let mut bench = bench(everywhere(33_400..=33_440));
-    let action = Action::Add {
-        endpoint: EndpointId(1),
-        offer: None,
-        settings: EndpointSettings {
-            reached_at: None,
-            ..settings()
-        },
-    };
-    let (result, reports) = bench.run(ROOM, action);
-    result.unwrap();
-    let offer = reports.into_iter().find_map(|report| match report {
-        Report::Offer { sdp, .. } => Some(String::from_utf8(sdp.to_vec()).unwrap()),
-        _ => None,
+    let mut bench = bench(Config {
+        bind_v6: Some(Ipv6Addr::UNSPECIFIED),
+        ..everywhere(33_400..=33_440)
     });
-    let offer = offer.unwrap();
-    let named = offer
-        .lines()
-        .find_map(|line| line.strip_prefix("c=IN IP4 "));
-    let named: Ipv4Addr = named.unwrap().parse().unwrap();
-    assert!(!named.is_unspecified(), "{offer}");
-    // It is one of this machine.
-    UdpSocket::bind((named, 0)).unwrap();
+    let families = [None, Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED))];
+    for (endpoint, reached_at) in (1..).zip(families) {
+        let action = Action::Add {
+            endpoint: EndpointId(endpoint),
+            offer: None,
+            settings: EndpointSettings {
+                reached_at,
+                ..settings()
+            },
+        };
+        let (result, reports) = bench.run(ROOM, action);
+        result.unwrap();
+        let offer = reports.into_iter().find_map(|report| match report {
+            Report::Offer { sdp, .. } => Some(String::from_utf8(sdp.to_vec()).unwrap()),
+            _ => None,
+        });
+        let offer = offer.unwrap();
+        let family = if reached_at.is_some() { "IP6" } else { "IP4" };
+        let start = format!("c=IN {family} ");
+        let named = offer.lines().find_map(|line| line.strip_prefix(&start));
+        let named: IpAddr = named.unwrap_or_else(|| panic!("{offer}")).parse().unwrap();
+        assert!(!named.is_unspecified(), "{offer}");
+        // It is one of this machine.
+        UdpSocket::bind((named, 0)).unwrap();
+    }
 }
