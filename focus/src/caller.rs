@@ -3,8 +3,8 @@
 use crate::access::{Identity, Subject};
 use crate::policy::Policy;
 use plenum_sip::endpoint::Flow;
-use plenum_sip::msg::{Headers, NameAddr, Request, Uri};
-use std::net::IpAddr;
+use plenum_sip::msg::{Headers, Host, NameAddr, Request, Uri};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Who is at the other end of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Peer {
     pub display: Option<String>,
     /// Where the signalling came from; `None` for somebody we call.
     pub source: Option<IpAddr>,
-    /// Our address the signalling came to.
+    /// Our address the signalling came to; an unspecified one says its family and no more.
     pub reached_at: Option<IpAddr>,
     /// Whether the aor can be believed.
     pub trusted: bool,
@@ -60,7 +60,7 @@ impl Peer {
             aor: Some(aor(&uri)),
             display: None,
             source: None,
-            reached_at: None,
+            reached_at: matches!(uri.host, Host::V6(_)).then_some(Ipv6Addr::UNSPECIFIED.into()),
             trusted: true,
             identity: Identity::Anonymous,
             phone: is_phone(&uri),
