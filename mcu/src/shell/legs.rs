@@ -173,7 +173,7 @@ fn now() -> Instant {
 /// The address the kernel takes to go out. Without a default route it is one of a network this machine is in, and
 /// without a network the loopback. Nothing is sent: connecting a datagram socket only looks the route up.
 fn calls_from(v6: bool) -> Option<IpAddr> {
-    // Addresses for documentation (RFC 5737, RFC 3849) are behind the default route everywhere.
+    // Addresses for documentation are behind the default route everywhere.
     let (any, out): (IpAddr, IpAddr) = if v6 {
         let out = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
         (Ipv6Addr::UNSPECIFIED.into(), out.into())
