@@ -7,7 +7,7 @@
 //! | `GET /metrics` | Prometheus text format |
 //! | `GET /v1/conferences` | the active conferences, with token |
 //! | `POST /v1/conferences/{name}/calls` | call `{"to": "sip:…"}` into it, with token |
-//! | `/meet/…` | joining by link: [`join`] |
+//! | `/meet/…` | joining by link: see the module `join` |
 //!
 //! [`server`] keeps the bounds.
 

@@ -159,3 +159,28 @@ async fn what_is_being_answered_may_finish() {
     assert!(rest(&mut busy).await.ends_with("finished"));
     stopping.await.unwrap();
 }
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_is_disconnected() {
+    let short = HttpLimits {
+        write_timeout: Duration::from_millis(200),
+        ..limits()
+    };
+    // More than kernels buffer.
+    let large = || async { vec![0_u8; 64 << 20] };
+    let routes = Router::new().route("/", get(large));
+    let metrics = Metrics::default();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let serving = serve(any, routes, short, metrics.clone()).await.unwrap();
+    let mut stream = connect(&serving).await;
+    stream
+        .write_all(request("GET /", "\r\n").as_bytes())
+        .await
+        .unwrap();
+    stream.readable().await.unwrap();
+    while metrics.connections.get() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(stream);
+    serving.stop().await;
+}
