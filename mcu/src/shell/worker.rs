@@ -216,8 +216,10 @@ impl Worker {
         let mut next = self.conferences.keys().next().copied();
         while let Some(conference) = next {
             self.guarded(conference, |mixer| {
-                io.receive(mixer, rtcp);
+                // What comes while the sockets are read has not waited at all: by a later clock it would seem to have,
+                // and the playout would be moved too close to it.
                 let now = now();
+                io.receive(mixer, rtcp);
                 mixer.skip(now, skipped);
                 mixer.tick(now, io);
             });

@@ -9,6 +9,9 @@
 const TICK: i64 = 960;
 /// Slack that is never given away: 2 ms.
 const MARGIN: i64 = 96;
+/// After a shrink that was too much 4 ms more are kept, and again, up to 8 ms.
+const STEP: i64 = 192;
+const CAUTION_MOST: i64 = 384;
 /// Half a millisecond, left when a slow peer's drift was made up for.
 const REST: i64 = 24;
 /// Ticks of one bucket: 240 ms.
@@ -31,6 +34,8 @@ pub struct Lateness {
     hold: usize,
     last_shrink: Option<u64>,
     margin: i64,
+    /// Slack kept beyond the margin, since less was too little.
+    caution: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +60,7 @@ impl Default for Lateness {
             hold: HOLD,
             last_shrink: None,
             margin: MARGIN,
+            caution: 0,
         }
     }
 }
@@ -82,7 +88,7 @@ impl Lateness {
 
     /// The peer's clock will use up so much slack before the playout can have moved by a tick.
     pub fn expect_drift(&mut self, samples: i64) {
-        self.margin = MARGIN.max(samples + REST);
+        self.margin = MARGIN.max(samples + REST) + self.caution;
     }
 
     /// A packet came when the playout was already `by` samples past its beginning.
@@ -150,9 +156,13 @@ impl Lateness {
         match self.last_shrink {
             Some(at) if self.ticks - at < REGRET_TICKS => {
                 self.hold = (self.hold * 2).min(BUCKETS - 1);
+                self.caution = (self.caution + STEP).min(CAUTION_MOST);
                 self.last_shrink = None;
             }
-            Some(at) if self.ticks - at > 4 * REGRET_TICKS => self.hold = HOLD,
+            Some(at) if self.ticks - at > 4 * REGRET_TICKS => {
+                self.hold = HOLD;
+                self.caution = 0;
+            }
             Some(_) | None => {}
         }
     }
