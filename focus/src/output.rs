@@ -10,10 +10,10 @@ use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
 use plenum_mcu::control::{EndpointId, McuCommand, MediaFilter, Quality};
 use plenum_sip::endpoint::{
-    Accept, AcceptSubscription, Answer, Body, Invite, InviteId, Notification, NotifierId,
-    ServerTxId, Termination,
+    Accept, AcceptRefer, AcceptSubscription, Answer, Body, Invite, InviteId, Notification,
+    NotifierId, ServerTxId, Termination,
 };
-use plenum_sip::msg::Text;
+use plenum_sip::msg::{StatusCode, Text};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -121,6 +121,23 @@ pub enum SipAction {
         subscription: SubscriptionId,
         /// With what.
         accept: Box<AcceptSubscription>,
+    },
+    /// Accept a REFER; the id of its subscription, if it has one, is to be told by
+    /// [`crate::conference::Focus::handle_subscribed`].
+    AcceptRefer {
+        /// Which.
+        tx: ServerTxId,
+        /// Comes back.
+        subscription: SubscriptionId,
+        /// With what.
+        accept: Box<AcceptRefer>,
+    },
+    /// Tell a referrer finally how it went.
+    NotifyRefer {
+        /// Whom.
+        id: NotifierId,
+        /// How.
+        status: StatusCode,
     },
     /// Notify a subscriber.
     Notify {

@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Call(EndpointId),
     /// A command of a participant takes its time.
     Undertaking(u64),
+    /// The mixer failed and may be asked for again.
+    Mixer,
     /// Subscribers may be told what has changed.
     Notify,
     /// Nobody came back after the last one left.

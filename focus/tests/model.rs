@@ -136,6 +136,8 @@ impl Surroundings {
                 SipAction::Respond { .. }
                 | SipAction::Info { .. }
                 | SipAction::AcceptSubscription { .. }
+                | SipAction::AcceptRefer { .. }
+                | SipAction::NotifyRefer { .. }
                 | SipAction::Notify { .. }
                 | SipAction::Terminate { .. } => panic!("nobody asked"),
                 SipAction::Invite { dial_out, .. } => self.unplaced.push(dial_out),

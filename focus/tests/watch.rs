@@ -291,3 +291,45 @@ fn cb_185_cb_187_cb_286_what_is_steered_is_seen() {
     let media = state.user(&aor("ann")).unwrap().endpoints[1].media[0].clone();
     assert_eq!(media.ingress_filter.unwrap().as_str(), "block");
 }
+
+#[test]
+fn cb_105_cb_114_cb_171_cb_250_a_mixer_that_fails_comes_back() {
+    let (mut bench, mut views) = watched();
+    bench.sip(invite(9, &mcu_uri(), "ann", trusted(1), Some(OFFER)));
+    bench.ack(9, None);
+    pass(&mut bench, &mut views, PACE);
+    views.deliver(&mut bench, 1);
+    let view = |views: &Views| {
+        let state = views.views[&1].state.clone().unwrap();
+        assert_eq!(
+            state.description.as_ref().unwrap().conf_uris[0].uri,
+            mcu_uri()
+        );
+        state.entity_view(&mcu_uri()).is_some()
+    };
+    assert!(view(&views));
+    bench.obeying = false;
+    bench.endpoints.clear();
+    let reason = "a bug".to_owned();
+    bench.report(plenum_mcu::control::Report::Failed { reason });
+    pass(&mut bench, &mut views, PACE);
+    assert!(!view(&views), "CB-114");
+    assert_eq!(views.views[&1].users().len(), 2, "the focus goes on");
+    let (answer, _) = bench.info_c3p(PIA, "pia", &c3p(7, "pia", announcements(true)));
+    assert_eq!(answer.status.code(), 503, "CB-171");
+    assert!(answer.headers.has(&HeaderName::RetryAfter));
+    bench.sip(invite(10, &mcu_uri(), "ann", trusted(1), Some(OFFER)));
+    assert_eq!(bench.answered(10).0, 503);
+    views.deliver(&mut bench, 1);
+    bench.mcu.clear();
+    pass(&mut bench, &mut views, Duration::from_secs(1));
+    bench.disobey_next();
+    pass(&mut bench, &mut views, Duration::from_millis(1_999));
+    assert!(bench.mcu.is_empty(), "later and later");
+    bench.obeying = true;
+    pass(&mut bench, &mut views, Duration::from_millis(1));
+    pass(&mut bench, &mut views, PACE);
+    assert!(view(&views));
+    bench.sip(invite(11, &mcu_uri(), "ann", trusted(1), Some(OFFER)));
+    assert_eq!(bench.answered_status(11), 200);
+}

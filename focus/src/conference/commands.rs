@@ -145,6 +145,9 @@ impl Focus {
         if occupancy.ending {
             return Err(CommandError::Ending);
         }
+        if !self.mixer_is_up() {
+            return Err(CommandError::Refused(self.no_mixer()));
+        }
         if occupancy.places >= self.most_endpoints() {
             return Err(CommandError::Refused(Refusal::Full));
         }

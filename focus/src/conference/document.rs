@@ -35,7 +35,9 @@ impl Focus {
         tracker.set_description(self.description());
         tracker.set_conference_state(self.conference_state());
         tracker.set_view(self.focus_view());
-        tracker.set_view(self.mixer_view());
+        if self.mixer_is_up() {
+            tracker.set_view(self.mixer_view());
+        }
         for user in self.roster.users() {
             if let Some(user) = self.user_document(user) {
                 tracker.set_user(user);

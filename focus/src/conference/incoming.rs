@@ -4,7 +4,6 @@ use crate::answer;
 use crate::caller::Peer;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
-use crate::conference::requests::answer_without_call;
 use crate::conference::{Entry, Focus};
 use crate::disconnect::DisconnectReason;
 use crate::joining::{Described, Door, Input, State};
@@ -56,10 +55,12 @@ impl Focus {
                 flow,
                 ..
             } => self.handle_subscribe(tx, invite, &package, &request, &flow),
-            Event::Refer { tx, request, .. } => {
-                let answer = answer_without_call(&request.method, &self.settings.agent);
-                self.sip(SipAction::Respond { tx, answer });
-            }
+            Event::Refer {
+                tx,
+                invite,
+                request,
+                flow,
+            } => self.handle_refer(now, tx, invite, &request, &flow),
             Event::Notifier { id, event } => self.handle_notifier(id, &event),
             Event::InDialog { id, tx, request } => self.handle_in_dialog(now, id, tx, &request),
             Event::Request { tx, request, flow } => self.handle_request(tx, &request, &flow),
@@ -118,6 +119,9 @@ impl Focus {
     }
 
     fn consider(&self, peer: &Peer, request: &Request) -> Result<(Entry, Option<Bytes>), Refusal> {
+        if !self.mixer_is_up() {
+            return Err(self.no_mixer());
+        }
         let to_focus = matches!(entity_of(&request.uri), Some((Entity::Focus, _)));
         if to_focus && request.body.is_empty() {
             // CB-019.

@@ -11,8 +11,10 @@
 //! | `renegotiation` | offers in calls that stand |
 //! | `reports` | what mixers report |
 //! | `mix` | who comes into the mix, tones, being alone, keys |
+//! | `mixer` | a mixer that fails and comes back |
 //! | `lobby` | who waits, and what becomes of them |
 //! | `attendance`, `join`, `endorse` | participants connected to the focus, by C3P |
+//! | `refer` | calling and removing people by REFER |
 //! | `control` | commands by INFO |
 //! | `notifier` | who is told what changes, and when |
 //! | `document` | the conference as a document |
@@ -32,8 +34,10 @@ mod join;
 mod lead;
 mod lobby;
 mod mix;
+mod mixer;
 mod notifier;
 mod pending;
+mod refer;
 mod release;
 mod renegotiation;
 mod reports;
@@ -47,8 +51,10 @@ use crate::caller::Peer;
 use crate::conference::attendance::Attendance;
 use crate::conference::call::{Call, MediaEndpoint, SipLeg};
 use crate::conference::control::{Undertaking, is_undertaking};
+use crate::conference::mixer::Mixer;
 use crate::conference::notifier::Notifier;
 use crate::conference::pending::{Pending, Purpose};
+use crate::conference::refer::{Referral, is_referral};
 use crate::conference::renegotiation::Renegotiation;
 use crate::disconnect::DisconnectReason;
 use crate::info::MediaFiltersRules;
@@ -66,8 +72,7 @@ use crate::timer::{Timer, Timers};
 use crate::uri::{ConferenceUris, Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{
-    Action, ConferenceId, ConferenceSettings, EndpointId, McuEvent, MediaFilter, PlaybackId,
-    Quality,
+    Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Quality,
 };
 use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId};
 use plenum_sip::msg::{Host, NameAddr, Params, Uri};
@@ -124,6 +129,9 @@ pub struct Focus {
     /// Who leads the conversation.
     speaker: Option<EndpointId>,
     notifier: Notifier,
+    mixer: Mixer,
+    referrals: BTreeMap<u64, Referral>,
+    last_referral: u64,
     /// What focus and mixers say of themselves may be different from what was notified.
     views_changed: bool,
     by_invite: BTreeMap<InviteId, EndpointId>,
@@ -186,6 +194,9 @@ impl Focus {
             announcements: None,
             speaker: None,
             notifier: Notifier::default(),
+            mixer: Mixer::default(),
+            referrals: BTreeMap::new(),
+            last_referral: 0,
             views_changed: false,
             founded: false,
             led: false,
@@ -209,11 +220,7 @@ impl Focus {
             last_playback: 0,
             last_dial_out: 0,
         };
-        let settings = ConferenceSettings {
-            max_endpoints: focus.most_endpoints(),
-            language: focus.record.language.clone(),
-        };
-        focus.mcu(now, Purpose::Create, Action::Create(settings));
+        focus.create_mixer(now);
         focus.event(ConferenceEvent::Activated {
             name: focus.record.name.clone(),
         });
@@ -239,6 +246,7 @@ impl Focus {
                 Timer::Command => self.handle_silence(now),
                 Timer::Call(endpoint) => self.handle_call_timeout(now, endpoint),
                 Timer::Undertaking(id) => self.handle_undertaking_timeout(now, id),
+                Timer::Mixer => self.create_mixer(now),
                 // Settling is telling.
                 Timer::Notify => {}
                 Timer::Grace => self.destroy(now),
@@ -332,6 +340,8 @@ impl Focus {
     fn complete(&mut self, request: RequestId, result: Result<(), CommandError>) {
         if is_undertaking(request) {
             self.part_done(request, result);
+        } else if is_referral(request) {
+            self.referral_done(request, result);
         } else {
             self.event(ConferenceEvent::Completed { request, result });
         }

@@ -16,9 +16,10 @@
 use crate::answer;
 use crate::caller::Peer;
 use crate::conference::Focus;
+use crate::conference::refer::is_referral;
 use crate::disconnect::DisconnectReason;
 use crate::info::{Audience, Tracker, Watcher};
-use crate::output::{SipAction, SubscriptionId};
+use crate::output::{McuType, RequestId, SipAction, SubscriptionId};
 use crate::policy::Admission;
 use crate::record::Watchers;
 use crate::roster::{EndpointStatus, UserId};
@@ -245,8 +246,12 @@ impl Focus {
         subscription: SubscriptionId,
         id: Option<NotifierId>,
     ) {
+        if is_referral(RequestId(subscription.0)) {
+            self.handle_referral_accepted(subscription.0, id);
+        }
         let known = self.notifier.subscriptions.get_mut(&subscription);
         match (known, id) {
+            (None, _) if is_referral(RequestId(subscription.0)) => {}
             (Some(known), Some(id)) => {
                 known.notifier = Some(id);
                 self.notifier.by_notifier.insert(id, subscription);
@@ -385,7 +390,11 @@ impl Focus {
             tracker.set_description(self.description());
             tracker.set_conference_state(self.conference_state());
             tracker.set_view(self.focus_view());
-            tracker.set_view(self.mixer_view());
+            if self.mixer_is_up() {
+                tracker.set_view(self.mixer_view());
+            } else {
+                tracker.remove_view(&self.uris.mcu(McuType::AudioVideo));
+            }
         }
         self.notifier.tracker = Some(tracker);
     }

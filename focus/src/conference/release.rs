@@ -261,6 +261,7 @@ impl Focus {
             self.phase = Phase::Ending;
             self.timers.set(Timer::Grace, None);
             self.timers.set(Timer::Farewell, None);
+            self.timers.set(Timer::Mixer, None);
             self.event(ConferenceEvent::Ending);
         }
     }

@@ -7,7 +7,6 @@ use crate::conference::{Focus, Phase};
 use crate::disconnect::DisconnectReason;
 use crate::joining::Input;
 use crate::output::{CommandError, ConferenceEvent};
-use crate::refusal::Refusal;
 use bytes::Bytes;
 use plenum_mcu::control::{
     EndpointId, McuError, MediaFilter, PlaybackId, Prompt, Quality, Report, Sentence,
@@ -55,11 +54,10 @@ impl Focus {
         result: Result<(), McuError>,
     ) {
         match purpose {
-            Purpose::Create => {
-                if let Err(error) = result {
-                    self.handle_failed(now, error.to_string());
-                }
-            }
+            Purpose::Create => match result {
+                Ok(()) => self.handle_created(),
+                Err(error) => self.handle_failed(now, error.to_string()),
+            },
             Purpose::Destroy => self.over(None),
             Purpose::Add(endpoint) => self.handle_added(now, endpoint, result),
             Purpose::Settle(endpoint) | Purpose::Place(endpoint) => {
@@ -182,20 +180,13 @@ impl Focus {
             return;
         }
         self.settings.metrics.faults.inc();
+        if !self.attendances.is_empty() && self.is_active() {
+            self.lose_mixer(now);
+            return;
+        }
         self.begin_ending();
         self.end_attendances(now, &DisconnectReason::Fault);
-        let endpoints: Vec<EndpointId> = self.calls.keys().copied().collect();
-        for endpoint in endpoints {
-            if let Some(call) = self.calls.get_mut(&endpoint) {
-                let removing = call.media == MediaEndpoint::Removing;
-                call.media = MediaEndpoint::Absent;
-                if removing {
-                    self.finish(now, endpoint, Quality::default());
-                } else {
-                    self.release(now, endpoint, DisconnectReason::Refused(Refusal::Fault));
-                }
-            }
-        }
+        self.release_all_media(now);
         self.over(Some(reason));
     }
 }

@@ -145,6 +145,18 @@ impl SipUser {
                     .route_subscribed(conference, subscription, id);
                 accepted.map(drop)
             }
+            SipAction::AcceptRefer {
+                tx,
+                subscription,
+                accept,
+            } => {
+                let accepted = endpoint.accept_refer(now, tx, *accept);
+                let id = accepted.unwrap_or_default();
+                self.directory
+                    .route_subscribed(conference, subscription, id);
+                accepted.map(drop)
+            }
+            SipAction::NotifyRefer { id, status } => endpoint.notify_refer(now, id, status, None),
             SipAction::Notify { id, notification } => endpoint.notify(now, id, notification),
             SipAction::Terminate { id, termination } => {
                 endpoint.terminate_subscription(now, id, *termination)

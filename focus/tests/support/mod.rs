@@ -490,3 +490,11 @@ pub fn bye_reason(bench: &mut Bench) -> Option<String> {
         _ => None,
     })
 }
+
+/// A conference that belongs to who comes first, and lingers.
+pub fn configured_ad_hoc() -> ConferenceRecord {
+    ConferenceRecord {
+        origin: Origin::AdHoc,
+        ..configured()
+    }
+}

@@ -179,4 +179,17 @@ impl Bench {
         views.collect(self);
         assert_eq!(self.answered(id).0, 200);
     }
+
+    /// The status of the answer to a call with media.
+    pub fn answered_status(&mut self, invite: u64) -> u16 {
+        let answers = self
+            .actions()
+            .into_iter()
+            .filter_map(|action| match action {
+                SipAction::Accept { id, .. } if id.0 == invite => Some(200),
+                SipAction::Reject { id, answer } if id.0 == invite => Some(answer.status.code()),
+                _ => None,
+            });
+        answers.last().expect("an answer")
+    }
 }

@@ -16,6 +16,7 @@
 //! * What cannot be read or contradicts the message around it is answered by 202 and a C3P failure
 //!   if it can be addressed at all, else by 400 (CB-145, CB-148, CB-160).
 //! * A mixer that the conference does not have is a 603 before the 202 (CB-170, trap 26).
+//! * A mixer that is not there at the moment is a 503 with `Retry-After` (CB-171).
 //! * A command to the conference as a whole is answered by what the focus did; mixers are told and
 //!   report what they do (CB-169).
 
@@ -148,6 +149,10 @@ impl Focus {
         {
             let text = "The conference has no such MCU";
             return Err(refuse(StatusCode::DECLINE, text));
+        }
+        if body.command.mcu_uri().is_some() && !self.mixer_is_up() {
+            let answer = answer::refuse(&self.no_mixer(), agent);
+            return Err(NotTaken::Refused(Box::new(answer)));
         }
         if attendance.undertakings.len() >= limits.commands_per_participant {
             let busy = body.failure(Reason::ServerBusy, None);

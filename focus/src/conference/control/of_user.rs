@@ -18,7 +18,7 @@ use std::time::Instant;
 
 impl Focus {
     /// A user by a URI of a client's.
-    pub(super) fn user_named(&self, entity: &str) -> Option<&roster::User> {
+    pub(in crate::conference) fn user_named(&self, entity: &str) -> Option<&roster::User> {
         self.roster.by_entity(entity).or_else(|| {
             let uri = Uri::parse(entity.trim().as_bytes()).ok()?;
             self.roster.by_entity(&aor(&uri))
