@@ -13,9 +13,9 @@ pub struct Join {
     pub public_url: Option<PublicUrl>,
     /// The telephone number that leads to the conferences.
     pub phone_number: Option<PhoneNumber>,
-    /// The host of SIP URIs on the pages; `None`: the first of `sip.domains`, else the host that
-    /// the request was sent to.
-    pub domain: Option<Host>,
+    /// The host of SIP URIs on the pages, and the port of those that phones call; `None`: the first
+    /// of `sip.domains`, else the host that the request was sent to, with the port of `sip.listen`.
+    pub domain: Option<Authority>,
     /// Browsers can join: the pages have a button for it.
     pub browser: bool,
 }
@@ -25,20 +25,10 @@ impl Join {
         Self {
             public_url: section.optional("public_url", "(what the request was sent to)"),
             phone_number: section.optional("phone_number", "(none)"),
-            domain: section
-                .optional::<Authority>("domain", "(the first of sip.domains)")
-                .and_then(|authority| without_port(section, authority)),
+            domain: section.optional("domain", "(the first of sip.domains)"),
             browser: section.get("browser", "false"),
         }
     }
-}
-
-fn without_port(section: &Section<'_, '_>, authority: Authority) -> Option<Host> {
-    if authority.port.is_some() {
-        section.refuse("domain", "is a host name without a port".to_owned());
-        return None;
-    }
-    Some(authority.host)
 }
 
 /// A host, and a port where one is spelled; nothing else, so that it can stand in any URI.
@@ -217,7 +207,7 @@ mod tests {
     #[test]
     fn what_cannot_stand_in_a_link_is_refused() {
         let text = "[join]\npublic_url = \"https://conf.example.com/x\"\n\
-             phone_number = \"call me\"\ndomain = \"sip.example.com:5060\"\n";
+             phone_number = \"call me\"\ndomain = \"sip.example.com:sip\"\n";
         let problems = Config::parse(text).unwrap_err();
         let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [2, 3, 4], "{problems:?}");

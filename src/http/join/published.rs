@@ -1,7 +1,7 @@
 //! Which conferences have links, and what stands on their pages.
 
 use super::link::Link;
-use crate::config::{Config, Join};
+use crate::config::{Authority, Config, Join};
 use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin};
 use plenum_focus::uri::ConferenceUris;
 use plenum_sip::msg::{Host, Uri};
@@ -13,6 +13,8 @@ use std::net::Ipv4Addr;
 pub(crate) struct Published {
     pub(super) join: Join,
     domain: Option<Host>,
+    /// Where phones call, unless it is where they call anyway.
+    port: Option<u16>,
     /// The configured conferences by user and ID, and by user and name; both in lower case.
     links: BTreeMap<(String, String), ConferenceName>,
     records: BTreeMap<ConferenceName, ConferenceRecord>,
@@ -38,10 +40,14 @@ pub(super) struct Invitation {
 impl Published {
     /// What this configuration publishes.
     pub(crate) fn new(config: &Config) -> Self {
-        let domain = config.join.domain.clone().or_else(|| {
-            let first = config.sip.domains.first()?;
-            crate::config::Authority::parse(first).map(|authority| authority.host)
-        });
+        let (domain, port) = match &config.join.domain {
+            Some(Authority { host, port }) => (Some(host.clone()), *port),
+            None => {
+                let first = config.sip.domains.first();
+                let first = first.and_then(|domain| Authority::parse(domain));
+                (first.map(|authority| authority.host), listening(config))
+            }
+        };
         let mut links = BTreeMap::new();
         let mut records = BTreeMap::new();
         let mut ids = Vec::new();
@@ -57,6 +63,7 @@ impl Published {
         Self {
             join: config.join.clone(),
             domain,
+            port,
             links,
             records,
             template: config.conferences.template.clone(),
@@ -75,7 +82,7 @@ impl Published {
         let host = host.or_else(|| Some(&link.authority.as_ref()?.host))?;
         let key = (user.to_lowercase(), id.to_lowercase());
         if let Some(record) = self.links.get(&key).and_then(|name| self.records.get(name)) {
-            return Some(Invitation::new(record, host));
+            return Some(Invitation::new(record, host, self.port));
         }
         let active = active();
         let called = [user, id].into_iter();
@@ -84,7 +91,7 @@ impl Published {
             .filter(|name| active.contains(name) && !self.records.contains_key(name))
             .map(|name| self.ad_hoc(name))
             .find(|record| is_of(&key, record))
-            .map(|record| Invitation::new(&record, host))
+            .map(|record| Invitation::new(&record, host, self.port))
     }
 
     fn ad_hoc(&self, name: ConferenceName) -> ConferenceRecord {
@@ -98,18 +105,27 @@ impl Published {
 }
 
 impl Invitation {
-    fn new(record: &ConferenceRecord, host: &Host) -> Self {
+    fn new(record: &ConferenceRecord, host: &Host, port: Option<u16>) -> Self {
         let uris = ConferenceUris::new(record, host);
         let name = record.name.as_str();
         let digits = name.bytes().all(|octet| octet.is_ascii_digit());
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         Self {
-            sip_uri: format!("sip:{}@{host}", record.name.escaped()),
+            sip_uri: format!("sip:{}@{host}{port}", record.name.escaped()),
             user: user(&uris.focus),
             id: uris.id().to_owned(),
             number: digits.then(|| name.to_owned()),
             conference_uri: uris.focus,
         }
     }
+}
+
+/// The port of SIP where it is not the usual one.
+fn listening(config: &Config) -> Option<u16> {
+    let ports = config.sip.listen.iter().map(|one| one.address.port());
+    let mut ports = ports.filter(|port| *port > 0).peekable();
+    let first = ports.peek().copied()?;
+    (!ports.any(|port| port == SIP_PORT)).then_some(first)
 }
 
 fn is_of((user, id): &(String, String), record: &ConferenceRecord) -> bool {
@@ -128,9 +144,13 @@ fn user(uri: &str) -> String {
     Uri::parse(uri.as_bytes()).map_or_else(|_| String::new(), |uri| uri.user_decoded())
 }
 
+/// Where phones call when a URI names no port (RFC 3261 §19.1.2).
+const SIP_PORT: u16 = 5060;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::{HeaderMap, header};
     use plenum_focus::uri::derived_id;
 
     fn name(text: &str) -> ConferenceName {
@@ -222,5 +242,23 @@ mod tests {
         let join = format!("{sip}[join]\ndomain = \"[2001:db8::7]\"\n");
         assert_eq!(host(&join).as_deref(), Some("[2001:db8::7]"));
         assert_eq!(host(""), None);
+    }
+
+    #[test]
+    fn phones_call_the_port_that_is_listened_on() {
+        let called = |text: &str| {
+            let text = format!("{text}\n[[conference]]\nname = \"board\"\n");
+            let headers = HeaderMap::from_iter([(header::HOST, "192.0.2.7:80".parse().unwrap())]);
+            let link = Link::read(&"/meet/board/board".parse().unwrap(), &headers);
+            let published = Published::new(&Config::parse(&text).unwrap());
+            published.find(&link, Vec::new).unwrap().sip_uri
+        };
+        let odd = "[sip]\nlisten = [\"udp:192.0.2.7:5070\"]\n";
+        assert_eq!(called(odd), "sip:board@192.0.2.7:5070");
+        let both = "[sip]\nlisten = [\"udp:192.0.2.7:5070\", \"tcp:192.0.2.7:5060\"]\n";
+        assert_eq!(called(both), "sip:board@192.0.2.7");
+        let named = |name| format!("{odd}[join]\ndomain = \"{name}\"\n");
+        assert_eq!(called(&named("c.example")), "sip:board@c.example");
+        assert_eq!(called(&named("c.example:5080")), "sip:board@c.example:5080");
     }
 }
