@@ -32,7 +32,7 @@ pub(crate) fn warn(status: StatusCode, agent: &str, text: &str) -> Answer {
 }
 
 /// What bodies are understood: in INVITE, re-INVITE and UPDATE.
-pub(crate) const ACCEPT: Text = Text::from_static("application/sdp");
+pub(crate) const ACCEPT: Text = Text::from_static("application/sdp, application/cccp+xml");
 
 /// What bodies are understood in INFO.
 pub(crate) const ACCEPT_INFO: Text = Text::from_static("application/dtmf-relay, application/dtmf");

@@ -12,11 +12,12 @@ mod support;
 use plenum_focus::access::{AdmissionPolicy, Members, Role, ServerMode};
 use plenum_focus::c3p::{Command, EndorseUser, ResultBody};
 use plenum_focus::info::DialogId;
-use plenum_focus::output::SipAction;
-use plenum_focus::record::ConferenceRecord;
+use plenum_focus::output::{ConferenceEvent, SipAction};
+use plenum_focus::record::{ConferenceRecord, Origin};
 use plenum_focus::roster::{EndpointStatus, SessionType};
 use plenum_sip::endpoint::{EndCause, Event, InviteId, ServerTxId};
 use plenum_sip::msg::{HeaderName, Method};
+use std::time::Duration;
 use support::c3p::*;
 use support::*;
 
@@ -239,6 +240,28 @@ fn cb_213_the_media_of_a_participant_join_its_user() {
     assert_eq!(users.len(), 1);
     assert_eq!(users[0].endpoints.len(), 2);
     assert_eq!(bench.focus.roster().places(), 1);
+}
+
+#[test]
+fn cb_055_a_pin_is_for_phones_of_people_who_are_not_known() {
+    let mut bench = Bench::new(ConferenceRecord {
+        origin: Origin::Configured,
+        grace: Duration::from_secs(60),
+        ..with_pin()
+    });
+    bench.joined(1, "bob");
+    bench.sip(invite(2, &mcu_uri(), "bob", trusted(1), Some(OFFER)));
+    bench.ack(2, None);
+    assert_eq!(
+        status(&bench, bench.last_endpoint()),
+        EndpointStatus::Connected
+    );
+    let body = c3p(1, "eve", Command::AddUser(add_user("eve", "{x}")));
+    bench.invite_c3p(3, stranger(1), join_request("eve", &body));
+    assert_eq!(bench.answered(3).0, 403);
+    let settled = bench.events.iter();
+    let settled = settled.filter(|event| matches!(event, ConferenceEvent::PinSettled { .. }));
+    assert_eq!(settled.count(), 3, "the guard hears of each INVITE once");
 }
 
 #[test]

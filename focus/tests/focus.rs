@@ -122,7 +122,10 @@ fn rfc3261_8_2_3_other_bodies_are_refused_with_what_is_accepted() {
     let body = Some(("text/plain", OFFER));
     let answer = refused(&configured(), None, body);
     assert_eq!(answer.status.code(), 415);
-    assert_eq!(header(&answer, HeaderName::Accept), "application/sdp");
+    assert_eq!(
+        header(&answer, HeaderName::Accept),
+        "application/sdp, application/cccp+xml"
+    );
 }
 
 fn refuse(
@@ -197,13 +200,18 @@ fn rfc3261_11_2_other_requests_get_true_answers() {
     let mut bench = Bench::new(configured());
     bench.join(1, "bob");
     for (method, status, name, value) in [
-        (Method::Options, 200, HeaderName::Accept, "application/sdp"),
+        (
+            Method::Options,
+            200,
+            HeaderName::Accept,
+            "application/sdp, application/cccp+xml",
+        ),
         (Method::Subscribe, 489, HeaderName::Warning, ""),
         (
             Method::Refer,
             405,
             HeaderName::Allow,
-            "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE, REFER",
         ),
         (
             Method::Message,

@@ -239,7 +239,8 @@ async fn rfc4579_5_1_a_call_over_the_wire() {
     phone.send(&message("ACK", 2, &tag, "")).await;
     let answers = phone.send(&message("OPTIONS", 3, &tag, "")).await;
     assert!(answers[0].starts_with("SIP/2.0 200"), "{answers:?}");
-    assert_eq!(field(&answers[0], "Accept: "), "application/sdp");
+    let accept = "application/sdp, application/cccp+xml";
+    assert_eq!(field(&answers[0], "Accept: "), accept);
     let answers = phone.send(&message("BYE", 4, &tag, "")).await;
     assert!(answers[0].starts_with("SIP/2.0 200"), "{answers:?}");
     assert_eq!(phone.directory.active(), []);

@@ -108,7 +108,14 @@ impl Focus {
             return;
         }
         match self.consider(&peer, request) {
-            Ok((entry, offer)) => self.begin_join(now, id, peer, entry, offer),
+            Ok((entry, offer)) => {
+                if let (Some(_), false, Some(source)) =
+                    (&self.record.pin, entry.pin_asked, peer.source)
+                {
+                    self.tell_guard(source, 0, false);
+                }
+                self.begin_join(now, id, peer, entry, offer);
+            }
             Err(refusal) => {
                 if let (Some(_), Some(source)) = (&self.record.pin, peer.source) {
                     self.tell_guard(source, 0, false);

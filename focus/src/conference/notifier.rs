@@ -18,7 +18,7 @@ use crate::caller::Peer;
 use crate::conference::Focus;
 use crate::conference::refer::is_referral;
 use crate::disconnect::DisconnectReason;
-use crate::info::{Audience, Tracker, Watcher};
+use crate::info::{Audience, Sequence, Tracker, Watcher};
 use crate::output::{McuType, RequestId, SipAction, SubscriptionId};
 use crate::policy::Admission;
 use crate::record::Watchers;
@@ -50,6 +50,8 @@ pub(crate) struct Notifier {
     last: u64,
     /// Nobody is told anything before.
     not_before: Option<Instant>,
+    /// Everybody who is ready knows everything up to here, or has nothing to know.
+    settled: Option<Sequence>,
 }
 
 /// One subscription.
@@ -67,6 +69,19 @@ struct Subscription {
     best_effort: bool,
     /// Its first document was in the answer to its SUBSCRIBE (CB-091).
     piggyback: bool,
+}
+
+impl Notifier {
+    /// It can be told something again, and perhaps there is something to tell.
+    fn make_ready(&mut self, subscription: SubscriptionId) {
+        self.ready.insert(subscription);
+        let known = self.subscriptions.get(&subscription);
+        if let (Some(known), Some(tracker)) = (known, &self.tracker)
+            && known.watcher.is_due(tracker)
+        {
+            self.settled = None;
+        }
+    }
 }
 
 /// Who subscribes.
@@ -256,7 +271,7 @@ impl Focus {
                 known.notifier = Some(id);
                 self.notifier.by_notifier.insert(id, subscription);
                 if known.best_effort || known.piggyback {
-                    self.notifier.ready.insert(subscription);
+                    self.notifier.make_ready(subscription);
                 }
             }
             (Some(_), None) => self.forget_subscription(subscription),
@@ -273,9 +288,7 @@ impl Focus {
         };
         match event {
             NotifierEvent::Due { .. } => self.notify_full(subscription),
-            NotifierEvent::Delivered { queued: 0 } => {
-                self.notifier.ready.insert(subscription);
-            }
+            NotifierEvent::Delivered { queued: 0 } => self.notifier.make_ready(subscription),
             NotifierEvent::Delivered { .. } => {}
             NotifierEvent::Ended(_) => self.forget_subscription(subscription),
         }
@@ -307,29 +320,23 @@ impl Focus {
             return;
         }
         self.track();
-        if self.notifier.not_before.is_some_and(|at| now < at) {
-            if self.anybody_is_due() {
-                self.timers.set(Timer::Notify, self.notifier.not_before);
-            }
+        let sequence = self.notifier.tracker.as_ref().map(Tracker::sequence);
+        if self.notifier.settled == sequence {
             return;
         }
-        if self.tell(now) {
+        if self.notifier.not_before.is_some_and(|at| now < at) {
+            self.timers.set(Timer::Notify, self.notifier.not_before);
+            return;
+        }
+        self.notifier.settled = sequence;
+        if self.tell() {
             let pace = self.settings.limits.control.notify_pace;
             self.notifier.not_before = Some(now + pace);
         }
     }
 
-    fn anybody_is_due(&self) -> bool {
-        let Some(tracker) = &self.notifier.tracker else {
-            return false;
-        };
-        let all = &self.notifier.subscriptions;
-        let due = |id: &SubscriptionId| all.get(id).is_some_and(|it| it.watcher.is_due(tracker));
-        self.notifier.ready.iter().any(due)
-    }
-
     /// Tells everybody who is ready what they do not know. Whether there was anything to tell.
-    fn tell(&mut self, _now: Instant) -> bool {
+    fn tell(&mut self) -> bool {
         let mut told = false;
         let ready: Vec<SubscriptionId> = self.notifier.ready.iter().copied().collect();
         for subscription in ready {
@@ -424,6 +431,7 @@ impl Focus {
 
     fn stop_tracking(&mut self) {
         drop(self.roster.take_changed());
+        self.notifier.settled = None;
         if self.notifier.tracker.take().is_some() {
             self.notifier.told.clear();
             self.timers.set(Timer::Notify, None);

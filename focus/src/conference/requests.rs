@@ -120,8 +120,8 @@ pub(crate) fn answer_for(method: &Method, admission: Admission, agent: &str) -> 
 /// The answer to a request that needs no call to be answered.
 ///
 /// MESSAGE gets 405 and not 200: as long as there is nobody a text could be shown to, taking it
-/// would be a lie to its sender. REFER is not offered either; SUBSCRIBE gets the answer that tells
-/// a subscriber for good that there is no such package (RFC 6665 §4.2.1.1).
+/// would be a lie to its sender. A SUBSCRIBE or REFER that comes as a plain request is of a package
+/// that is not known (RFC 6665 §4.2.1.1), or not understood.
 pub(crate) fn answer_without_call(method: &Method, agent: &str) -> Answer {
     match method {
         Method::Options => {
@@ -157,8 +157,9 @@ fn allowing(mut answer: Answer) -> Answer {
     answer
 }
 
-/// The methods a focus has an answer for, as long as it notifies nobody and takes no REFER.
-const ALLOW: Text = Text::from_static("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK");
+/// The methods a focus has an answer for.
+const ALLOW: Text =
+    Text::from_static("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE, REFER");
 
 /// What an INFO of a participant without media carries (CB-005).
 const ACCEPT_C3P: Text = Text::from_static(crate::c3p::MEDIA_TYPE);
