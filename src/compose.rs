@@ -269,8 +269,10 @@ fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {
     };
     let any = media.bind.is_empty();
     plenum_mcu::shell::Config {
-        bind_v4: v4(&media.bind).or((any && signalled(false)).then_some(Ipv4Addr::UNSPECIFIED)),
-        bind_v6: v6(&media.bind).or((any && signalled(true)).then_some(Ipv6Addr::UNSPECIFIED)),
+        bind_v4: v4(&media.bind)
+            .or_else(|| (any && signalled(false)).then_some(Ipv4Addr::UNSPECIFIED)),
+        bind_v6: v6(&media.bind)
+            .or_else(|| (any && signalled(true)).then_some(Ipv6Addr::UNSPECIFIED)),
         advertised_v4: v4(&media.advertise),
         advertised_v6: v6(&media.advertise),
         ports: media.ports.first..=media.ports.last,
@@ -316,8 +318,8 @@ fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
         user_agent: SERVER_NAME.into(),
         allow: METHODS.into(),
         supported: vec!["100rel".into(), "timer".into()],
-        allow_events: Vec::new(),
-        accept: vec!["application/sdp".into()],
+        allow_events: vec!["conference".into()],
+        accept: vec!["application/sdp".into(), "application/cccp+xml".into()],
         advertised: advertised.collect(),
         times: Times {
             t1: sip.t1,
@@ -398,7 +400,7 @@ const SERVER_NAME: &str = concat!("Plenum/", env!("CARGO_PKG_VERSION"));
 /// After everybody has been told goodbye: time for the answers to our BYEs.
 const QUIET: Duration = Duration::from_secs(4);
 /// What `Allow` says.
-const METHODS: [Method; 8] = [
+const METHODS: [Method; 10] = [
     Method::Invite,
     Method::Ack,
     Method::Bye,
@@ -407,4 +409,6 @@ const METHODS: [Method; 8] = [
     Method::Info,
     Method::Update,
     Method::Prack,
+    Method::Subscribe,
+    Method::Refer,
 ];

@@ -40,7 +40,21 @@ impl EventSink for Journal {
             ConferenceEvent::Talking { .. } | ConferenceEvent::ActiveSpeaker { .. } => {
                 tracing::trace!(conference = id, ?event, "talk");
             }
-            other => tracing::debug!(conference = id, event = ?other, "conference event"),
+            ConferenceEvent::Activated { .. }
+            | ConferenceEvent::Admitted { .. }
+            | ConferenceEvent::Waiting { .. }
+            | ConferenceEvent::Role { .. }
+            | ConferenceEvent::Detail(_)
+            | ConferenceEvent::Media { .. }
+            | ConferenceEvent::Locked(_)
+            | ConferenceEvent::WrongPin { .. }
+            | ConferenceEvent::PinSettled { .. }
+            | ConferenceEvent::DialOutFailed { .. }
+            | ConferenceEvent::Completed { .. }
+            | ConferenceEvent::Ending
+            | ConferenceEvent::Ended { .. } => {
+                tracing::debug!(conference = id, ?event, "conference event");
+            }
         }
     }
 }

@@ -117,9 +117,9 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// The table `name`; as if empty when the file does not have it.
-    pub(crate) fn section(&mut self, name: &str) -> Section<'a, 't> {
+    pub(crate) fn section(&mut self, name: &str) -> Self {
         self.asked.insert(name.to_owned());
-        let mut section = Section {
+        let mut section = Self {
             findings: self.findings,
             table: None,
             path: self.key(name),
@@ -130,27 +130,21 @@ impl<'a, 't> Section<'a, 't> {
             return section;
         };
         section.line = self.findings.line(value.span().start);
-        match value.get_ref() {
-            DeValue::Table(table) => section.table = Some(table),
-            other => self.findings.problem(
-                section.line,
-                &section.path,
-                format!(
-                    "expected a section [{}], found {}",
-                    section.path,
-                    other.type_str()
-                ),
-            ),
+        let found = value.get_ref();
+        section.table = found.as_table();
+        if section.table.is_none() {
+            let text = format!(
+                "expected a section [{}], found {}",
+                section.path,
+                found.type_str()
+            );
+            self.findings.problem(section.line, &section.path, text);
         }
         section
     }
 
     /// The tables `[[name]]`, each with what it is read by.
-    pub(crate) fn sections<T>(
-        &mut self,
-        name: &str,
-        read: impl Fn(&mut Section<'a, 't>) -> T,
-    ) -> Vec<T> {
+    pub(crate) fn sections<T>(&mut self, name: &str, read: impl Fn(&mut Self) -> T) -> Vec<T> {
         self.asked.insert(name.to_owned());
         let path = self.key(name);
         let Some(value) = self.table.and_then(|table| table.get(name)) else {
@@ -170,7 +164,7 @@ impl<'a, 't> Section<'a, 't> {
                     .problem(line, &path, "expected a section".to_owned());
                 continue;
             };
-            let mut section = Section {
+            let mut section = Self {
                 findings: self.findings,
                 table: Some(table),
                 path: path.clone(),
