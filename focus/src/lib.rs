@@ -16,6 +16,27 @@
 //! | [`output`] | actions, commands and events, as plain data |
 //! | `shell` | one actor per active conference, and the directory that finds it |
 //!
+//! # MS-CONFBAS: what is not here, and why
+//! Requirements are named `CB-nnn`, here and in tests.
+//!
+//! | row | why not |
+//! |---|---|
+//! | CB-001, CB-092 | transports and extended subscriptions are the SIP endpoint's |
+//! | CB-002, CB-289 to CB-303 | Simple Join is the HTTP server's |
+//! | CB-004, CB-058 | until there is digest authentication, networks that are trusted stand for it; who is not on one is anonymous, and where a PIN is asked does not join by C3P |
+//! | CB-039 | `Allow` names further methods: one endpoint serves phones and participants |
+//! | CB-134, CB-135, CB-142 | mixers are in the process and report typed data, no documents with versions |
+//! | CB-139 | two calls of a participant to the mixer are two endpoints; `replace_on_redial` makes them one |
+//! | CB-191, CB-198 | the BYE says why in `Reason`; `ms-diagnostics-public` is in the last notification only |
+//! | CB-212, CB-268 to CB-271 | there is no data MCU |
+//! | CB-220, CB-221, CB-224 | secrets are left out of getConference, whatever certificate comes: nothing here writes CMS |
+//! | CB-225 | no phone numbers are configured |
+//! | CB-245 | the mixer has no permissions to change |
+//! | CB-247.7 to CB-247.9 | of these only modifyEndpointMedia is supported: streams are negotiated by SDP |
+//! | CB-283.7 to CB-283.16 | of MCUs that are not there |
+//! | CB-285 | there is no video; the dominant speaker is in the view |
+//! | CB-288 | the mixer has no lock of its own: nobody reaches it but by the focus |
+//!
 //! The core is sans-IO: it is told the time, the events of the SIP endpoint and the reports of the
 //! mixers, and says what is to be done. It does not know SDP, RTP or codecs: an offer is octets on
 //! the way to the mixer, and an answer is octets on the way back. A further kind of mixer is one

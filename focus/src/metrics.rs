@@ -30,6 +30,20 @@ pub struct Metrics {
     pub mailbox_full: Counter,
     /// Conferences ended by a fault of our own.
     pub faults: Counter,
+    /// Joins by C3P refused, malformed and too large ones included.
+    pub refused_joins: Counter,
+    /// Commands by C3P that were carried out, or begun.
+    pub commands: Counter,
+    /// Commands by C3P that were refused or failed at once.
+    pub refused_commands: Counter,
+    /// Subscriptions to conferences now.
+    pub subscriptions: Gauge,
+    /// Subscriptions refused.
+    pub refused_subscriptions: Counter,
+    /// Notifications to subscribers, first ones included.
+    pub notifications: Counter,
+    /// Mixers that failed and were asked for again.
+    pub mixers_lost: Counter,
 }
 
 impl Metrics {
@@ -61,6 +75,33 @@ impl Metrics {
             "faults",
             "Conferences ended by a fault of the server",
             &self.faults,
+        );
+        counter("refused_joins", "Joins by C3P refused", &self.refused_joins);
+        counter("commands", "Commands by C3P carried out", &self.commands);
+        counter(
+            "refused_commands",
+            "Commands by C3P refused",
+            &self.refused_commands,
+        );
+        counter(
+            "refused_subscriptions",
+            "Subscriptions refused",
+            &self.refused_subscriptions,
+        );
+        counter(
+            "notifications",
+            "Notifications to subscribers",
+            &self.notifications,
+        );
+        counter(
+            "mixers_lost",
+            "Mixers that failed and were asked for again",
+            &self.mixers_lost,
+        );
+        registry.register(
+            "subscriptions",
+            "Subscriptions to conferences",
+            self.subscriptions.clone(),
         );
         registry.register(
             "refusals",

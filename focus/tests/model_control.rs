@@ -312,6 +312,7 @@ fn live(ops: &[Op]) {
     );
     assert!(bench.endpoints.is_empty(), "the mixer keeps nobody");
     assert_eq!(bench.metrics.participants.get(), 0);
+    assert_eq!(bench.metrics.subscriptions.get(), 0);
     assert!(around.views.views.values().all(|view| view.ended.is_some()));
 }
 

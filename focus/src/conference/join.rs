@@ -260,6 +260,7 @@ impl Focus {
     }
 
     fn refuse_join(&mut self, why: NotJoined, peer: &Peer) -> Answer {
+        self.settings.metrics.refused_joins.inc();
         let agent = &self.settings.agent;
         match why {
             NotJoined::Malformed(text) => {

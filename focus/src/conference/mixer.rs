@@ -54,6 +54,7 @@ impl Focus {
             Mixer::Down(failures) => failures.saturating_add(1),
         };
         self.mixer = Mixer::Down(failures);
+        self.settings.metrics.mixers_lost.inc();
         self.touch_views();
         self.release_all_media(now);
         let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(6).saturating_sub(1));

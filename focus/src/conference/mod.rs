@@ -550,5 +550,7 @@ impl Drop for Focus {
         let left = self.calls.len() + self.attendances.len();
         let left = i64::try_from(left).unwrap_or(i64::MAX);
         self.settings.metrics.participants.dec_by(left);
+        let watching = i64::try_from(self.notifier.len()).unwrap_or(i64::MAX);
+        self.settings.metrics.subscriptions.dec_by(watching);
     }
 }

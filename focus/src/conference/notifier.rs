@@ -72,6 +72,11 @@ struct Subscription {
 }
 
 impl Notifier {
+    /// How many subscriptions there are.
+    pub(super) fn len(&self) -> usize {
+        self.subscriptions.len()
+    }
+
     /// It can be told something again, and perhaps there is something to tell.
     fn make_ready(&mut self, subscription: SubscriptionId) {
         self.ready.insert(subscription);
@@ -106,6 +111,7 @@ impl Focus {
         match self.consider_subscriber(invite, package, request, flow) {
             Ok(subscriber) => self.subscribe(tx, invite, request, subscriber),
             Err(answer) => {
+                self.settings.metrics.refused_subscriptions.inc();
                 let answer = *answer;
                 self.sip(SipAction::Respond { tx, answer });
             }
@@ -237,6 +243,8 @@ impl Focus {
                 piggyback: supported.has("ms-piggyback-first-notify"),
             },
         );
+        self.settings.metrics.subscriptions.inc();
+        self.settings.metrics.notifications.inc();
         let accept = AcceptSubscription {
             first: document.map(notification),
             contact: Some(self.contact()),
@@ -309,6 +317,7 @@ impl Focus {
                 notifier.ready.remove(&subscription);
             }
             let notification = notification(document);
+            self.settings.metrics.notifications.inc();
             self.sip(SipAction::Notify { id, notification });
         }
     }
@@ -359,6 +368,7 @@ impl Focus {
                     notifier.ready.remove(&subscription);
                 }
                 let notification = notification(document);
+                self.settings.metrics.notifications.inc();
                 self.sip(SipAction::Notify { id, notification });
             }
         }
@@ -441,9 +451,11 @@ impl Focus {
     fn forget_subscription(&mut self, subscription: SubscriptionId) {
         let notifier = &mut self.notifier;
         notifier.ready.remove(&subscription);
-        if let Some(entry) = notifier.subscriptions.remove(&subscription)
-            && let Some(id) = entry.notifier
-        {
+        let Some(entry) = notifier.subscriptions.remove(&subscription) else {
+            return;
+        };
+        self.settings.metrics.subscriptions.dec();
+        if let Some(id) = entry.notifier {
             notifier.by_notifier.remove(&id);
         }
     }

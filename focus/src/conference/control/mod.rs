@@ -97,6 +97,9 @@ impl Focus {
             Err(NotTaken::Failed(_)) | Ok(_) => Answer::new(StatusCode::ACCEPTED),
         };
         self.sip(SipAction::Respond { tx, answer });
+        if taken.is_err() {
+            self.settings.metrics.refused_commands.inc();
+        }
         match taken {
             Ok(body) => self.carry_out(now, endpoint, body),
             Err(NotTaken::Failed(response)) => self.inform(endpoint, &response),
@@ -173,6 +176,11 @@ impl Focus {
             .authorize(endpoint, &request)
             .and_then(|()| self.perform(now, endpoint, id, &request));
         let responder = request.command.mcu_uri().map(ToOwned::to_owned);
+        let metrics = &self.settings.metrics;
+        match &outcome {
+            Ok(_) => metrics.commands.inc(),
+            Err(_) => metrics.refused_commands.inc(),
+        };
         match outcome {
             Ok(Outcome::Done(result)) => self.succeed(endpoint, &request, responder, result),
             Ok(Outcome::DoneThen(result, after)) => {

@@ -48,8 +48,7 @@ impl Focus {
         )))
     }
 
-    /// CB-219 to CB-223: the roster as a new subscriber gets it. There are no secrets to encrypt:
-    /// PINs are kept as hashes, and join URLs are not the focus's.
+    /// CB-219, CB-222, CB-223: the roster as a new subscriber gets it, without secrets.
     pub(super) fn get_conference(&self, command: &GetConference) -> Result<Outcome, Failure> {
         let garbage = command
             .certificate
