@@ -1,5 +1,6 @@
 //! The configuration: what can be set, what it is by default, and every mistake at once.
 
+mod conference;
 mod join;
 pub(crate) mod read;
 mod values;
@@ -9,14 +10,12 @@ pub use read::{KnownKey, Problem};
 pub use values::{Advertise, CodecName, Listen, PortRange};
 
 use crate::limits::Limits;
-use plenum_focus::keys::{KeyAction, KeyMap};
-use plenum_focus::pin::Pin;
 use plenum_focus::policy::Network;
-use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin};
+use plenum_focus::record::ConferenceRecord;
+use plenum_focus::uri::id_of;
 use read::{Findings, Milliseconds, Seconds, Section};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use values::alone_name;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -138,12 +137,14 @@ impl Config {
         let join = Self::within(&mut root, "join", Join::read);
         let log = Self::within(&mut root, "log", read_log);
         let limits = Self::within(&mut root, "limits", Limits::read);
-        let keys = Self::within(&mut root, "keys", |section| read_keys(section, &limits));
+        let keys = Self::within(&mut root, "keys", |section| {
+            conference::read_keys(section, &limits)
+        });
         let conferences = Self::within(&mut root, "conferences", |section| {
-            read_conferences(section, keys, &limits)
+            Conferences::read(section, keys, &limits)
         });
         let conference = root.sections("conference", |section| {
-            read_conference(section, &conferences.template, &limits)
+            conference::read(section, &conferences.template, &limits)
         });
         let conference = conference.into_iter().flatten().collect();
         let config = Self {
@@ -176,11 +177,16 @@ impl Config {
     /// What no setting can say alone.
     fn check_together(&self, root: &Section<'_, '_>) {
         for (at, one) in self.conference.iter().enumerate() {
-            let same = |other: &ConferenceRecord| other.name == one.name;
-            if self.conference.iter().take(at).any(same) {
+            let before = || self.conference.iter().take(at);
+            if before().any(|other| other.name == one.name) {
                 root.refuse(
                     "conference",
                     format!("two conferences are named \"{}\"", one.name),
+                );
+            } else if before().any(|other| id_of(other).eq_ignore_ascii_case(&id_of(one))) {
+                root.refuse(
+                    "conference",
+                    format!("two conferences have the id \"{}\"", id_of(one)),
                 );
             }
         }
@@ -267,120 +273,6 @@ fn read_log(section: &mut Section<'_, '_>) -> Log {
         );
     }
     log
-}
-
-fn read_conferences(section: &mut Section<'_, '_>, keys: KeyMap, limits: &Limits) -> Conferences {
-    let ad_hoc = section.get("ad_hoc", "true");
-    let ad_hoc_from = section.get("ad_hoc_from", "[]");
-    let trusted = section.get("trusted", r#"["127.0.0.0/8", "::1"]"#);
-    let nameless = ConferenceName::new("ad-hoc", limits.focus.name_bytes);
-    let builtin = nameless.map(|name| ConferenceRecord {
-        keys,
-        max_endpoints: Some(500),
-        agc: false,
-        noise_gate: false,
-        ..ConferenceRecord::ad_hoc(name)
-    });
-    let builtin = builtin.unwrap_or_else(|| unreachable!("`ad-hoc` is a name within any limit"));
-    let template = read_traits(section, &builtin);
-    Conferences {
-        ad_hoc,
-        ad_hoc_from,
-        trusted,
-        template,
-    }
-}
-
-/// What both `[conferences]` and every `[[conference]]` can say.
-fn read_traits(section: &mut Section<'_, '_>, base: &ConferenceRecord) -> ConferenceRecord {
-    let most = base.max_endpoints.unwrap_or(500).to_string();
-    let record = ConferenceRecord {
-        max_endpoints: Some(section.get("max_participants", &most)),
-        entry_tone: section.get("entry_tone", &base.entry_tone.to_string()),
-        exit_tone: section.get("exit_tone", &base.exit_tone.to_string()),
-        alone: section.get("alone", &format!("\"{}\"", alone_name(base.alone))),
-        language: section.get("language", &format!("\"{}\"", base.language)),
-        replace_on_redial: section.get("replace_on_redial", &base.replace_on_redial.to_string()),
-        hang_up_on_media_loss: section.get(
-            "hang_up_on_media_loss",
-            &base.hang_up_on_media_loss.to_string(),
-        ),
-        grace: section
-            .get::<Seconds>("linger_s", &base.grace.as_secs().to_string())
-            .0,
-        agc: section.get("agc", &base.agc.to_string()),
-        noise_gate: section.get("noise_gate", &base.noise_gate.to_string()),
-        ..base.clone()
-    };
-    if record.max_endpoints == Some(0) {
-        section.refuse("max_participants", "is at least 1".to_owned());
-    }
-    if record.language != "en" {
-        section.refuse(
-            "language",
-            "has no prompts here; there are: \"en\"".to_owned(),
-        );
-    }
-    record
-}
-
-fn read_conference(
-    section: &mut Section<'_, '_>,
-    template: &ConferenceRecord,
-    limits: &Limits,
-) -> Option<ConferenceRecord> {
-    let name: Option<String> = section.required("name");
-    let subject: String = section.get("subject", "\"\"");
-    let pin: Option<String> = section.optional("pin", "(none)");
-    let locked = section.get("locked", "false");
-    let dial_out: Vec<String> = section.get("dial_out", "[]");
-    let traits = read_traits(section, template);
-    let pin = match pin.map(|digits| Pin::new(&digits)) {
-        None => None,
-        Some(Some(pin)) => Some(pin),
-        Some(None) => {
-            section.refuse("pin", "is 1 to 32 digits in quotes".to_owned());
-            None
-        }
-    };
-    if let Some(odd) = dial_out.iter().find(|uri| !uri.starts_with("sip:")) {
-        section.refuse("dial_out", format!("\"{odd}\" is not a SIP URI (sip:…)"));
-    }
-    let name = name?;
-    let Some(name) = ConferenceName::new(&name, limits.focus.name_bytes) else {
-        let most = limits.focus.name_bytes;
-        section.refuse(
-            "name",
-            format!("is 1 to {most} characters without control characters"),
-        );
-        return None;
-    };
-    let subject = Some(subject).filter(|subject| !subject.is_empty());
-    let origin = Origin::Configured;
-    Some(ConferenceRecord {
-        name,
-        subject,
-        pin,
-        locked,
-        dial_out,
-        origin,
-        ..traits
-    })
-}
-
-/// `[keys]`: present, it replaces the built-in ones as a whole.
-fn read_keys(section: &mut Section<'_, '_>, limits: &Limits) -> KeyMap {
-    let chosen: Vec<(String, KeyAction)> = section.entries();
-    if chosen.is_empty() {
-        return KeyMap::default();
-    }
-    let mut keys = KeyMap::empty(KeyMap::default().inter_digit);
-    for (sequence, action) in chosen {
-        if let Err(error) = keys.bind(&sequence, action, limits.focus.key_bindings) {
-            section.refuse(&sequence, error.to_string());
-        }
-    }
-    keys
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
 use super::*;
+use plenum_focus::access::{AdmissionPolicy, Autopromote, ServerMode};
+use plenum_focus::keys::KeyMap;
+use plenum_focus::record::{Watchers, WithoutPresenter};
 
 fn problems(text: &str) -> Vec<String> {
     match Config::parse(text) {
@@ -111,4 +114,85 @@ fn the_reference_knows_every_key_once() {
     keys.dedup();
     assert_eq!(keys.len(), all);
     assert!(all > 50, "{all}");
+}
+
+#[test]
+fn identities_and_admission_are_read() {
+    let text = r#"
+[conferences]
+watchers = "trusted"
+[[conference]]
+name = "board"
+id = "B0A4D"
+organizer = "sip:Olga@Example.COM"
+presenters = ["sip:pia@example.com"]
+invitees = ["sip:ivan@example.com", "sip:iris@example.com"]
+admission = "closedAuthenticated"
+autopromote = ["company", "everyone"]
+lobby = true
+pstn_lobby_bypass = true
+without_presenter = "end"
+presenter_grace_s = 30
+[keys]
+"*1" = "admit-all"
+"*4" = "mute-all"
+"*5" = "toggle-lock"
+"#;
+    let config = Config::parse(text).unwrap();
+    let board = &config.conference[0];
+    assert_eq!(board.id.as_deref(), Some("B0A4D"));
+    let organizer = board.members.organizer.as_deref();
+    assert_eq!(organizer, Some("sip:Olga@example.com"));
+    assert_eq!(board.members.presenters, ["sip:pia@example.com"]);
+    assert_eq!(board.members.invitees.len(), 2);
+    assert_eq!(board.admission, AdmissionPolicy::ClosedAuthenticated);
+    assert!(board.autopromote.covers(Autopromote::EVERYONE));
+    assert!(board.autopromote.covers(Autopromote::COMPANY));
+    assert_eq!(board.mode, ServerMode::Fourteen);
+    assert!(board.pstn_lobby_bypass);
+    let grace = Duration::from_secs(30);
+    assert_eq!(board.without_presenter, WithoutPresenter::EndAfter(grace));
+    assert_eq!(board.watchers, Watchers::Trusted);
+    assert_eq!(config.conferences.template.mode, ServerMode::Thirteen);
+}
+
+#[test]
+fn wrong_identities_and_policies_are_reported_with_their_lines() {
+    let text = r#"[[conference]]
+name = "board"
+id = "not an id"
+organizer = "sip:olga@example.com:5060"
+presenters = ["sip:pia@example.com", "tel:+49"]
+invitees = ["sip:example.com"]
+admission = "open"
+autopromote = ["friends"]
+pstn_lobby_bypass = true
+without_presenter = "panic"
+watchers = "all"
+"#;
+    let found = problems(text);
+    let expected = [
+        "line 3: conference.id: is 1 to 64 letters",
+        "line 4: conference.organizer: expected an address of record",
+        "line 5: conference.presenters: entry 2: expected an address",
+        "line 6: conference.invitees: entry 1: expected an address",
+        "line 7: conference.admission: expected one of closedAuthenticated",
+        "line 8: conference.autopromote: nobody is called \"friends\"",
+        "line 9: conference.pstn_lobby_bypass: means nothing",
+        "line 10: conference.without_presenter: expected \"keep\"",
+        "line 11: conference.watchers: expected \"participants\"",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found} is not {expected}");
+    }
+}
+
+#[test]
+fn two_conferences_of_one_id_are_refused() {
+    let text =
+        "[[conference]]\nname = \"a\"\nid = \"X1\"\n[[conference]]\nname = \"b\"\nid = \"x1\"\n";
+    let found = problems(text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("have the id"), "{found:?}");
 }

@@ -1,9 +1,11 @@
 //! The types that settings have.
 
 use super::read::Setting;
+use plenum_focus::access::{AdmissionPolicy, Autopromote};
 use plenum_focus::keys::KeyAction;
 use plenum_focus::policy::Network;
-use plenum_focus::record::Alone;
+use plenum_focus::record::{Alone, Watchers};
+use plenum_sip::msg::Uri;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use toml::de::DeValue;
@@ -153,7 +155,7 @@ impl Setting for Alone {
 }
 
 /// What keys can do, by the names used in the file.
-const KEY_ACTIONS: [(&str, KeyAction); 8] = [
+const KEY_ACTIONS: [(&str, KeyAction); 11] = [
     ("toggle-mute", KeyAction::ToggleMute),
     ("toggle-deaf", KeyAction::ToggleDeaf),
     ("louder", KeyAction::Louder),
@@ -162,6 +164,9 @@ const KEY_ACTIONS: [(&str, KeyAction); 8] = [
     ("speak-softer", KeyAction::SpeakSofter),
     ("say-count", KeyAction::SayCount),
     ("leave", KeyAction::Leave),
+    ("admit-all", KeyAction::AdmitAll),
+    ("mute-all", KeyAction::MuteAll),
+    ("toggle-lock", KeyAction::ToggleLock),
 ];
 
 impl Setting for KeyAction {
@@ -187,5 +192,104 @@ impl Setting for Network {
             digits => digits.parse().map_err(|_| expected())?,
         };
         Self::new(address, prefix).ok_or_else(expected)
+    }
+}
+
+/// An address of record: `sip:user@host`, as a caller's is compared with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Aor(pub(crate) String);
+
+impl Setting for Aor {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        let expected = || {
+            format!(
+                "expected an address of record, such as \"sip:ann@example.com\", found \"{text}\""
+            )
+        };
+        let uri = Uri::parse(text.as_bytes()).map_err(|_| expected())?;
+        let user = uri.user_decoded();
+        let bare = uri.port.is_none() && uri.password.is_none() && !text.contains([';', '?']);
+        if !uri.is_sip() || user.is_empty() || !bare {
+            return Err(expected());
+        }
+        let host = uri.host.to_string().to_ascii_lowercase();
+        Ok(Self(format!("sip:{user}@{host}")))
+    }
+}
+
+impl Setting for AdmissionPolicy {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::read(value)?;
+        Self::from_token(&text).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|policy| policy.as_str()).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+}
+
+/// Whom `autopromote` can name.
+const PROMOTED: [(&str, Autopromote); 2] = [
+    ("everyone", Autopromote::EVERYONE),
+    ("company", Autopromote::COMPANY),
+];
+
+/// How `autopromote` is written in the file.
+pub(crate) fn autopromote_list(autopromote: Autopromote) -> String {
+    let named = PROMOTED
+        .iter()
+        .filter(|(_, bits)| autopromote.covers(*bits));
+    let names: Vec<_> = named.map(|(name, _)| format!("\"{name}\"")).collect();
+    format!("[{}]", names.join(", "))
+}
+
+impl Setting for Autopromote {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let mut bits = 0;
+        for name in Vec::<String>::read(value)? {
+            let known = PROMOTED.iter().find(|(known, _)| *known == name);
+            let (_, named) = known.ok_or_else(|| {
+                format!("nobody is called \"{name}\"; there are \"everyone\" and \"company\"")
+            })?;
+            bits |= named.0;
+        }
+        Ok(Self(bits))
+    }
+}
+
+/// How `watchers` is written in the file.
+pub(crate) fn watchers_name(watchers: Watchers) -> &'static str {
+    match watchers {
+        Watchers::Participants => "participants",
+        Watchers::Trusted => "trusted",
+    }
+}
+
+impl Setting for Watchers {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.as_str() {
+            "participants" => Ok(Self::Participants),
+            "trusted" => Ok(Self::Trusted),
+            _ => Err("expected \"participants\" or \"trusted\"".to_owned()),
+        }
+    }
+}
+
+/// What becomes of a conference without a presenter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unled {
+    /// It goes on.
+    Keep,
+    /// It ends after the grace.
+    End,
+}
+
+impl Setting for Unled {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.as_str() {
+            "keep" => Ok(Self::Keep),
+            "end" => Ok(Self::End),
+            _ => Err("expected \"keep\" or \"end\"".to_owned()),
+        }
     }
 }
