@@ -268,6 +268,10 @@ fn the_top_level_is_the_design_card() {
     ];
     for entry in fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        // What a failing property test leaves behind must not fail another test.
+        if name == "proptest-regressions" {
+            continue;
+        }
         assert!(
             expected.contains(&name.as_str()),
             "{name} is not on the design card"
