@@ -95,6 +95,27 @@ pub(crate) fn aor(uri: &Uri) -> String {
     short(text)
 }
 
+/// An address of record as a URI of documents: its user part is escaped where RFC 3261 §25.1
+/// demands it.
+pub(crate) fn entity(aor: &str) -> String {
+    let bare = aor.strip_prefix("sip:").unwrap_or(aor);
+    let Some((user, host)) = bare.rsplit_once('@') else {
+        return aor.to_owned();
+    };
+    let mut entity = String::with_capacity(aor.len());
+    entity.push_str("sip:");
+    for octet in user.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&octet) {
+            entity.push(char::from(octet));
+        } else {
+            entity.push_str(&format!("%{octet:02X}"));
+        }
+    }
+    entity.push('@');
+    entity.push_str(host);
+    entity
+}
+
 fn asserted(headers: &Headers) -> Option<NameAddr> {
     headers
         .p_asserted_identity()
@@ -143,3 +164,22 @@ fn short(text: String) -> String {
 }
 
 const MOST: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc3261_25_1_entities_are_uris() {
+        for (aor, uri) in [
+            ("sip:bob@example.com", "sip:bob@example.com"),
+            ("sip:bob b@example.com", "sip:bob%20b@example.com"),
+            ("sip:é%@example.com", "sip:%C3%A9%25@example.com"),
+            ("sip:a@b@[2001:db8::1]", "sip:a%40b@[2001:db8::1]"),
+            ("sip:example.com", "sip:example.com"),
+        ] {
+            assert_eq!(entity(aor), uri);
+            assert_eq!(super::aor(&uri.parse().unwrap()), aor);
+        }
+    }
+}

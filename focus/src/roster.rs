@@ -3,7 +3,7 @@
 //! An endpoint is listed from its admission on, as pending; what it does in the mix (connected,
 //! muted, on hold, talking) is what the mixer reports, never what somebody asked for.
 
-use crate::caller::Peer;
+use crate::caller::{Peer, entity};
 use crate::info::Role;
 use plenum_mcu::control::{EndpointId, MediaFilter};
 use std::collections::{BTreeMap, BTreeSet};
@@ -297,22 +297,22 @@ impl Roster {
     /// can be believed takes it from somebody who cannot.
     fn name(&mut self, id: UserId, peer: &Peer) -> String {
         let stand_in = |id: UserId| format!("sip:guest-{}@anonymous.invalid", id.0);
-        let Some(aor) = &peer.aor else {
+        let Some(aor) = peer.aor.as_deref().map(entity) else {
             return stand_in(id);
         };
-        let holder = self.entities.get(aor).copied();
+        let holder = self.entities.get(&aor).copied();
         let Some(holder) = holder.and_then(|holder| self.users.get_mut(&holder)) else {
-            return aor.clone();
+            return aor;
         };
         let believed = holder.key.as_ref().is_none_or(|key| key.source.is_none());
         if believed || !peer.trusted {
             return stand_in(id);
         }
-        let (other, entity) = (holder.id, stand_in(holder.id));
-        holder.entity.clone_from(&entity);
-        self.entities.insert(entity, other);
+        let (other, name) = (holder.id, stand_in(holder.id));
+        holder.entity.clone_from(&name);
+        self.entities.insert(name, other);
         self.touch(other);
-        aor.clone()
+        aor
     }
 
     pub(crate) fn set_role(&mut self, id: UserId, role: Role) -> bool {

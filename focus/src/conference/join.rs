@@ -13,7 +13,7 @@ use crate::c3p::{
     AddUser, AddUserForm, Command, Context, MEDIA_TYPE, Request as C3pRequest, read_request,
     same_uri,
 };
-use crate::caller::Peer;
+use crate::caller::{self, Peer};
 use crate::conference::Focus;
 use crate::conference::attendance::{Attendance, DialogSecret};
 use crate::disconnect::DisconnectReason;
@@ -173,10 +173,8 @@ impl Focus {
     /// replaced, if there is one of the same name.
     fn room_for(&self, peer: &Peer, entity: &str) -> Result<Option<EndpointId>, NotJoined> {
         let Some(user) = self.roster.user_of(peer) else {
-            let taken = peer
-                .aor
-                .as_deref()
-                .and_then(|aor| self.roster.by_entity(aor));
+            let taken = peer.aor.as_deref().map(caller::entity);
+            let taken = taken.and_then(|entity| self.roster.by_entity(&entity));
             return match taken {
                 Some(_) if !peer.trusted => Err(NotJoined::Forbidden("That user is here already")),
                 Some(_) | None => Ok(None),

@@ -5,7 +5,7 @@ use crate::c3p::{
     AddUser, AddUserResult, Coded, CommandReason, DeleteUser, LobbyAccess, LobbyStatus,
     ModifyEndpoint, ModifyUserRoles, Reason, ResultBody, SetLobbyAccess, UserResult, same_uri,
 };
-use crate::caller::aor;
+use crate::caller::{aor, entity as canonical};
 use crate::conference::Focus;
 use crate::conference::commands::Callee;
 use crate::disconnect::DisconnectReason;
@@ -21,7 +21,7 @@ impl Focus {
     pub(in crate::conference) fn user_named(&self, entity: &str) -> Option<&roster::User> {
         self.roster.by_entity(entity).or_else(|| {
             let uri = Uri::parse(entity.trim().as_bytes()).ok()?;
-            self.roster.by_entity(&aor(&uri))
+            self.roster.by_entity(&canonical(&aor(&uri)))
         })
     }
 
