@@ -67,8 +67,12 @@ pub struct ControlLimits {
     pub subscriptions_per_user: usize,
     /// Subscriptions of one conference. Beyond: 503.
     pub subscriptions: usize,
-    /// Least time between two notifications to one subscriber that does not answer them.
+    /// Least time between two notifications to one subscriber. What changes meanwhile is told
+    /// together; the first change after a pause is told at once.
     pub notify_pace: Duration,
+    /// Notifications of one conference in a second. With more subscribers than it allows at the
+    /// pace, the pace is slower: what a crowd costs does not grow with how many watch it come.
+    pub notify_rate: u32,
     /// Users that are gone which subscribers can still be told of. Beyond: they get a full
     /// document.
     pub departed: usize,
@@ -90,6 +94,7 @@ impl Default for ControlLimits {
             subscriptions_per_user: 10,
             subscriptions: 5_000,
             notify_pace: Duration::from_millis(100),
+            notify_rate: 5_000,
             departed: 1_000,
         }
     }

@@ -6,6 +6,7 @@ mod support;
 use plenum_focus::access::{AdmissionPolicy, Members, Role, ServerMode};
 use plenum_focus::c3p::LobbyAccess;
 use plenum_focus::info::{EndpointStatus, State};
+use plenum_focus::limits::{ControlLimits, Limits};
 use plenum_focus::output::{Command, SipAction, Whom};
 use plenum_focus::record::{ConferenceRecord, Watchers};
 use plenum_sip::endpoint::{Event, ServerTxId};
@@ -332,4 +333,40 @@ fn cb_105_cb_114_cb_171_cb_250_a_mixer_that_fails_comes_back() {
     assert!(view(&views));
     bench.sip(invite(11, &mcu_uri(), "ann", trusted(1), Some(OFFER)));
     assert_eq!(bench.answered_status(11), 200);
+}
+
+#[test]
+fn what_a_crowd_costs_does_not_grow_with_those_who_watch() {
+    let control = ControlLimits {
+        notify_rate: 20,
+        ..ControlLimits::default()
+    };
+    let limits = Limits {
+        control,
+        ..Limits::default()
+    };
+    let (mut bench, mut views) = (Bench::with_limits(configured(), limits), Views::default());
+    let quick = "ms-benotify, ms-piggyback-first-notify";
+    for id in 1..=10 {
+        let user = format!("user{id}");
+        bench.joined_quietly(id, &user, &mut views);
+        views.subscribe(&mut bench, Some(id), &user, quick);
+    }
+    pass(&mut bench, &mut views, Duration::from_secs(1));
+    let told = |views: &Views| {
+        views
+            .views
+            .values()
+            .map(|view| view.documents)
+            .sum::<usize>()
+    };
+    let before = told(&views);
+    for id in 11..=50 {
+        bench.joined_quietly(id, &format!("user{id}"), &mut views);
+        pass(&mut bench, &mut views, PACE);
+    }
+    let during = told(&views) - before;
+    assert!(during <= 20 * 4 + 20, "{during} in four seconds");
+    pass(&mut bench, &mut views, Duration::from_secs(1));
+    assert!(views.views.values().all(|view| view.users().len() == 50));
 }

@@ -32,7 +32,7 @@ use plenum_sip::endpoint::{
 };
 use plenum_sip::msg::{HeaderName, MediaType, Request, StatusCode, Text};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Everybody who is told what changes.
 #[derive(Debug, Default)]
@@ -339,9 +339,16 @@ impl Focus {
         }
         self.notifier.settled = sequence;
         if self.tell() {
-            let pace = self.settings.limits.control.notify_pace;
-            self.notifier.not_before = Some(now + pace);
+            self.notifier.not_before = Some(now + self.pace());
         }
+    }
+
+    /// How long to wait after telling everybody.
+    fn pace(&self) -> Duration {
+        let limits = &self.settings.limits.control;
+        let watching = u32::try_from(self.notifier.len()).unwrap_or(u32::MAX);
+        let spread = Duration::from_secs(1).saturating_mul(watching) / limits.notify_rate.max(1);
+        limits.notify_pace.max(spread)
     }
 
     /// Tells everybody who is ready what they do not know. Whether there was anything to tell.

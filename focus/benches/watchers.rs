@@ -1,0 +1,91 @@
+//! What a conference costs that everybody watches: joining while everybody is told, and telling
+//! everybody of one change (MS-CONFBAS §3.4.4). `cargo bench -p plenum-focus`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a measurement reads the clock, prints, and stops at the first surprise"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use plenum_focus::c3p::Command as C3pCommand;
+use plenum_focus::limits::Limits;
+use plenum_focus::output::{Command, SipAction, SubscriptionId};
+use plenum_focus::record::ConferenceRecord;
+use plenum_sip::endpoint::{Event, InviteId, NotifierId, ServerTxId};
+use std::time::{Duration, Instant};
+use support::c3p::*;
+use support::watch::subscribe_request;
+use support::*;
+
+fn main() {
+    println!(
+        "{:>6} {:>12} {:>14} {:>14} {:>12}",
+        "people", "join", "notifications", "one change", "each"
+    );
+    for people in [10, 100, 1_000, 5_000] {
+        measure(people);
+    }
+}
+
+/// People come fifty a second, each joins and subscribes; then the conference is locked.
+fn measure(people: u64) {
+    let record = ConferenceRecord {
+        max_endpoints: Some(5_000),
+        ..configured()
+    };
+    let mut bench = Bench::with_limits(record, Limits::default());
+    let start = Instant::now();
+    let mut notifications = 0;
+    for id in 1..=people {
+        join(&mut bench, id);
+        bench.pass(Duration::from_millis(20));
+        notifications += told(&mut bench);
+    }
+    let joining = start.elapsed();
+    bench.pass(Duration::from_secs(2));
+    told(&mut bench);
+    bench.pass(Duration::from_secs(2));
+    let start = Instant::now();
+    bench.command(Command::Lock(true));
+    bench.pass(Duration::from_millis(100));
+    let change = start.elapsed();
+    assert_eq!(u64::try_from(told(&mut bench)), Ok(people));
+    let each = |all: Duration| all / u32::try_from(people).unwrap_or(1);
+    println!(
+        "{people:>6} {:>12.1?} {notifications:>14} {change:>14.1?} {:>12.1?}",
+        each(joining),
+        each(change)
+    );
+}
+
+fn join(bench: &mut Bench, id: u64) {
+    let user = format!("user{id}");
+    let body = c3p(1, &user, C3pCommand::AddUser(add_user(&user, "{a}")));
+    bench.invite_c3p(id, trusted(1), join_request(&user, &body));
+    bench.sip(Event::Subscribe {
+        tx: ServerTxId(77),
+        invite: Some(InviteId(id)),
+        package: "conference".into(),
+        expires: 3600,
+        request: subscribe_request(&user, "ms-benotify, ms-piggyback-first-notify"),
+        flow: flow(trusted(1)),
+    });
+    let notifier = Some(NotifierId(id));
+    let now = bench.now;
+    bench
+        .focus
+        .handle_subscribed(now, SubscriptionId(id), notifier);
+    bench.drain();
+}
+
+fn told(bench: &mut Bench) -> usize {
+    let actions = bench.actions();
+    let told = |action: &&SipAction| matches!(action, SipAction::Notify { .. });
+    actions.iter().filter(told).count()
+}
