@@ -243,6 +243,24 @@ fn cb_213_the_media_of_a_participant_join_its_user() {
 }
 
 #[test]
+fn cb_139_a_participant_has_one_endpoint_in_the_mixer_and_keeps_the_one_at_the_focus() {
+    for replace_on_redial in [false, true] {
+        let mut bench = Bench::new(ConferenceRecord {
+            replace_on_redial,
+            ..configured()
+        });
+        let focus = bench.joined(1, "bob");
+        for id in [2, 3] {
+            bench.sip(invite(id, &mcu_uri(), "bob", trusted(1), Some(OFFER)));
+            bench.ack(id, None);
+        }
+        assert_eq!(status(&bench, focus), EndpointStatus::Connected);
+        assert_eq!(bench.focus.roster().len(), 2);
+        assert_eq!(bench.left(), ["Replaced"]);
+    }
+}
+
+#[test]
 fn cb_055_a_pin_is_for_phones_of_people_who_are_not_known() {
     let mut bench = Bench::new(ConferenceRecord {
         origin: Origin::Configured,

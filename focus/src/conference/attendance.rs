@@ -61,6 +61,13 @@ impl Focus {
         user.endpoints.iter().find(named).copied()
     }
 
+    /// Whether a user is connected to the focus.
+    pub(super) fn participates(&self, user: UserId) -> bool {
+        let user = self.roster.user(user);
+        let mut endpoints = user.into_iter().flat_map(|user| &user.endpoints);
+        endpoints.any(|id| self.attendances.contains_key(id))
+    }
+
     /// Whether a user is in the conference, with whatever (as opposed to in the lobby).
     pub(super) fn is_inside(&self, user: UserId) -> bool {
         let inside = |id: &EndpointId| {

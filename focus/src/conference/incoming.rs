@@ -158,11 +158,7 @@ impl Focus {
         let Some(user) = self.roster.user_of(peer).filter(|_| self.is_active()) else {
             return Ok(None);
         };
-        if !user
-            .endpoints
-            .iter()
-            .any(|id| self.attendances.contains_key(id))
-        {
+        if !self.participates(user.id) {
             return Ok(None);
         }
         if !self.is_inside(user.id) {
@@ -182,7 +178,8 @@ impl Focus {
     pub(super) fn admission(&self, peer: &Peer) -> Admission {
         let mut occupancy = self.occupancy();
         if self.record.replace_on_redial {
-            let earlier = self.roster.endpoints_of(peer).len();
+            let earlier = self.roster.endpoints_of(peer).iter();
+            let earlier = earlier.filter(|id| self.calls.contains_key(id)).count();
             occupancy.places -= earlier.min(occupancy.places);
         }
         let subject = self.subject(peer);

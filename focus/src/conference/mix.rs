@@ -28,7 +28,9 @@ impl Focus {
             self.complete(request, Ok(()));
         }
         self.note_lead(now);
-        if self.record.replace_on_redial {
+        // CB-139: a participant has one endpoint in a mixer.
+        let participates = self.participates(user);
+        if self.record.replace_on_redial || participates {
             self.replace_earlier(now, endpoint);
         }
         if self.announcements.unwrap_or(self.record.entry_tone) && self.roster.in_mix() > 1 {
@@ -162,7 +164,7 @@ impl Focus {
             user.endpoints
                 .iter()
                 .copied()
-                .filter(|other| *other < endpoint)
+                .filter(|other| *other < endpoint && self.calls.contains_key(other))
                 .collect()
         });
         for other in earlier {

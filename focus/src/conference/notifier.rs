@@ -207,9 +207,7 @@ impl Focus {
     }
 
     fn audience_of(&self, user: UserId) -> Audience {
-        let user = self.roster.user(user);
-        let mut endpoints = user.into_iter().flat_map(|user| &user.endpoints);
-        if endpoints.any(|id| self.attendances.contains_key(id)) {
+        if self.participates(user) {
             Audience::Extended
         } else {
             Audience::Standard

@@ -164,6 +164,9 @@ impl Focus {
         source: Option<IpAddr>,
     ) -> Option<Participant> {
         let (participant, user) = self.roster.remove(now, endpoint)?;
+        if user.endpoints.is_empty() {
+            self.expected.remove(&user.id);
+        }
         let came_in = participant.joined_at.unwrap_or(now);
         let stayed = now.saturating_duration_since(came_in);
         self.event(ConferenceEvent::Left {
