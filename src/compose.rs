@@ -1,10 +1,12 @@
 //! Builds the shells in the order of their dependencies and joins their channels.
 
 use crate::config::{CodecName, Config, Listen};
+use crate::feed::Feed;
 use crate::http::join::Published;
 use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
+use crate::records::Records;
 use crate::{http, selfcheck};
 use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
@@ -25,6 +27,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,6 +37,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Server {
     directory: Directory,
+    feed: Arc<Feed>,
     actions: Arc<SipActions>,
     sip: SipHandle<Wake>,
     driver: JoinHandle<SipUser>,
@@ -60,6 +64,9 @@ pub enum StartError {
     /// The token for local control cannot be kept.
     #[error("the token for local control cannot be written: {0}")]
     Token(#[source] io::Error),
+    /// Detail records cannot be kept.
+    #[error("the file for detail records cannot be written: {0}: {1}")]
+    Records(String, #[source] io::Error),
     /// The mixer did not start.
     #[error(transparent)]
     Mixer(#[from] plenum_mcu::shell::StartError),
@@ -85,10 +92,11 @@ impl Server {
         let actions = Arc::new(SipActions::default());
         let reports: Arc<OnceLock<Directory>> = Arc::default();
         let mcu = Arc::new(start_mcu(&config, &metrics, Arc::clone(&reports))?);
+        let feed = Arc::new(start_feed(&config, &metrics)?);
         let connections = Connections {
             sip: Arc::<SipActions>::clone(&actions),
             mcus: Mcus { audio_video: mcu },
-            events: Arc::new(Journal),
+            events: Arc::<Feed>::clone(&feed),
         };
         let directory = Directory::new(factory(&config), settings(&config, &metrics), connections);
         reports.set(directory.clone()).ok();
@@ -116,26 +124,19 @@ impl Server {
 
         let (ready, readiness) = watch::channel(true);
         let (published, links) = watch::channel(Arc::new(Published::new(&config)));
-        let web = match config.http.listen {
-            None => None,
-            Some(address) => {
-                let token = http::token::Token::new(seed()?);
-                let path = http::token::path(&config.http.token_file);
-                token.keep(&path).map_err(StartError::Token)?;
-                let api = Api {
-                    registry: metrics.registry(),
-                    readiness,
-                    token,
-                    directory: directory.clone(),
-                    published: links,
-                };
-                let (router, counters) = (http::router(api), metrics.http.clone());
-                let web = server::serve(address, router, limits.http.clone(), counters).await;
-                Some(web.map_err(|error| StartError::Http(address, error))?)
-            }
+        let api = Api {
+            registry: metrics.registry(),
+            readiness,
+            token: http::token::Token::new(seed()?),
+            directory: directory.clone(),
+            published: links,
+            feed: Arc::clone(&feed),
+            event_readers: limits.http.event_readers,
         };
+        let web = start_web(&config, &metrics, api).await?;
         Ok(Self {
             directory,
+            feed,
             actions,
             sip,
             driver,
@@ -180,6 +181,11 @@ impl Server {
                 format!("{:?}", self.config.log),
                 format!("{:?}", config.log),
             ),
+            changed(
+                "records",
+                format!("{:?}", self.config.records),
+                format!("{:?}", config.records),
+            ),
         ];
         self.config.conference = config.conference;
         self.config.conferences = config.conferences;
@@ -196,6 +202,9 @@ impl Server {
         self.directory.drain(within).await;
         let left = self.quiet(QUIET).await;
         self.sip.stop().await;
+        self.feed.flush(QUIET).await;
+        // Who reads events reads on until here.
+        drop(self.ready);
         if let Some(web) = self.web {
             web.stop().await;
         }
@@ -244,6 +253,37 @@ fn start_mcu(
         sink,
     )?;
     Ok(mcu)
+}
+
+/// Serves HTTP, if it is to be listened on, with the token in its file.
+async fn start_web(
+    config: &Config,
+    metrics: &Metrics,
+    api: Api,
+) -> Result<Option<server::Serving>, StartError> {
+    let Some(address) = config.http.listen else {
+        return Ok(None);
+    };
+    let path = http::token::path(&config.http.token_file);
+    api.token.keep(&path).map_err(StartError::Token)?;
+    let (router, counters) = (http::router(api), metrics.http.clone());
+    let web = server::serve(address, router, config.limits.http.clone(), counters).await;
+    let web = web.map_err(|error| StartError::Http(address, error))?;
+    Ok(Some(web))
+}
+
+fn start_feed(config: &Config, metrics: &Metrics) -> Result<Feed, StartError> {
+    let metrics = metrics.records.clone();
+    let records = match &config.records.file {
+        None => None,
+        Some(file) => {
+            let (path, queue) = (Path::new(file), config.limits.records_queue);
+            let records = Records::start(path, queue, metrics.clone());
+            Some(records.map_err(|error| StartError::Records(file.clone(), error))?)
+        }
+    };
+    let backlog = config.limits.http.event_backlog;
+    Ok(Feed::new(Arc::new(Journal), backlog, records, metrics))
 }
 
 fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {

@@ -8,6 +8,8 @@
 //! | [`selfcheck`] | what this machine says about the configuration |
 //! | [`compose`] | builds the shells in the order of their dependencies |
 //! | [`http`] | health, metrics, local control |
+//! | `feed` | what happens in conferences, live |
+//! | [`records`] | conference detail records |
 //! | [`observe`] | log and metrics |
 //!
 //! # How the pieces are joined
@@ -29,10 +31,12 @@
 
 pub mod compose;
 pub mod config;
+mod feed;
 pub mod http;
 mod journal;
 pub mod limits;
 pub mod observe;
+pub mod records;
 pub mod selfcheck;
 #[cfg(test)]
 mod tidy;

@@ -18,6 +18,8 @@ pub struct Limits {
     pub focus: plenum_focus::limits::Limits,
     /// Bounds of the HTTP server.
     pub http: HttpLimits,
+    /// Detail records waiting to be written; beyond: lost and counted.
+    pub records_queue: usize,
     /// How long a drain may take before what is left is cut off.
     pub drain: Duration,
 }
@@ -39,6 +41,10 @@ pub struct HttpLimits {
     pub read_timeout: Duration,
     /// A peer that takes nothing of an answer for so long is disconnected.
     pub write_timeout: Duration,
+    /// Readers of live events at once; beyond: 503.
+    pub event_readers: usize,
+    /// Events kept for a reader that is slow; beyond: it is cut off.
+    pub event_backlog: usize,
     /// For requests that are being answered when the server ends.
     pub farewell: Duration,
 }
@@ -68,6 +74,7 @@ impl Limits {
             mcu: mcu(section),
             focus: focus(section),
             http: http(section),
+            records_queue: section.get("records_queue", "4096"),
             drain: section.get::<Seconds>("drain_s", "20").0,
         }
     }
@@ -82,6 +89,8 @@ fn http(section: &mut Section<'_, '_>) -> HttpLimits {
         body_bytes: section.get("http_body_bytes", "65536"),
         read_timeout: section.get::<Seconds>("http_read_timeout_s", "10").0,
         write_timeout: section.get::<Seconds>("http_write_timeout_s", "30").0,
+        event_readers: section.get("http_event_readers", "32"),
+        event_backlog: section.get("http_event_backlog", "1024"),
         farewell: section.get::<Seconds>("http_farewell_s", "2").0,
     };
     if limits.head_bytes < LEAST_HEAD_BYTES {

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 use plenum::compose::Server;
 use plenum::config::Config;
-use plenum::http::{Call, token};
+use plenum::http::control::view::Call;
+use plenum::http::token;
 use plenum::{observe, selfcheck};
 use std::io::Write;
 use std::path::{Path, PathBuf};

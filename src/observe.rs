@@ -47,6 +47,8 @@ pub struct Metrics {
     pub mcu: plenum_mcu::metrics::Metrics,
     /// Of the focuses.
     pub focus: plenum_focus::metrics::Metrics,
+    /// Of live events and detail records.
+    pub records: crate::records::Metrics,
     /// Of the HTTP server.
     pub http: crate::http::server::Metrics,
 }
@@ -62,6 +64,7 @@ impl Metrics {
         self.mcu.register(&mut registry);
         self.focus.register(&mut registry);
         self.http.register(&mut registry);
+        self.records.register(&mut registry);
         registry
     }
 }

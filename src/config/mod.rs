@@ -30,6 +30,8 @@ pub struct Config {
     pub join: Join,
     /// `[log]`
     pub log: Log,
+    /// `[records]`
+    pub records: Records,
     /// `[conferences]`: what holds for every conference that does not say otherwise.
     pub conferences: Conferences,
     /// `[[conference]]`: the configured ones.
@@ -94,6 +96,13 @@ pub struct Log {
     pub file: Option<String>,
 }
 
+/// `[records]`: conference detail records.
+#[derive(Clone, Debug)]
+pub struct Records {
+    /// A file to append to, one JSON object a line; `None`: no records.
+    pub file: Option<String>,
+}
+
 /// `[conferences]`
 #[derive(Clone, Debug)]
 pub struct Conferences {
@@ -136,6 +145,7 @@ impl Config {
         let http = Self::within(&mut root, "http", read_http);
         let join = Self::within(&mut root, "join", Join::read);
         let log = Self::within(&mut root, "log", read_log);
+        let records = Self::within(&mut root, "records", read_records);
         let limits = Self::within(&mut root, "limits", Limits::read);
         let keys = Self::within(&mut root, "keys", |section| {
             conference::read_keys(section, &limits)
@@ -153,6 +163,7 @@ impl Config {
             http,
             join,
             log,
+            records,
             conferences,
             conference,
             limits,
@@ -273,6 +284,13 @@ fn read_log(section: &mut Section<'_, '_>) -> Log {
         );
     }
     log
+}
+
+fn read_records(section: &mut Section<'_, '_>) -> Records {
+    let file: String = section.get("file", "\"\"");
+    Records {
+        file: Some(file).filter(|file| !file.is_empty()),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,131 @@
+//! Local control under `/v1`: what operators see and command, with the token.
+//!
+//! | path | what |
+//! |---|---|
+//! | `GET /v1/conferences` | the active conferences |
+//! | `GET /v1/conferences/{name}` | one of them: users, endpoints, lobby, lock |
+//! | `DELETE /v1/conferences/{name}` | ends it |
+//! | `POST /v1/conferences/{name}/calls` | calls `{"to": "sip:…"}` into it |
+//! | `DELETE /v1/conferences/{name}/participants/{endpoint}` | removes an endpoint |
+//! | `POST …/participants/{endpoint}/mute`, `/unmute` | what the conference hears of it |
+//! | `POST /v1/conferences/{name}/mute-all`, `/unmute-all` | of everybody but presenters |
+//! | `POST /v1/conferences/{name}/lock`, `/unlock` | whether anybody new gets in |
+//! | `POST /v1/conferences/{name}/admit`, `/deny` | who waits: all, or `{"user": 3}` |
+//! | `GET /v1/events` | server-sent events: see the module `events` |
+//!
+//! A command is answered when it was carried out: 204, for a call 200. Every failure has a body
+//! `{"error": "…"}` in words. A name in a path is percent-encoded.
+
+mod answer;
+mod commands;
+mod events;
+pub mod view;
+
+use super::token::Token;
+use crate::feed::Feed;
+use answer::Failure;
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use plenum_focus::record::ConferenceName;
+use plenum_focus::shell::{Directory, Snapshot};
+use plenum_mcu::control::EndpointId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+
+/// What local control shows and commands.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) token: Token,
+    pub(crate) directory: Directory,
+    pub(crate) feed: Arc<Feed>,
+    /// Places for readers of events.
+    pub(crate) readers: Arc<Semaphore>,
+    /// Ends with the server.
+    pub(crate) readiness: watch::Receiver<bool>,
+}
+
+/// Everything at `/v1`.
+pub(crate) fn router(control: Control) -> Router {
+    let control = Arc::new(control);
+    let guard = from_fn_with_state(Arc::clone(&control), guarded);
+    let conference = Router::new()
+        .route("/", get(commands::show).delete(commands::end))
+        .route("/calls", post(commands::call))
+        .route("/participants/{endpoint}", delete(commands::kick))
+        .route("/participants/{endpoint}/mute", post(commands::mute))
+        .route("/participants/{endpoint}/unmute", post(commands::unmute))
+        .route("/mute-all", post(commands::mute_all))
+        .route("/unmute-all", post(commands::unmute_all))
+        .route("/lock", post(commands::lock))
+        .route("/unlock", post(commands::unlock))
+        .route("/admit", post(commands::admit))
+        .route("/deny", post(commands::deny));
+    let v1 = Router::new()
+        .route("/conferences", get(commands::list))
+        .nest("/conferences/{name}", conference)
+        .route("/events", get(events::stream))
+        .method_not_allowed_fallback(|| async { Failure::METHOD })
+        .fallback(|| async { Failure::NO_PATH })
+        .with_state(control)
+        .layer(guard);
+    Router::new().nest("/v1", v1)
+}
+
+/// Nothing is told to who does not have the token, not even which paths there are.
+async fn guarded(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION);
+    if given.is_some_and(|value| control.token.is_authorization(value.as_bytes())) {
+        return next.run(request).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+    (challenge, Failure::TOKEN).into_response()
+}
+
+/// The conference in a path, and the endpoint where it names one.
+#[derive(Debug)]
+struct Target {
+    name: ConferenceName,
+    endpoint: EndpointId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Target {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<BTreeMap<String, String>>::from_request_parts(parts, state).await;
+        let Path(path) = path
+            .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the path is not readable text"))?;
+        let name = path
+            .get("name")
+            .and_then(|name| ConferenceName::new(name, NAME_BYTES));
+        let name = name.ok_or(Failure::NO_CONFERENCE)?;
+        let endpoint = match path.get("endpoint").map(|digits| digits.parse()) {
+            None => EndpointId(0),
+            Some(Ok(number)) => EndpointId(number),
+            Some(Err(_)) => return Err(Failure::NO_ENDPOINT),
+        };
+        Ok(Self { name, endpoint })
+    }
+}
+
+impl Control {
+    async fn inspect(&self, name: &ConferenceName) -> Result<Snapshot, Failure> {
+        match self.directory.inspect(name).await {
+            Some(snapshot) => Ok(snapshot),
+            None if self.directory.active().contains(name) => Err(Failure::BUSY),
+            None => Err(Failure::NO_CONFERENCE),
+        }
+    }
+}
+
+/// No conference has a longer name.
+const NAME_BYTES: usize = 128;
+
+#[cfg(test)]
+mod tests;
