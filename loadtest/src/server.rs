@@ -72,7 +72,13 @@ impl Server {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder)?;
         let config = folder.join("plenum.toml");
-        fs::write(&config, text(settings, sip, http))?;
+        let mut settings = settings.clone();
+        if !settings.http.contains("token_file") {
+            // Servers side by side must not take each other's token.
+            let token = folder.join("token");
+            settings.http += &format!("token_file = \"{}\"\n", token.display());
+        }
+        fs::write(&config, text(&settings, sip, http))?;
         let log = File::create(folder.join("log"))?;
         let child = Command::new(program)
             .arg("serve")

@@ -1,0 +1,87 @@
+//! C3P requests in the form of MS-CONFBAS §2.2.3.
+
+use super::Person;
+
+const NAMESPACES: &str = "xmlns=\"urn:ietf:params:xml:ns:cccp\" \
+    xmlns:ci=\"urn:ietf:params:xml:ns:conference-info\" \
+    xmlns:mscp=\"http://schemas.microsoft.com/rtc/2005/08/cccpextensions\" \
+    xmlns:msci=\"http://schemas.microsoft.com/rtc/2005/08/confinfoextensions\"";
+
+pub(crate) fn request(person: &Person, id: &str, inner: &str) -> String {
+    let Person { aor, focus, .. } = person;
+    format!(
+        "<?xml version=\"1.0\"?><request {NAMESPACES} C3PVersion=\"1\" requestId=\"{id}\" \
+         from=\"{aor}\" to=\"{focus}\">{inner}</request>"
+    )
+}
+
+pub(crate) fn join(person: &Person) -> String {
+    let Person { aor, focus, .. } = person;
+    let inner = format!(
+        "<addUser><conferenceKeys confEntity=\"{focus}\"/><ci:user entity=\"{aor}\">\
+         <ci:roles><ci:entry>attendee</ci:entry></ci:roles>\
+         <ci:endpoint entity=\"{{{aor}}}\"/></ci:user></addUser>"
+    );
+    request(person, "1", &inner)
+}
+
+fn keys(focus: &str) -> String {
+    format!("<conferenceKeys confEntity=\"{focus}\"/>")
+}
+
+fn user_keys(focus: &str, user: &str) -> String {
+    format!("<userKeys confEntity=\"{focus}\" userEntity=\"{user}\"/>")
+}
+
+pub(crate) fn lock(focus: &str, locked: bool) -> String {
+    let keys = keys(focus);
+    format!("<modifyConferenceLock>{keys}<locked>{locked}</locked></modifyConferenceLock>")
+}
+
+pub(crate) fn role(focus: &str, user: &str, role: &str) -> String {
+    let keys = user_keys(focus, user);
+    format!(
+        "<modifyUserRoles>{keys}<ci:user-roles><ci:entry>{role}</ci:entry></ci:user-roles>\
+         </modifyUserRoles>"
+    )
+}
+
+pub(crate) fn delete_user(focus: &str, user: &str) -> String {
+    format!("<deleteUser>{}</deleteUser>", user_keys(focus, user))
+}
+
+pub(crate) fn delete_conference(focus: &str) -> String {
+    format!("<deleteConference>{}</deleteConference>", keys(focus))
+}
+
+pub(crate) fn get_conference(focus: &str) -> String {
+    format!("<getConference>{}</getConference>", keys(focus))
+}
+
+pub(crate) fn lobby(focus: &str, user: &str, access: &str) -> String {
+    let keys = keys(focus);
+    format!(
+        "<setLobbyAccess>{keys}<userEntity>{user}</userEntity><access>{access}</access>\
+         </setLobbyAccess>"
+    )
+}
+
+pub(crate) fn dial_out(focus: &str, mcu: &str, user: &str, uri: &str) -> String {
+    let keys = keys(focus);
+    format!(
+        "<addUser mscp:mcuUri=\"{mcu}\">{keys}<ci:user entity=\"{user}\">\
+         <ci:endpoint entity=\"{{phone}}\" msci:refer-to-uri=\"{uri}\">\
+         <ci:joining-method>dialed-out</ci:joining-method></ci:endpoint></ci:user></addUser>"
+    )
+}
+
+/// What somebody's medium does: `block` or `unblock` what comes from them.
+pub(crate) fn ingress(focus: &str, mcu: &str, of: (&str, &str, &str), filter: &str) -> String {
+    let (user, endpoint, media) = of;
+    format!(
+        "<modifyEndpointMedia mscp:mcuUri=\"{mcu}\"><mediaKeys confEntity=\"{focus}\" \
+         userEntity=\"{user}\" endpointEntity=\"{endpoint}\" mediaId=\"{media}\"/>\
+         <ci:media id=\"{media}\"><msci:media-ingress-filter>{filter}</msci:media-ingress-filter>\
+         </ci:media></modifyEndpointMedia>"
+    )
+}
