@@ -1,10 +1,11 @@
 //! The `plenum` program: its commands and its exit codes.
 
+mod cli;
+
 use clap::{Parser, Subcommand};
+use cli::{Failure, conference, load, other, say};
 use plenum::compose::Server;
 use plenum::config::Config;
-use plenum::http::control::view::Call;
-use plenum::http::token;
 use plenum::{observe, selfcheck};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ enum Task {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Shows and commands the conferences of the running server.
+    Conference(conference::Arguments),
     /// Prints the version.
     Version,
 }
@@ -61,7 +64,8 @@ fn main() -> ExitCode {
             conference,
             to,
             config,
-        } => call(&conference, to, config.as_deref()),
+        } => conference::call(&conference, to, config),
+        Task::Conference(arguments) => conference::run(arguments),
         Task::Version => say(&format!("plenum {}", env!("CARGO_PKG_VERSION"))),
     };
     match done {
@@ -69,35 +73,6 @@ fn main() -> ExitCode {
         Err(Failure::Configuration(text)) => fail(&text, EX_USAGE),
         Err(Failure::Other(text)) => fail(&text, 1),
     }
-}
-
-/// Why a command failed.
-#[derive(Debug)]
-enum Failure {
-    /// The configuration is wrong: exit code 64.
-    Configuration(String),
-    /// Anything else: exit code 1.
-    Other(String),
-}
-
-fn other(error: impl ToString) -> Failure {
-    Failure::Other(error.to_string())
-}
-
-fn load(path: Option<&Path>) -> Result<Config, Failure> {
-    let (name, text) = match path {
-        None => ("(default)".to_owned(), String::new()),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::Configuration(format!("{name}: {error}")))?;
-            (name, text)
-        }
-    };
-    Config::parse(&text).map_err(|problems| {
-        let lines = problems.iter().map(|problem| format!("{name}: {problem}"));
-        Failure::Configuration(lines.collect::<Vec<_>>().join("\n"))
-    })
 }
 
 fn serve(path: Option<&Path>) -> Result<(), Failure> {
@@ -181,39 +156,6 @@ fn reference() -> Result<(), Failure> {
         say(&format!("| `{}` | `{}` |", known.key, known.default))?;
     }
     Ok(())
-}
-
-fn call(conference: &str, to: String, path: Option<&Path>) -> Result<(), Failure> {
-    let config = load(path)?;
-    let address = config
-        .http
-        .listen
-        .ok_or_else(|| other("the configuration has no http.listen"))?;
-    let token = token::Token::read(&token::path(&config.http.token_file)).map_err(other)?;
-    let name: String = conference
-        .bytes()
-        .map(|octet| format!("%{octet:02X}"))
-        .collect();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let response = agent
-        .post(format!("http://{address}/v1/conferences/{name}/calls"))
-        .header("Authorization", token.authorization())
-        .send_json(Call { to });
-    let mut response = response.map_err(other)?;
-    let text = response.body_mut().read_to_string().map_err(other)?;
-    let text = text.trim_end();
-    if response.status().is_success() {
-        say(text)
-    } else {
-        Err(other(text))
-    }
-}
-
-fn say(text: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{text}").map_err(other)
 }
 
 fn fail(text: &str, code: u8) -> ExitCode {
