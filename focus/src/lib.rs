@@ -26,7 +26,6 @@
 //! | CB-004, CB-058 | until there is digest authentication, networks that are trusted stand for it; who is not on one is anonymous, and where a PIN is asked does not join by C3P |
 //! | CB-039 | `Allow` names further methods: one endpoint serves phones and participants |
 //! | CB-134, CB-135, CB-142 | mixers are in the process and report typed data, no documents with versions |
-//! | CB-191, CB-198 | the BYE says why in `Reason`; `ms-diagnostics-public` is in the last notification only |
 //! | CB-212, CB-268 to CB-271 | there is no data MCU |
 //! | CB-220, CB-221, CB-224 | secrets are left out of getConference, whatever certificate comes: nothing here writes CMS |
 //! | CB-225 | no phone numbers are configured |

@@ -13,7 +13,7 @@ use plenum_sip::endpoint::{
     Accept, AcceptRefer, AcceptSubscription, Answer, Body, Invite, InviteId, Notification,
     NotifierId, ServerTxId, Termination,
 };
-use plenum_sip::msg::{StatusCode, Text};
+use plenum_sip::msg::{Headers, StatusCode, Text};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -159,6 +159,8 @@ pub enum SipAction {
         id: InviteId,
         /// The value of `Reason`.
         reason: Text,
+        /// More header fields.
+        headers: Headers,
     },
 }
 

@@ -208,7 +208,19 @@ fn cb_188_to_cb_195_removing_a_user_from_everything() {
     audio(&mut bench, 3, "ann");
     succeeded(bench.outcome(PIA, "pia", delete("ann")));
     let removed = "SIP;cause=481;text=\"Participant Removed\"";
-    let byes = byes(&bench.actions());
+    let actions = bench.actions();
+    let diagnostics = actions.iter().find_map(|action| match action {
+        SipAction::Bye { headers, .. } => {
+            headers.get(&HeaderName::from_static("ms-diagnostics-public"))
+        }
+        _ => None,
+    });
+    let expect = "3118;reason=\"Participant Removed\";source=";
+    assert!(
+        diagnostics.unwrap().to_string().starts_with(expect),
+        "CB-191"
+    );
+    let byes = byes(&actions);
     assert_eq!(byes[0], (ANN, removed.into()));
     assert_eq!(byes[1].0, 3, "CB-194");
     assert_eq!(bench.focus.roster().users().count(), 1);

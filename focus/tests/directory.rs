@@ -351,7 +351,7 @@ async fn a_panic_ends_one_conference_and_no_other() {
     settle().await;
     let actions = server.actions();
     let [
-        SipAction::Bye { id, reason },
+        SipAction::Bye { id, reason, .. },
         SipAction::Reject { answer, .. },
     ] = &actions[..]
     else {

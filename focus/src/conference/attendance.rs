@@ -1,6 +1,7 @@
 //! Connections to the focus itself: participants who steer and watch, whether or not they have
 //! media (MS-CONFBAS §3.2, CB-060 to CB-072, CB-120).
 
+use super::notifier::diagnostics;
 use crate::caller::Peer;
 use crate::conference::{Focus, Phase};
 use crate::disconnect::DisconnectReason;
@@ -110,6 +111,7 @@ impl Focus {
             self.sip(SipAction::Bye {
                 id: attendance.invite,
                 reason: words(reason).into(),
+                headers: diagnostics(reason, &self.settings.agent),
             });
         }
         self.settings.metrics.participants.dec();

@@ -13,7 +13,7 @@ use crate::info::DialogId;
 use crate::output::SipAction;
 use crate::roster::UserId;
 use plenum_sip::endpoint::InviteId;
-use plenum_sip::msg::{Request, StatusCode, Text};
+use plenum_sip::msg::{Headers, Request, StatusCode, Text};
 use std::time::Instant;
 
 impl Focus {
@@ -52,6 +52,7 @@ impl Focus {
         self.sip(SipAction::Bye {
             id,
             reason: ENDORSED,
+            headers: Headers::default(),
         });
         Ok(())
     }

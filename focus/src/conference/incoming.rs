@@ -16,7 +16,7 @@ use crate::uri::{Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Stage};
 use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
-use plenum_sip::msg::{Request, Response, StatusCode};
+use plenum_sip::msg::{Headers, Request, Response, StatusCode};
 use std::time::Instant;
 
 impl Focus {
@@ -281,7 +281,12 @@ impl Focus {
         let Some(endpoint) = self.endpoint_of(id) else {
             // It was given up and answered all the same (RFC 3261 §9.1).
             let reason = DisconnectReason::Cancelled.header().into();
-            self.sip(SipAction::Bye { id, reason });
+            let headers = Headers::default();
+            self.sip(SipAction::Bye {
+                id,
+                reason,
+                headers,
+            });
             return;
         };
         let Some(call) = self.calls.get_mut(&endpoint) else {
@@ -295,7 +300,12 @@ impl Focus {
             }
             SipLeg::Over => {
                 let reason = DisconnectReason::Cancelled.header().into();
-                self.sip(SipAction::Bye { id, reason });
+                let headers = Headers::default();
+                self.sip(SipAction::Bye {
+                    id,
+                    reason,
+                    headers,
+                });
             }
             SipLeg::Offered(_) | SipLeg::Unplaced(_) | SipLeg::Answered(_) => {}
         }

@@ -30,7 +30,7 @@ use plenum_sip::endpoint::{
     AcceptSubscription, Answer, Body, Bound, Flow, InviteId, Notification, NotifierEvent,
     NotifierId, ServerTxId, Termination,
 };
-use plenum_sip::msg::{HeaderName, MediaType, Request, StatusCode, Text};
+use plenum_sip::msg::{HeaderName, Headers, MediaType, Request, StatusCode, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -519,7 +519,24 @@ impl Focus {
 
 /// CB-190, CB-199: one token (trap 27), and for people and support what the BYE says, too.
 fn termination(reason: &DisconnectReason, agent: &str) -> Termination {
-    let (token, diagnostics) = match reason {
+    let mut termination = Termination::new(ending(reason).0);
+    termination.headers = diagnostics(reason, agent);
+    termination
+}
+
+/// `ms-diagnostics-public` of the last notification and the BYE (CB-191, CB-198, CB-199).
+pub(super) fn diagnostics(reason: &DisconnectReason, agent: &str) -> Headers {
+    let mut headers = Headers::default();
+    if let Some((id, text)) = ending(reason).1 {
+        let value = format!("{id};reason=\"{text}\";source=\"{agent}\"");
+        headers.push(HeaderName::from_static(DIAGNOSTICS), value);
+    }
+    headers
+}
+
+/// The token of the subscription's end, and number and words of the diagnostics.
+fn ending(reason: &DisconnectReason) -> (Text, Option<(u32, &'static str)>) {
+    match reason {
         DisconnectReason::Booted => (REMOVED, Some((3118, "Participant Removed"))),
         DisconnectReason::Denied => (DENIED, Some((3119, "Participant Denied"))),
         DisconnectReason::ConferenceEnded => (ENDED, Some((3116, ORGANIZER_ENDED))),
@@ -540,14 +557,7 @@ fn termination(reason: &DisconnectReason, agent: &str) -> Termination {
         | DisconnectReason::NoAnswer
         | DisconnectReason::Rejected(_)
         | DisconnectReason::Fault => (NO_RESOURCE, None),
-    };
-    let mut termination = Termination::new(token);
-    if let Some((id, text)) = diagnostics {
-        let value = format!("{id};reason=\"{text}\";source=\"{agent}\"");
-        let name = HeaderName::from_static(DIAGNOSTICS);
-        termination.headers.push(name, value);
     }
-    termination
 }
 
 fn notification(document: Bytes) -> Notification {

@@ -15,7 +15,7 @@ use crate::roster::{EndpointStatus, Participant};
 use crate::timer::Timer;
 use plenum_mcu::control::{Action, EndpointId, Prompt, Quality};
 use plenum_sip::endpoint::Answer;
-use plenum_sip::msg::StatusCode;
+use plenum_sip::msg::{Headers, StatusCode};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -79,6 +79,7 @@ impl Focus {
                 self.sip(SipAction::Bye {
                     id,
                     reason: reason.header().into(),
+                    headers: Headers::default(),
                 });
             }
             SipLeg::Unplaced(dial_out) => {

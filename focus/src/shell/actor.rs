@@ -10,6 +10,7 @@ use crate::record::ConferenceRecord;
 use crate::refusal::Refusal;
 use plenum_mcu::control::{Action, CommandId, ConferenceId, McuCommand};
 use plenum_sip::endpoint::Event;
+use plenum_sip::msg::Headers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -84,7 +85,11 @@ fn bury(inner: &Arc<Inner>, mailbox: &Mailbox, settings: &Settings) {
                 SipAction::Reject { id: call, answer }
             }
             CallStage::Calling => SipAction::Cancel { id: call, reason },
-            CallStage::Answered => SipAction::Bye { id: call, reason },
+            CallStage::Answered => SipAction::Bye {
+                id: call,
+                reason,
+                headers: Headers::default(),
+            },
         };
         inner.act(id, action);
     }

@@ -19,7 +19,7 @@ use plenum_mcu::control::{ConferenceId, McuEvent};
 use plenum_sip::endpoint::{
     Answer, Event, Flow, InviteId, NotifierEvent, NotifierId, ServerTxId, Termination, Transport,
 };
-use plenum_sip::msg::{Request, Scheme, StatusCode};
+use plenum_sip::msg::{Headers, Request, Scheme, StatusCode};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use std::net::IpAddr;
@@ -444,7 +444,15 @@ impl Inner {
             // Answered after the conference that called was over.
             Event::Answered { id, .. } => {
                 let reason = DisconnectReason::ConferenceEnded.header().into();
-                self.act(NOBODY, SipAction::Bye { id, reason });
+                let headers = Headers::default();
+                self.act(
+                    NOBODY,
+                    SipAction::Bye {
+                        id,
+                        reason,
+                        headers,
+                    },
+                );
             }
             Event::Cancelled { .. }
             | Event::Pracked { tx: None, .. }

@@ -9,7 +9,7 @@ use crate::output::SipAction;
 use plenum_mcu::control::ConferenceId;
 use plenum_sip::driver::{SipHandle, TransactionUser};
 use plenum_sip::endpoint::{CommandError, Endpoint, Event};
-use plenum_sip::msg::{Headers, Method};
+use plenum_sip::msg::{HeaderName, Headers, Method};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -161,7 +161,14 @@ impl SipUser {
             SipAction::Terminate { id, termination } => {
                 endpoint.terminate_subscription(now, id, *termination)
             }
-            SipAction::Bye { id, reason } => endpoint.bye(now, id, Some(reason)),
+            SipAction::Bye {
+                id,
+                reason,
+                mut headers,
+            } => {
+                headers.push(HeaderName::Reason, reason);
+                endpoint.bye_with(now, id, headers)
+            }
         }
     }
 }

@@ -195,7 +195,7 @@ pub fn muted(bench: &Bench, endpoint: EndpointId) -> bool {
 
 pub fn byes(actions: &[SipAction]) -> Vec<(u64, String)> {
     let byes = actions.iter().filter_map(|action| match action {
-        SipAction::Bye { id, reason } => Some((id.0, reason.to_string())),
+        SipAction::Bye { id, reason, .. } => Some((id.0, reason.to_string())),
         _ => None,
     });
     byes.collect()

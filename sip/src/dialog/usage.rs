@@ -88,7 +88,7 @@ pub(crate) struct Up {
     /// Our 2xx that were not acknowledged.
     pub(crate) unacknowledged: SmallVec<[Unacknowledged; 1]>,
     /// Ours to end as soon as the 2xx is acknowledged (§15).
-    pub(crate) closing: Option<(EndCause, Option<Text>)>,
+    pub(crate) closing: Option<(EndCause, Headers)>,
     /// The INVITE of ours whose 2xx carried an offer we owe the answer to.
     pub(crate) owed_ack: Option<(ClientTxId, u32)>,
     pub(crate) modify: Modify,

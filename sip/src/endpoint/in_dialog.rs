@@ -358,7 +358,7 @@ impl Endpoint {
     /// The peer knows the dialog no more, or does not answer (§12.2.1.2): BYE, and the end.
     pub(super) fn on_dialog_gone(&mut self, now: Instant, id: InviteId) {
         if self.usages.get_mut(id).and_then(Usage::up_mut).is_some() {
-            self.close_with_bye(now, id, EndCause::DialogGone, None);
+            self.close_with_bye(now, id, EndCause::DialogGone, Headers::default());
         }
     }
 
@@ -371,14 +371,29 @@ impl Endpoint {
         id: InviteId,
         reason: Option<Text>,
     ) -> Result<(), CommandError> {
+        let mut headers = Headers::default();
+        if let Some(reason) = reason {
+            headers.push(HeaderName::Reason, reason);
+        }
+        self.bye_with(now, id, headers)
+    }
+
+    /// [`Self::bye`] with these header fields, `Reason` (RFC 3326) and others.
+    ///
+    /// # Errors
+    /// As [`Self::bye`].
+    pub fn bye_with(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        headers: Headers,
+    ) -> Result<(), CommandError> {
         let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
         match &mut usage.stage {
             Stage::Calling(_) => self.cancel(now, id),
             Stage::Incoming(_) => {
                 let mut answer = Answer::new(StatusCode::TEMPORARILY_UNAVAILABLE);
-                if let Some(reason) = reason {
-                    answer.headers.push(HeaderName::Reason, reason);
-                }
+                answer.headers = headers;
                 self.reject(now, id, answer)
             }
             Stage::Up(up) => {
@@ -386,9 +401,9 @@ impl Endpoint {
                     return Err(CommandError::Gone);
                 }
                 if up.unacknowledged.is_empty() {
-                    self.close_with_bye(now, id, EndCause::Local, reason);
+                    self.close_with_bye(now, id, EndCause::Local, headers);
                 } else {
-                    up.closing = Some((EndCause::Local, reason));
+                    up.closing = Some((EndCause::Local, headers));
                 }
                 Ok(())
             }
@@ -397,7 +412,7 @@ impl Endpoint {
 
     /// Nobody acknowledged our 2xx for 64·T1 (§13.3.1.4).
     pub(super) fn on_no_ack(&mut self, now: Instant, id: InviteId) {
-        self.close_with_bye(now, id, EndCause::NoAck, None);
+        self.close_with_bye(now, id, EndCause::NoAck, Headers::default());
     }
 
     /// Sends BYE (§15.1.1) and forgets the call.
@@ -406,7 +421,7 @@ impl Endpoint {
         now: Instant,
         id: InviteId,
         cause: EndCause,
-        reason: Option<Text>,
+        headers: Headers,
     ) {
         self.pay_owed_ack(id);
         // What is bound to the call ends first, while the peer knows the dialog.
@@ -418,9 +433,13 @@ impl Endpoint {
             let seq = dialog.next_seq();
             let mut request = dialog.request(Method::Bye, seq);
             let hop = dialog.hop.clone();
-            if let Some(reason) = reason.or_else(|| cause.reason()) {
-                request.headers.push(HeaderName::Reason, reason);
+            match cause.reason() {
+                Some(reason) if !headers.has(&HeaderName::Reason) => {
+                    request.headers.push(HeaderName::Reason, reason);
+                }
+                Some(_) | None => {}
             }
+            request.headers.append(&headers);
             self.stamp_user_agent(&mut request);
             self.start_client(now, request, None, super::client::Purpose::Own, &hop);
         }
@@ -492,7 +511,9 @@ impl Endpoint {
             Timer::Progress => self.on_progress_timer(now, id),
             Timer::Glare => self.on_glare_timer(now, id),
             Timer::Refresh => self.on_refresh_timer(now, id),
-            Timer::Session => self.close_with_bye(now, id, EndCause::SessionExpired, None),
+            Timer::Session => {
+                self.close_with_bye(now, id, EndCause::SessionExpired, Headers::default())
+            }
             Timer::N | Timer::Expires | Timer::Retry => {}
             Timer::A
             | Timer::B

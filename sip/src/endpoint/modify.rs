@@ -12,7 +12,7 @@ use super::{
 };
 use crate::dialog::offer_answer::{Carrier, Meaning, OfferAnswer};
 use crate::dialog::{Modify, Modifying, Stage, Unacknowledged, Usage};
-use crate::msg::{HeaderName, Method, Request, Response, StatusCode};
+use crate::msg::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use crate::transaction::from_tag;
 use crate::transaction::timer::{Owner, Timer};
 use rand::RngExt as _;
@@ -399,7 +399,7 @@ impl Endpoint {
             self.event(Event::Modified { id, response });
         }
         if is_gone(status) {
-            self.close_with_bye(now, id, EndCause::DialogGone, None);
+            self.close_with_bye(now, id, EndCause::DialogGone, Headers::default());
         }
     }
 

@@ -332,7 +332,7 @@ impl Endpoint {
             if meaning != Meaning::Offer {
                 self.send_ack(tx, &dialog, seq, None);
             }
-            return self.close_with_bye(now, id, cancelling.cause, None);
+            return self.close_with_bye(now, id, cancelling.cause, Headers::default());
         }
         if meaning != Meaning::Offer {
             self.send_ack(tx, &dialog, seq, None);

@@ -465,7 +465,7 @@ impl Endpoint {
         }
         self.settle(tx);
         match closing {
-            Some((cause, reason)) => self.close_with_bye(now, id, cause, reason),
+            Some((cause, headers)) => self.close_with_bye(now, id, cause, headers),
             None => self.event(Event::Acked { id, body }),
         }
     }
