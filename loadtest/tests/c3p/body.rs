@@ -85,3 +85,22 @@ pub(crate) fn ingress(focus: &str, mcu: &str, of: (&str, &str, &str), filter: &s
          </ci:media></modifyEndpointMedia>"
     )
 }
+
+/// What comes from everybody but `excluded`.
+pub(crate) fn ingress_of_all(focus: &str, mcu: &str, filter: &str, excluded: &str) -> String {
+    let keys = keys(focus);
+    format!(
+        "<modifyUsersMediaFilters mscp:mcuUri=\"{mcu}\">{keys}<mediaLabel>main-audio</mediaLabel>\
+         <msci:media-ingress-filter>{filter}</msci:media-ingress-filter>\
+         <excludeUser>{excluded}</excludeUser></modifyUsersMediaFilters>"
+    )
+}
+
+pub(crate) fn dial_in(focus: &str, mcu: &str, user: &str) -> String {
+    let keys = keys(focus);
+    format!(
+        "<addUser mscp:mcuUri=\"{mcu}\">{keys}<ci:user entity=\"{user}\">\
+         <ci:endpoint entity=\"{{headset}}\"><ci:joining-method>dialed-in</ci:joining-method>\
+         </ci:endpoint></ci:user></addUser>"
+    )
+}

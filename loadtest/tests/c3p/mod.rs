@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod line;
+mod meeting;
 pub(crate) mod schema;
 
 use line::Line;
@@ -130,7 +131,12 @@ impl Person {
 
     /// INVITE with addUser; what the answer says. A 200 makes our dialog and is acknowledged.
     pub(crate) fn invite(&mut self, text: &str) -> String {
-        self.send("INVITE", "Supported: timer\r\n", FOCUS_BODY, text);
+        self.call(FOCUS_BODY, text)
+    }
+
+    /// INVITE with any body.
+    pub(crate) fn call(&mut self, kind: &str, text: &str) -> String {
+        self.send("INVITE", "Supported: timer\r\n", kind, text);
         let answer = self.answer("INVITE");
         let message = Message::parse(answer.as_bytes()).unwrap();
         if message.status() == Some(200) {
