@@ -5,7 +5,7 @@ mod support;
 
 use plenum_focus::access::{AdmissionPolicy, Members, Role, ServerMode};
 use plenum_focus::c3p::LobbyAccess;
-use plenum_focus::info::{EndpointStatus, State};
+use plenum_focus::info::{EndpointStatus, JoiningMethod, State};
 use plenum_focus::limits::{ControlLimits, Limits};
 use plenum_focus::output::{Command, SipAction, Whom};
 use plenum_focus::record::{ConferenceRecord, Watchers};
@@ -77,6 +77,31 @@ fn cb_051_cb_102_cb_103_cb_124_changes_are_partial() {
     bench.bye(5);
     views.collect(&mut bench);
     assert_eq!(views.views[&1].users(), [aor("ann"), aor("pia")]);
+}
+
+#[test]
+fn rfc4575_5_4_who_is_counted_is_who_is_listed() {
+    let mut views = Views::default();
+    let mut bench = meeting_of(ConferenceRecord {
+        members: Members {
+            presenters: vec![aor("pia")],
+            ..Members::default()
+        },
+        watchers: Watchers::Trusted,
+        ..configured()
+    });
+    bench.commands(PIA, "pia", dial("zoe", JoiningMethod::DialedOut, None));
+    bench.actions();
+    views.subscribe(&mut bench, None, "yan", "");
+    views.deliver(&mut bench, 1);
+    let view = &views.views[&1];
+    let state = view.state.as_ref().unwrap().conference_state.unwrap();
+    assert_eq!(view.users(), [aor("ann"), aor("pia")]);
+    assert_eq!(state.user_count, Some(2), "zoe is called, and not there");
+    bench.joined_quietly(5, "carl", &mut views);
+    pass(&mut bench, &mut views, PACE);
+    let state = views.views[&1].state.as_ref().unwrap();
+    assert_eq!(state.conference_state.unwrap().user_count, Some(3));
 }
 
 #[test]

@@ -33,7 +33,6 @@ impl Focus {
         let departed = self.settings.limits.control.departed;
         let mut tracker = Tracker::new(&*self.uris.focus, departed);
         tracker.set_description(self.description());
-        tracker.set_conference_state(self.conference_state());
         tracker.set_view(self.focus_view());
         if self.mixer_is_up() {
             tracker.set_view(self.mixer_view());
@@ -43,6 +42,7 @@ impl Focus {
                 tracker.set_user(user);
             }
         }
+        tracker.set_conference_state(self.conference_state(&tracker));
         tracker
     }
 
@@ -86,9 +86,10 @@ impl Focus {
         }
     }
 
-    pub(super) fn conference_state(&self) -> ConferenceState {
+    /// RFC 4575 §5.4. Who is counted is who is listed: nobody who is still being called.
+    pub(super) fn conference_state(&self, tracker: &Tracker) -> ConferenceState {
         ConferenceState {
-            user_count: u32::try_from(self.roster.users().count()).ok(),
+            user_count: u32::try_from(tracker.users().count()).ok(),
             active: Some(true),
             locked: Some(self.access.locked),
         }

@@ -410,7 +410,8 @@ impl Focus {
             self.notifier.version = self.roster.version();
             self.views_changed = false;
             tracker.set_description(self.description());
-            tracker.set_conference_state(self.conference_state());
+            let state = self.conference_state(&tracker);
+            tracker.set_conference_state(state);
             tracker.set_view(self.focus_view());
             if self.mixer_is_up() {
                 tracker.set_view(self.mixer_view());
