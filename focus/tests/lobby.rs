@@ -64,7 +64,7 @@ fn cb_257_cb_260_a_plain_caller_waits_with_music_and_is_admitted() {
     let carl = bench.join(2, "carl");
     assert_eq!(status(&bench, carl), EndpointStatus::OnHold);
     assert_eq!(bench.endpoints[&carl], Stage::Apart);
-    assert_eq!(bench.said(), ["Welcome"]);
+    assert_eq!(bench.said(), ["Welcome", "Waiting"]);
     let request = bench.command(Command::Admit(Whom::User(user(&bench, carl))));
     assert_eq!(bench.completed(request).unwrap(), "Ok(())");
     assert_eq!(status(&bench, carl), EndpointStatus::Connected);
@@ -127,7 +127,7 @@ fn cb_258_cb_267_a_lock_holds_everybody_but_the_organizer() {
     bench.said();
     let ivan = bench.join(2, "ivan");
     assert_eq!(status(&bench, ivan), EndpointStatus::OnHold);
-    assert_eq!(bench.said(), ["Locked"]);
+    assert_eq!(bench.said(), ["Locked", "Waiting"]);
     let olga = bench.join(3, "olga");
     assert_eq!(status(&bench, olga), EndpointStatus::Connected);
 }

@@ -231,6 +231,8 @@ pub enum Sentence {
     ConferenceEnded,
     /// "Goodbye."
     Goodbye,
+    /// "Please wait until you are let in."
+    Waiting,
 }
 
 /// What is heard when nothing else is.

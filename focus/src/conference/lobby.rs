@@ -49,7 +49,8 @@ impl Focus {
         } else {
             Sentence::Welcome
         };
-        self.play_to(now, endpoint, vec![Prompt::Sentence(why)]);
+        let prompts = [why, Sentence::Waiting].map(Prompt::Sentence);
+        self.play_to(now, endpoint, prompts.to_vec());
         self.soothe(now, endpoint, Ambience::Music);
         if let Some(user) = self.roster.endpoint(endpoint).map(|endpoint| endpoint.user) {
             self.event(ConferenceEvent::Waiting { endpoint, user });

@@ -322,11 +322,12 @@ fn sentence_name(sentence: Sentence) -> &'static str {
         Sentence::Full => "full",
         Sentence::ConferenceEnded => "conference_ended",
         Sentence::Goodbye => "goodbye",
+        Sentence::Waiting => "waiting",
     }
 }
 
 /// Every name a recording may have; the digits first, in order.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "digit_0",
     "digit_1",
     "digit_2",
@@ -347,6 +348,7 @@ const NAMES: [&str; 20] = [
     "full",
     "conference_ended",
     "goodbye",
+    "waiting",
 ];
 
 macro_rules! shipped {
@@ -360,10 +362,10 @@ macro_rules! shipped {
 }
 
 /// Language, name and WAV file of the recordings compiled into the server.
-const SHIPPED: [(&str, &str, &[u8]); 20] = shipped!("en":
+const SHIPPED: [(&str, &str, &[u8]); 21] = shipped!("en":
     "digit_0" "digit_1" "digit_2" "digit_3" "digit_4" "digit_5" "digit_6" "digit_7" "digit_8"
     "digit_9" "enter_pin" "wrong_pin" "welcome" "you_are_first" "muted" "unmuted" "locked" "full"
-    "conference_ended" "goodbye");
+    "conference_ended" "goodbye" "waiting");
 
 const _: () = assert!(FRAME_SAMPLES <= LONGEST_PAUSE_SAMPLES);
 
