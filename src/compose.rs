@@ -27,7 +27,6 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -65,8 +64,8 @@ pub enum StartError {
     #[error("the token for local control cannot be written: {0}")]
     Token(#[source] io::Error),
     /// Detail records cannot be kept.
-    #[error("the file for detail records cannot be written: {0}: {1}")]
-    Records(String, #[source] io::Error),
+    #[error("detail records cannot be kept: {0}")]
+    Records(#[source] io::Error),
     /// The mixer did not start.
     #[error(transparent)]
     Mixer(#[from] plenum_mcu::shell::StartError),
@@ -274,14 +273,9 @@ async fn start_web(
 
 fn start_feed(config: &Config, metrics: &Metrics) -> Result<Feed, StartError> {
     let metrics = metrics.records.clone();
-    let records = match &config.records.file {
-        None => None,
-        Some(file) => {
-            let (path, queue) = (Path::new(file), config.limits.records_queue);
-            let records = Records::start(path, queue, metrics.clone());
-            Some(records.map_err(|error| StartError::Records(file.clone(), error))?)
-        }
-    };
+    let queue = config.limits.records_queue;
+    let records = Records::start(&config.records, queue, metrics.clone());
+    let records = records.map_err(StartError::Records)?;
     let backlog = config.limits.http.event_backlog;
     Ok(Feed::new(Arc::new(Journal), backlog, records, metrics))
 }

@@ -101,6 +101,8 @@ pub struct Log {
 pub struct Records {
     /// A file to append to, one JSON object a line; `None`: no records.
     pub file: Option<String>,
+    /// Where to post them, `http://…`; `None`: nowhere.
+    pub url: Option<String>,
 }
 
 /// `[conferences]`
@@ -286,10 +288,25 @@ fn read_log(section: &mut Section<'_, '_>) -> Log {
     log
 }
 
+fn is_http(url: &str) -> bool {
+    let authority = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split('/').next());
+    authority.is_some_and(|text| Authority::parse(text).is_some())
+}
+
 fn read_records(section: &mut Section<'_, '_>) -> Records {
     let file: String = section.get("file", "\"\"");
+    let url: Option<String> = section.optional("url", "(none)");
+    if url.as_ref().is_some_and(|url| !is_http(url)) {
+        section.refuse(
+            "url",
+            "expected \"http://HOST/…\"; for https let a proxy on this machine encrypt".to_owned(),
+        );
+    }
     Records {
         file: Some(file).filter(|file| !file.is_empty()),
+        url,
     }
 }
 

@@ -189,6 +189,25 @@ watchers = "all"
 }
 
 #[test]
+fn records_go_where_they_can() {
+    let at = |url| problems(&format!("[records]\nurl = \"{url}\"\n"));
+    assert!(at("http://collector.example.com:8080/cdr").is_empty());
+    for bad in [
+        "https://collector.example.com/",
+        "collector",
+        "http://a b/",
+        "http:///x",
+    ] {
+        let found = at(bad);
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
+        assert!(
+            found[0].starts_with("line 2: records.url: expected"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn two_conferences_of_one_id_are_refused() {
     let text =
         "[[conference]]\nname = \"a\"\nid = \"X1\"\n[[conference]]\nname = \"b\"\nid = \"x1\"\n";

@@ -78,7 +78,7 @@ impl Feed {
             return;
         };
         if let Value::Object(fields) = &mut data {
-            fields.insert("at".to_owned(), now().to_string().into());
+            fields.insert("at".to_owned(), date(now()).to_string().into());
             let name = name.as_ref().map(ConferenceName::as_str);
             fields.insert("conference".to_owned(), name.into());
         }
@@ -112,7 +112,7 @@ impl EventSink for Feed {
         if let (ConferenceEvent::Detail(detail), Some(records)) = (event, &self.records) {
             let mut line = record(detail, now()).to_string();
             line.push('\n');
-            records.keep(line);
+            records.keep(&line);
         }
     }
 }
@@ -210,12 +210,9 @@ fn whose(endpoint: EndpointId, user: UserId) -> Value {
     json!({ "endpoint": endpoint.0, "user": user.0 })
 }
 
-/// A conference detail record, of somebody who has left at this time.
-fn record(detail: &DetailRecord, left: DateTime) -> Value {
-    let before = |length: Duration| {
-        let seconds = left.unix_seconds().saturating_sub(length.as_secs());
-        DateTime::from_unix_seconds(seconds).to_string()
-    };
+/// A conference detail record, of somebody who has left so long after 1970.
+fn record(detail: &DetailRecord, left: Duration) -> Value {
+    let stay = detail.waited.saturating_add(detail.stayed);
     json!({
         "conference": detail.conference.as_str(),
         "conference_id": detail.conference_id,
@@ -228,8 +225,8 @@ fn record(detail: &DetailRecord, left: DateTime) -> Value {
         "session": session_name(detail.session),
         "joining": joining_name(detail.joining),
         "source": detail.source,
-        "arrived": before(detail.waited.saturating_add(detail.stayed)),
-        "left": left.to_string(),
+        "arrived": date(left.saturating_sub(stay)).to_string(),
+        "left": date(left).to_string(),
         "waited_ms": milliseconds(detail.waited),
         "stayed_ms": milliseconds(detail.stayed),
         "method": detail.reason.method().as_str(),
@@ -259,10 +256,15 @@ fn milliseconds(length: Duration) -> u64 {
     clippy::disallowed_methods,
     reason = "this is a shell: records and events carry the time of day"
 )]
-fn now() -> DateTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+fn now() -> Duration {
     // A clock before 1970 is not set; the epoch says so.
-    DateTime::from_unix_seconds(since.map_or(0, |since| since.as_secs()))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn date(since_1970: Duration) -> DateTime {
+    DateTime::from_unix_seconds(since_1970.as_secs())
 }
 
 #[cfg(test)]

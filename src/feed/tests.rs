@@ -65,8 +65,8 @@ fn lines_name_the_conference_until_it_has_ended() {
 #[test]
 fn a_detail_record_says_who_when_how_and_why() {
     let left = DateTime::parse("2026-01-02T03:04:05Z").unwrap();
-    let record = record(&detail(), left);
-    assert_eq!(record["arrived"], "2026-01-02T03:03:04Z");
+    let record = record(&detail(), Duration::from_secs(left.unix_seconds()));
+    assert_eq!(record["arrived"], "2026-01-02T03:03:03Z");
     assert_eq!(record["left"], "2026-01-02T03:04:05Z");
     assert_eq!(record["conference_id"], "B0A4D");
     assert_eq!(record["joining"], "dialed-in");
@@ -80,8 +80,10 @@ fn a_detail_record_says_who_when_how_and_why() {
 #[tokio::test]
 async fn each_detail_is_one_line_of_the_file() {
     let path = std::env::temp_dir().join(format!("plenum-feed-{}", std::process::id()));
-    let records = Records::start(&path, 8, Metrics::default()).unwrap();
-    let feed = feed(Some(records), 8);
+    let file = Some(path.display().to_string());
+    let places = crate::config::Records { file, url: None };
+    let records = Records::start(&places, 8, Metrics::default()).unwrap();
+    let feed = feed(records, 8);
     for _ in 0..2 {
         feed.event(ID, &ConferenceEvent::Detail(Box::new(detail())));
         feed.event(ID, &ConferenceEvent::Locked(true));
