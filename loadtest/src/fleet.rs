@@ -314,7 +314,7 @@ impl Fleet {
             return Ok(Rc::clone(&known.payloads));
         }
         let samples = signal.samples(codec.rate(), codec.frame() * self.loop_packets);
-        let payloads: Rc<[Vec<u8>]> = codec::encode(codec, &samples)?.into();
+        let payloads: Rc<[Vec<u8>]> = codec::encode_loop(codec, &samples)?.into();
         self.payloads.push(Encoded {
             codec,
             signal,

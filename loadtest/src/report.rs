@@ -1,7 +1,9 @@
 //! What a run found, as JSON and as a table.
 
+use crate::codec::Codec;
 use crate::scenario::Good;
 use crate::storm::StormResult;
+use crate::tones::Click;
 use serde::Serialize;
 use std::fmt::{self, Write};
 
@@ -77,6 +79,10 @@ pub struct Listener {
     pub phone: usize,
     /// The conference it is in.
     pub conference: String,
+    /// Its codec.
+    pub codec: Option<Codec>,
+    /// The codecs of the talkers that it hears.
+    pub talkers: Vec<Codec>,
     /// Tones it must hear: frequency, level in dBFS, share of time present.
     pub heard: Vec<(f64, f64, f64)>,
     /// The loudest tone it must not hear: frequency and level.
@@ -90,7 +96,7 @@ pub struct Listener {
     /// The same where only the codec is at work, if all talkers have the listener's codec.
     pub thd_n_codec_db: Option<f64>,
     /// Clicks and cuts.
-    pub clicks: u32,
+    pub clicks: Vec<Click>,
     /// Delay added by the server, median, ms.
     pub delay_p50_ms: Option<f64>,
     /// Delay added by the server, worst mark, ms.
@@ -350,8 +356,30 @@ impl Report {
         if let Some(silence) = worst(|l| Some(l.silence_ms)) {
             let _ = write!(text, ", longest silence {silence:.0} ms");
         }
-        let clicks: u32 = self.listeners.iter().map(|l| l.clicks).sum();
+        let clicks: usize = self.listeners.iter().map(|l| l.clicks.len()).sum();
         let _ = write!(text, ", {clicks} clicks");
+        if clicks > 0 {
+            let _ = write!(text, " ({})", self.clicks());
+        }
+        text
+    }
+
+    /// Clicks by listener codec, with the worst of its listeners.
+    fn clicks(&self) -> String {
+        let mut text = String::new();
+        for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus] {
+            let of = self.listeners.iter().filter(|l| l.codec == Some(codec));
+            let counts: Vec<usize> = of.map(|l| l.clicks.len()).collect();
+            let (all, worst) = (counts.iter().sum::<usize>(), counts.iter().max());
+            if let Some(worst) = worst.filter(|_| all > 0) {
+                let comma = if text.is_empty() { "" } else { "; " };
+                let _ = write!(
+                    text,
+                    "{comma}{codec:?}: {all} at {} listeners, {worst} at the worst",
+                    counts.len()
+                );
+            }
+        }
         text
     }
 }

@@ -32,8 +32,9 @@ pub fn run(
 ) -> Result<Report, FleetError> {
     let window = Duration::from_secs_f64(scenario.seconds);
     let warmup = Duration::from_secs_f64(scenario.warmup_s);
+    let ramp = scenario.phones.as_ref().map_or(Duration::ZERO, ramp);
     let seed = clock::now().as_secs() << 20 | u64::from(clock::now().subsec_micros());
-    let mut fleet = Fleet::new(server, loop_time(warmup + window), seed)?;
+    let mut fleet = Fleet::new(server, loop_time(ramp + warmup + window), seed)?;
     let usage = || pid.and_then(Usage::of);
     let idle = usage();
     if let Some(phones) = &scenario.phones {
@@ -84,7 +85,16 @@ pub fn run(
     Ok(report)
 }
 
-/// Signals repeat only after the run, and at a mark.
+/// How long it takes until all phones have called.
+fn ramp(phones: &Phones) -> Duration {
+    step(phones) * phones.count
+}
+
+fn step(phones: &Phones) -> Duration {
+    Duration::from_secs_f64(1.0 / phones.ramp.max(0.1))
+}
+
+/// Signals repeat only after the run if it is no longer than a minute, and at a mark.
 fn loop_time(run: Duration) -> Duration {
     let period = crate::signal::MARK_PERIOD;
     let periods = run.as_secs().min(60) / period.as_secs() + 1;
@@ -92,7 +102,7 @@ fn loop_time(run: Duration) -> Duration {
 }
 
 fn join(fleet: &mut Fleet, phones: &Phones) -> Result<(), FleetError> {
-    let step = Duration::from_secs_f64(1.0 / phones.ramp.max(0.1));
+    let step = step(phones);
     let listened = listened(phones);
     for number in 0..phones.count {
         fleet.add(settings(phones, number, listened.contains(&number)))?;
@@ -331,9 +341,15 @@ fn listener(number: usize, phone: &Phone, all: &[Phone]) -> Result<Listener, Cod
     delays.sort_by(f64::total_cmp);
     let residue =
         (!expected.is_empty()).then(|| tones::residue(&heard.samples, heard.rate, &expected));
+    let talkers = all.iter().map(|other| &other.settings).filter(|other| {
+        let tone = other.signal.hz();
+        other.conference == *here && tone.is_some() && tone != own
+    });
     Ok(Listener {
         phone: number,
         conference: here.clone(),
+        codec: Some(phone.settings.codec),
+        talkers: talkers.map(|talker| talker.codec).collect(),
         heard: expected
             .iter()
             .map(|hz| heard.tone(*hz))
@@ -347,8 +363,8 @@ fn listener(number: usize, phone: &Phone, all: &[Phone]) -> Result<Listener, Cod
             tones::longest_silence(&heard.samples, heard.rate) * 1e3
         },
         thd_n_codec_db: floor(phone, all)?,
-        thd_n_db: residue.map(|residue| residue.thd_n_db),
-        clicks: residue.map_or(0, |residue| residue.clicks),
+        thd_n_db: residue.as_ref().map(|residue| residue.thd_n_db),
+        clicks: residue.map_or_else(Vec::new, |residue| residue.clicks),
         delay_p50_ms: (!delays.is_empty()).then(|| quantile(&delays, 0.5)),
         delay_max_ms: delays.last().copied(),
     })
