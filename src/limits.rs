@@ -119,7 +119,7 @@ fn focus(section: &mut Section<'_, '_>) -> plenum_focus::limits::Limits {
         tone_gap: section.get::<Milliseconds>("tone_gap_ms", "700").0,
         key_bindings: section.get("key_bindings", "32"),
         retry_after: section.get::<Seconds>("conference_retry_after_s", "10").0,
-        control: plenum_focus::limits::ControlLimits::default(),
+        control: control(section),
     }
 }
 
@@ -173,3 +173,23 @@ fn media(section: &mut Section<'_, '_>) -> plenum_media::limits::Limits {
 
 /// The parser of HTTP wants room for so much.
 const LEAST_HEAD_BYTES: usize = 8192;
+
+fn control(section: &mut Section<'_, '_>) -> plenum_focus::limits::ControlLimits {
+    plenum_focus::limits::ControlLimits {
+        lobby: section.get("lobby", "500"),
+        focus_endpoints_per_user: section.get("focus_endpoints_per_user", "10"),
+        commands_per_participant: section.get("commands_per_participant", "32"),
+        pending_interval: section.get::<Seconds>("command_pending_s", "28").0,
+        c3p: plenum_focus::xml::Limits {
+            octets: section.get("c3p_bytes", "65536"),
+            depth: section.get("c3p_depth", "32"),
+            elements: section.get("c3p_elements", "4096"),
+            attributes: section.get("c3p_attributes", "64"),
+        },
+        subscriptions_per_user: section.get("subscriptions_per_user", "10"),
+        subscriptions: section.get("subscriptions_per_conference", "5000"),
+        notify_pace: section.get::<Milliseconds>("notify_pace_ms", "100").0,
+        notify_rate: section.get("notify_rate", "5000"),
+        departed: section.get("departed_users", "1000"),
+    }
+}
