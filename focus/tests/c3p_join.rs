@@ -294,7 +294,7 @@ fn cb_262_the_media_of_somebody_in_the_lobby_do_not() {
     assert_eq!(refused, Some(403));
 }
 
-/// The secret of carl's dialog, known to the focus once carl has sent something inside.
+/// The secret of carl's dialog, which the ACK completed.
 fn endorsement(to_tag: &str) -> Command {
     Command::EndorseUser(EndorseUser {
         keys: keys(),
@@ -324,28 +324,15 @@ fn endorse(bench: &mut Bench, id: u64, user: &str, to_tag: &str) -> (u16, Option
 fn cb_073_to_cb_084_endorsing() {
     let mut bench = Bench::new(closed(ServerMode::Fourteen));
     let carl = bench.joined(1, "carl");
-    let mut info = request(
-        Method::Info,
-        &conference_uri(),
-        "carl",
-        Some(("text/plain", b"x")),
-    );
-    info.headers
-        .set(HeaderName::To, format!("<{}>;tag=secret", conference_uri()));
-    let (id, tx, request) = (InviteId(1), ServerTxId(1), info);
-    bench.sip(Event::InDialog { id, tx, request });
-    assert_eq!(
-        endorse(&mut bench, 2, "eve", "secret"),
-        (401, None),
-        "CB-079"
-    );
+    bench.ack(1, None);
+    assert_eq!(endorse(&mut bench, 2, "eve", "ours"), (401, None), "CB-079");
     assert_eq!(
         endorse(&mut bench, 3, "pia", "wrong"),
         (200, Some(false)),
         "CB-075"
     );
     assert_eq!(status(&bench, carl), EndpointStatus::OnHold);
-    assert_eq!(endorse(&mut bench, 4, "pia", "secret"), (200, Some(true)));
+    assert_eq!(endorse(&mut bench, 4, "pia", "ours"), (200, Some(true)));
     assert_eq!(status(&bench, carl), EndpointStatus::Connected, "CB-077");
     let user = bench.focus.roster().users().next().unwrap();
     assert_eq!(user.role, Role::Presenter, "CB-076");

@@ -167,6 +167,7 @@ impl Server {
     async fn ack(&self, id: u64) {
         self.route(Event::Acked {
             id: InviteId(id),
+            local_tag: "ours".into(),
             body: None,
         })
         .await;

@@ -10,6 +10,7 @@ use crate::output::{ConferenceEvent, SipAction};
 use crate::roster::{EndpointStatus, UserId};
 use plenum_mcu::control::{EndpointId, Quality};
 use plenum_sip::endpoint::InviteId;
+use plenum_sip::msg::Text;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -37,12 +38,12 @@ pub(crate) struct Attendance {
     pub(crate) undertakings: BTreeSet<u64>,
 }
 
-/// What names a dialog. Our tag is known from the first request inside.
+/// What names a dialog. Our tag is known from the ACK on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DialogSecret {
     pub(crate) call_id: String,
     pub(crate) remote_tag: String,
-    pub(crate) local_tag: Option<String>,
+    pub(crate) local_tag: Option<Text>,
 }
 
 impl Focus {

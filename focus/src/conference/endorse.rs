@@ -78,7 +78,7 @@ impl Focus {
         };
         let found = self.attendances.values().find(|attendance| {
             let secret = &attendance.dialog;
-            let local = secret.local_tag.as_deref();
+            let local = secret.local_tag.as_ref().and_then(Text::to_str);
             secret.call_id == endorse.dialog.call_id
                 && local.is_some_and(|local| same(&endorse.dialog, &secret.remote_tag, local))
                 && same_uri(&attendance.from, &endorse.endorsee)

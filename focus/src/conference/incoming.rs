@@ -16,7 +16,7 @@ use crate::uri::{Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Stage};
 use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
-use plenum_sip::msg::{Headers, Request, Response, StatusCode};
+use plenum_sip::msg::{Headers, Request, Response, StatusCode, Text};
 use std::time::Instant;
 
 impl Focus {
@@ -30,7 +30,11 @@ impl Focus {
             Event::Invite { id, request, flow } => self.handle_invite(now, id, &request, &flow),
             Event::Cancelled { id } => self.handle_end(now, id, DisconnectReason::Cancelled),
             Event::Ended { id, cause } => self.handle_ended(now, id, &cause),
-            Event::Acked { id, body } => self.handle_acked(now, id, body.as_ref()),
+            Event::Acked {
+                id,
+                local_tag,
+                body,
+            } => self.handle_acked(now, id, local_tag, body.as_ref()),
             Event::Modify {
                 id,
                 tx,
@@ -252,10 +256,13 @@ impl Focus {
         }
     }
 
-    fn handle_acked(&mut self, now: Instant, id: InviteId, body: Option<&Body>) {
+    fn handle_acked(&mut self, now: Instant, id: InviteId, local_tag: Text, body: Option<&Body>) {
         let Some(endpoint) = self.endpoint_of(id) else {
             return;
         };
+        if let Some(attendance) = self.attendances.get_mut(&endpoint) {
+            attendance.dialog.local_tag = Some(local_tag);
+        }
         let sdp = session_description::of_body(body).ok().flatten();
         if !self.acknowledge_renegotiation(now, endpoint, sdp.as_ref()) {
             self.advance(now, endpoint, Input::Acked(sdp));

@@ -46,10 +46,6 @@ impl Focus {
         tx: ServerTxId,
         request: &Request,
     ) {
-        if let Some(attendance) = self.attendances.get_mut(&endpoint) {
-            let tag = request.headers.to().ok().and_then(|to| to.tag());
-            attendance.dialog.local_tag = tag.map(|tag| tag.to_string());
-        }
         let media_type = request.headers.content_type().ok().flatten();
         let c3p = media_type.is_some_and(|it| it.is("application", "cccp+xml"));
         let answer = match (request.method == Method::Info, c3p) {

@@ -221,6 +221,7 @@ impl Bench {
     pub fn ack(&mut self, id: u64, body: Option<&[u8]>) {
         self.sip(Event::Acked {
             id: InviteId(id),
+            local_tag: "ours".into(),
             body: body.map(sdp),
         });
     }

@@ -151,6 +151,8 @@ pub enum Event {
     Acked {
         /// Which.
         id: InviteId,
+        /// Our tag in its dialog (RFC 3261 §12.1.1).
+        local_tag: Text,
         /// Its body.
         body: Option<Body>,
     },

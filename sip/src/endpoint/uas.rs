@@ -12,6 +12,7 @@ use crate::dialog::offer_answer::{Carrier, OfferAnswer};
 use crate::dialog::reliable::{Provisional, Reliable};
 use crate::dialog::{Dialog, Hop, Incoming, Stage, Unacknowledged, Up, Usage};
 use crate::event::Holder;
+use crate::id::hex;
 use crate::msg::{HeaderName, Headers, NameAddr, Request, StatusCode, Text};
 use crate::transaction::timer::{Owner, Timer};
 use rand::Rng as _;
@@ -447,6 +448,7 @@ impl Endpoint {
         let tx = up.unacknowledged.remove(position).tx;
         let closing = up.closing.clone().filter(|_| up.unacknowledged.is_empty());
         let body = session_body(&request.headers, &request.body);
+        let local_tag = hex(usage.local_tag).into();
         if let Some(dialog) = usage.dialogs.first_mut() {
             dialog.offer.received(Carrier::Ack, body.is_some());
         }
@@ -466,7 +468,11 @@ impl Endpoint {
         self.settle(tx);
         match closing {
             Some((cause, headers)) => self.close_with_bye(now, id, cause, headers),
-            None => self.event(Event::Acked { id, body }),
+            None => self.event(Event::Acked {
+                id,
+                local_tag,
+                body,
+            }),
         }
     }
 }
