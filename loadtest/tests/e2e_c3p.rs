@@ -338,7 +338,7 @@ fn cb_247_7_cb_286_muting_a_phone_silences_it() {
 const LOBBY: &str = "lobby = true\nadmission = \"closedAuthenticated\"\n";
 
 #[test]
-fn cb_128_to_cb_131_cb_225_to_cb_232_the_lobby() {
+fn cb_128_to_cb_131_cb_226_to_cb_232_the_lobby() {
     let server = start(LOBBY);
     let focus = focus_uri(&server);
     let mut pia = joined(&server, "pia", true);

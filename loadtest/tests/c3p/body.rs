@@ -104,3 +104,17 @@ pub(crate) fn dial_in(focus: &str, mcu: &str, user: &str) -> String {
          </ci:endpoint></ci:user></addUser>"
     )
 }
+
+/// The request that endorses whoever has this dialog with the focus (CB-074).
+pub(crate) fn endorse(person: &Person, endorsed: &Person) -> String {
+    let keys = keys(&person.focus);
+    let dialog = endorsed.dialog.as_ref().unwrap();
+    let tag = |value: &str| value.split(";tag=").nth(1).unwrap().to_owned();
+    let (call, from, to) = (&dialog.call_id, tag(&dialog.local), tag(&dialog.remote));
+    let inner = format!(
+        "<endorseUser>{keys}<endorsee>{}</endorsee><ci:dialog-id><ci:call-id>{call}</ci:call-id>\
+         <ci:from-tag>{from}</ci:from-tag><ci:to-tag>{to}</ci:to-tag></ci:dialog-id></endorseUser>",
+        endorsed.aor
+    );
+    request(person, "1", &inner)
+}

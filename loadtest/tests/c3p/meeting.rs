@@ -108,7 +108,7 @@ fn cb_064_cb_066_a_session_is_refreshed_by_update() {
 }
 
 #[test]
-fn cb_097_who_leaves_sees_no_more() {
+fn cb_098_who_leaves_sees_no_more() {
     let server = start("");
     let (mut pia, mut ann) = meeting(&server);
     ann.subscribe("");

@@ -1,6 +1,7 @@
 //! A participant that speaks C3P: text in, text out, over UDP or TCP, with a parser of our own.
 
 pub(crate) mod body;
+mod endpoints;
 pub(crate) mod line;
 mod meeting;
 pub(crate) mod schema;
@@ -62,6 +63,8 @@ pub(crate) struct Person {
     pub(crate) aor: String,
     pub(crate) focus: String,
     pub(crate) dialog: Option<Dialog>,
+    /// What requests of the focus in a dialog are answered with.
+    pub(crate) status: &'static str,
     inbox: VecDeque<String>,
     sequence: u32,
 }
@@ -73,6 +76,7 @@ impl Person {
             aor: format!("sip:{user}@example.com"),
             focus: focus_uri(server),
             dialog: None,
+            status: "200 OK",
             inbox: VecDeque::new(),
             sequence: 0,
         }
@@ -244,7 +248,20 @@ impl Person {
         }
     }
 
-    /// Takes what comes, and answers each request but INVITE, ACK and BENOTIFY with 200.
+    /// Nothing of a kind comes in this time.
+    pub(crate) fn lacks(&mut self, time: Duration, unwanted: impl Fn(&str) -> bool) {
+        let end = now() + time;
+        while now() < end {
+            self.take(end.saturating_duration_since(now()));
+        }
+        assert!(
+            !self.inbox.iter().any(|text| unwanted(text)),
+            "{:#?}",
+            self.inbox
+        );
+    }
+
+    /// Takes what comes, and answers each request but INVITE, ACK and BENOTIFY with our status.
     fn take(&mut self, time: Duration) {
         let Some(text) = self.line.receive(time) else {
             return;
@@ -252,7 +269,7 @@ impl Person {
         let message = Message::parse(text.as_bytes()).unwrap();
         let silent = ["INVITE", "ACK", "BENOTIFY"].contains(&message.method());
         if message.status().is_none() && !silent {
-            self.line.send(&message.answer("200 OK", "uas", "", ""));
+            self.line.send(&message.answer(self.status, "uas", "", ""));
         }
         self.inbox.push_back(text);
     }
