@@ -118,3 +118,16 @@ pub(crate) fn endorse(person: &Person, endorsed: &Person) -> String {
     );
     request(person, "1", &inner)
 }
+
+/// The sender records, or does not (CB-237).
+pub(crate) fn recording(person: &Person, on: bool) -> String {
+    let Person { aor, focus, .. } = person;
+    let separator =
+        "<cis:separator xmlns:cis=\"urn:ietf:params:xml:ns:conference-info-separator\"/>";
+    let what = if on { "<msci:client-recording/>" } else { "" };
+    format!(
+        "<modifyEndpoint><endpointKeys confEntity=\"{focus}\" userEntity=\"{aor}\" \
+         endpointEntity=\"{{{aor}}}\"/><ci:endpoint entity=\"{{{aor}}}\">{separator}{separator}{what}\
+         </ci:endpoint></modifyEndpoint>"
+    )
+}

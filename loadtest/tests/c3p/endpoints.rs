@@ -121,3 +121,15 @@ fn cb_086_cb_088_cb_089_subscriptions_that_are_refused() {
     let answer = zoe.answer("SUBSCRIBE");
     assert!(answer.starts_with("SIP/2.0 403"), "CB-089: {answer}");
 }
+
+#[test]
+fn cb_235_to_cb_237_all_see_who_records() {
+    let server = start("");
+    let (mut pia, mut ann) = meeting(&server);
+    ann.succeed(&body::recording(&ann, true));
+    let begun = pia.notified("client-recording");
+    assert!(begun.contains(&ann.aor), "{begun}");
+    ann.succeed(&body::recording(&ann, false));
+    let ended = pia.notified("sip:ann@example.com");
+    assert!(!ended.contains("client-recording"), "{ended}");
+}
