@@ -24,7 +24,7 @@ const URGENT: i64 = 1920;
 /// How much alike the sides of a joint must be where there is no hurry: the joint is some 30 dB under the sound.
 const ALIKE: f32 = 0.998;
 /// The shortest piece the ring can cut out or put in.
-const SHORTEST: i64 = 120;
+pub(super) const SHORTEST: i64 = 120;
 /// The speed of a slide against normal: 0.2 %, a thirtieth of a semitone.
 const SLIDE: f64 = 0.002;
 /// Frames quieter than this (−dBov) may be cut anywhere.
@@ -104,6 +104,7 @@ impl Playout {
 
     /// Moves the playout while nobody listens.
     pub(super) fn move_silently(&mut self) {
+        self.owed = 0;
         self.plan_growth();
         let excess = self.lateness.room().unwrap_or(0) - self.reserve;
         let by = if self.grow > 0 { -self.grow } else { excess };
@@ -130,6 +131,7 @@ impl Playout {
                 decoding.ring.clear();
                 decoding.cold = true;
             }
+            self.owed = 0;
             // A quarter below the ceiling, so that the next packet does not hit it again.
             self.edge = end - self.ceiling * 3 / 4;
             self.moved(over + self.ceiling / 4);

@@ -14,6 +14,7 @@
 //! | `playout` | tick | frame | decodes, conceals, adjusts the delay |
 
 mod adjust;
+mod bridge;
 mod noise;
 mod pass;
 mod playout;

@@ -10,6 +10,7 @@
 //! `edge` is the media time up to which packets were consumed. What is decoded and not read yet lies before it, so
 //! cutting audio out or putting some in moves the playout without touching the edge.
 
+use super::bridge::conceal;
 use super::noise::Noise;
 use super::ring::Ring;
 use super::{Activity, Pulled};
@@ -31,7 +32,7 @@ pub(crate) const TICK: i64 = 960;
 /// A stream begins with a packet that has waited this long, 1 ms, so that a little jitter does no harm.
 const HEAD_START: i64 = 48;
 /// Concealment of one underrun ends after this, 60 ms; then there is silence.
-const CONCEAL_MOST: i64 = 2880;
+pub(super) const CONCEAL_MOST: i64 = 2880;
 /// A gap longer than this, 250 ms, is not played out but jumped over.
 pub(super) const GAP_MOST: i64 = 12_000;
 /// Losses within the memory of [`Playout::losses`] from which waiting one packet longer for FEC pays.
@@ -55,6 +56,10 @@ pub(crate) struct Playout {
     pub(super) running: bool,
     /// Samples put out while packets were missing, by which the edge lags behind.
     pub(super) stalled: i64,
+    /// They are periods of what was heard, of which the decoder does not know.
+    pub(super) repeated: bool,
+    /// Samples of such periods that are to be cut out again, as the packet was lost.
+    pub(super) owed: i64,
     /// What was consumed last: it decides what an underrun sounds like.
     pub(super) last: Last,
     pub(super) last_activity: Activity,
@@ -69,7 +74,7 @@ pub(crate) struct Playout {
     /// From arrival to being played, in samples, smoothed.
     delay: f32,
     /// Losses lately, halved every few seconds.
-    losses: u32,
+    pub(super) losses: u32,
     since_halved: u32,
     /// Packets are of Opus and short enough that the FEC of the next one can be waited for.
     recoverable: bool,
@@ -98,7 +103,7 @@ pub(super) enum Last {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Made {
     decoded: usize,
-    concealed: usize,
+    pub(super) concealed: usize,
 }
 
 /// Counters of the playout.
@@ -127,6 +132,8 @@ impl Playout {
             edge: 0,
             running: false,
             stalled: 0,
+            repeated: false,
+            owed: 0,
             last: Last::Pause,
             last_activity: Activity::Nothing,
             slide: 0.0,
@@ -310,6 +317,7 @@ impl Playout {
         }
         self.edge = front.media;
         self.stalled = 0;
+        self.owed = 0;
         self.running = true;
         if let Some(decoding) = &mut self.decoding {
             decoding.cold = true;
@@ -355,11 +363,17 @@ impl Playout {
             return true;
         };
         let gap = front.media - self.edge;
-        if gap > 0 {
+        let end = front.end();
+        let replaces = gap > 0 && self.replaces(gap);
+        if replaces {
+            // The next packet is decoded at once: after that the lost one may come, but is too late.
+            self.replace(gap, decoding, made);
+        } else if gap > 0 {
             self.bridge(gap, decoding, needed, made);
             return true;
         }
-        if front.end() <= self.edge {
+        let gap = if replaces { 0 } else { gap };
+        if end <= self.edge {
             self.rebase();
             return true;
         }
@@ -412,6 +426,7 @@ impl Playout {
         }
         self.last_activity = front.activity;
         self.edge = end;
+        self.catch_up(decoding);
         // What was put out while this packet was awaited is delay from now on.
         self.surplus = (self.surplus + self.stalled).min(self.ceiling);
         self.stalled = 0;
@@ -456,66 +471,6 @@ impl Playout {
         self.buffer.consume();
     }
 
-    /// Fills (part of) the gap before the front packet.
-    fn bridge(&mut self, gap: i64, decoding: &mut Decoding, needed: usize, made: &mut Made) {
-        let lost = self.buffer.lost_before_front();
-        if lost {
-            // Losses make it worth waiting for the FEC in the packet after.
-            self.losses = (self.losses + 1).min(64);
-        }
-        // What was already put out in place of it needs no filling.
-        let credit = gap.min(self.stalled);
-        self.edge += credit;
-        self.stalled -= credit;
-        let gap = gap - credit;
-        if gap == 0 {
-            return;
-        }
-        if gap > GAP_MOST {
-            self.edge += gap;
-            return;
-        }
-        let missing = needed.saturating_sub(decoding.ring.available());
-        let added = if lost {
-            let whole = usize::try_from(gap).unwrap_or(0);
-            let opus = Content::Audio(Codec::Opus);
-            let front = self.buffer.front().filter(|front| front.content == opus);
-            let next = front.map(|front| front.payload.as_slice());
-            // The packet after the gap helps only if all of the gap is filled with it.
-            let (count, next) = if whole <= 5760 {
-                (whole, next)
-            } else {
-                (missing.min(whole), None)
-            };
-            let added = conceal(decoding, next, count);
-            made.concealed += added;
-            added
-        } else {
-            let count = missing.min(usize::try_from(gap).unwrap_or(0));
-            self.underrun(decoding, count, made)
-        };
-        self.edge += to_i64(added).min(gap);
-    }
-
-    /// Puts out something while no packet is there: concealment first, then noise or silence.
-    fn underrun(&mut self, decoding: &mut Decoding, count: usize, made: &mut Made) -> usize {
-        let conceals = self.last == Last::Audio && self.stalled < CONCEAL_MOST;
-        if conceals {
-            let added = conceal(decoding, None, count);
-            made.concealed += added;
-            if self.stalled == 0 {
-                self.lateness.ran_dry();
-            }
-            if self.stalled + to_i64(added) >= CONCEAL_MOST {
-                decoding.ring.fade_out(added);
-            }
-            return added;
-        }
-        let noise = &mut self.noise;
-        decoding.ring.append(0, |out| noise.extend(count, out));
-        count
-    }
-
     /// The front packet lies wholly in what was played, but its sequence number is newer: the timestamps slipped.
     pub(super) fn rebase(&mut self) {
         if let Some(front) = self.buffer.front() {
@@ -539,20 +494,6 @@ impl Playout {
             self.delay += (delay - self.delay) * weight;
         }
     }
-}
-
-fn conceal(decoding: &mut Decoding, next: Option<&[u8]>, count: usize) -> usize {
-    let decoder = &mut decoding.decoder;
-    decoding.ring.append(0, |out| {
-        let added = decoder
-            .as_mut()
-            .map_or(0, |decoder| decoder.conceal(next, count, out));
-        if added > 0 {
-            return added;
-        }
-        out.resize(out.len() + count, 0.0);
-        count
-    })
 }
 
 /// Discontinuous transmission of Opus: a packet of nothing but its header.

@@ -24,6 +24,11 @@ const LONGEST: usize = 720;
 /// A fade-in after nothing was decoded for a while, 10 ms.
 const FADE_IN: usize = 480;
 
+/// How much alike two periods of a sound are at least.
+const PERIODIC: f32 = 0.6;
+/// The fade of the step between two periods that are not quite alike, 1 ms.
+const STEP_FADE: usize = 48;
+
 /// A joint however bad is better than none.
 pub(crate) const ANYHOW: f32 = f32::MIN;
 
@@ -180,6 +185,51 @@ impl Ring {
         lag
     }
 
+    /// Appends whole pitch periods of what was appended last, `count` samples or somewhat more, so that what followed
+    /// the original still follows. Returns what was appended, 0 where no period is to be found.
+    pub(crate) fn repeat(&mut self, count: usize) -> usize {
+        let end = self.samples.len();
+        let Some(position) = end.checked_sub(FADE) else {
+            return 0;
+        };
+        let total = |lag: usize| count.div_ceil(lag.max(1)) * lag;
+        let Some(lag) = period(&self.samples, position, |lag| total(lag) - count) else {
+            return 0;
+        };
+        let at = |index: usize| self.samples.get(index).copied().unwrap_or(0.0);
+        let step = at(end - 1) - at(end - lag - 1);
+        let total = total(lag);
+        for index in 0..total {
+            let sample = self.samples.get(end - lag + index % lag);
+            // A period that is a little off begins with a step, which is spread over 1 ms.
+            let left = 1.0 - ratio(index % lag, STEP_FADE);
+            let sample = sample.copied().unwrap_or(0.0) + step * left;
+            self.samples.push(sample);
+        }
+        total
+    }
+
+    /// Cuts out `most` samples, or somewhat less where that joins better. Returns what was cut.
+    pub(crate) fn cut(&mut self, most: usize) -> usize {
+        let mut cut = 0;
+        while most - cut >= SHORTEST && self.available() >= SHORTEST + FADE {
+            let piece = match self.shorten(most - cut, PERIODIC) {
+                0 => self.cut_anywhere(most - cut),
+                piece => piece,
+            };
+            cut += piece;
+        }
+        cut
+    }
+
+    fn cut_anywhere(&mut self, most: usize) -> usize {
+        let position = self.read - LAG;
+        let piece = most.min(self.available() - FADE);
+        self.crossfade(position, position + piece);
+        self.read += piece;
+        piece
+    }
+
     /// Octets of memory held.
     pub(crate) fn memory(&self) -> usize {
         self.samples.capacity() * size_of::<f32>()
@@ -244,6 +294,29 @@ fn best_lag(
         return Some(most);
     }
     (score(fine) >= alike).then_some(fine)
+}
+
+/// The lag by which the audio at `position` repeats most, with some preference for little `waste`.
+fn period(samples: &[f32], position: usize, waste: impl Fn(usize) -> usize) -> Option<usize> {
+    let here = samples.get(position..position + FADE)?;
+    let energy = dot(here, here);
+    if energy < to_f32(to_f64(FADE)) * 1e-7 {
+        return None;
+    }
+    let score = |lag: usize| {
+        let start = position.checked_sub(lag);
+        let there = start.and_then(|start| samples.get(start..start + FADE));
+        there.map_or(-1.0, |there| {
+            dot(here, there) / (energy * dot(there, there) + 1e-12).sqrt()
+        })
+    };
+    let value = |lag: usize| score(lag) - 0.05 * ratio(waste(lag), LONGEST);
+    let coarse = (SHORTEST..=LONGEST)
+        .step_by(6)
+        .max_by(|a, b| value(*a).total_cmp(&value(*b)))?;
+    let fine = (coarse.saturating_sub(5).max(SHORTEST)..=(coarse + 5).min(LONGEST))
+        .max_by(|a, b| score(*a).total_cmp(&score(*b)))?;
+    (score(fine) >= PERIODIC).then_some(fine)
 }
 
 /// The interpolator: rows of taps for every step between two samples, a Kaiser-windowed sinc.

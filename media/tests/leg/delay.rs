@@ -4,7 +4,7 @@ use crate::bench::{Random, clean, format, leg, play, speak};
 use crate::quality::voice;
 use crate::tone::{tone, worst};
 use plenum_media::leg::Pulled;
-use plenum_media::negotiated::Codec;
+use plenum_media::negotiated::{Codec, SendFormat};
 
 #[test]
 fn a_clean_network_costs_one_packet_time_at_most() {
@@ -282,5 +282,64 @@ fn a_leg_is_small_until_decoded_and_again_when_idle() {
         let (own, decoded) = leg.memory();
         assert!(own <= 40 * 1024, "tick {tick}: {own}");
         assert_eq!(decoded > 0, (300..650).contains(&tick), "tick {tick}");
+    }
+}
+
+/// A late packet is played when it comes; what bridged the wait must join it without a break, and the decoder must
+/// not have been misled about what it decodes next.
+#[test]
+fn a_late_packet_leaves_no_break_in_a_tone() {
+    let speech = SendFormat {
+        bitrate: 24_000,
+        ..format(Codec::Opus, 20)
+    };
+    let others = [Codec::Pcmu, Codec::G722, Codec::Opus].map(|codec| format(codec, 20));
+    for format in others.into_iter().chain([speech]) {
+        for late_ms in [8.0, 15.0, 19.0] {
+            let sent = speak(format, 6.0, (0, 0), tone(1030.0, 0.1));
+            let arrivals: Vec<_> = sent
+                .iter()
+                .enumerate()
+                .map(|(n, sent)| {
+                    let late = if n == 200 { late_ms * 1_000.0 } else { 0.0 };
+                    ((sent.us + late) as u64, sent.packet.clone())
+                })
+                .collect();
+            let run = play(&mut leg(format.codec), arrivals, 2_000, 6.0);
+            let (clean, _) = worst(&run.audio[48_000 * 3..48_000 * 39 / 10], 1030.0);
+            let (late, place) = worst(&run.audio[48_000 * 39 / 10..48_000 * 9 / 2], 1030.0);
+            let codec = format.codec;
+            println!("{codec:?} {late_ms} ms late: {late:.1} dB at {place}, {clean:.1} dB before");
+            // Periods are whole samples: what is left of the joints is some 28 dB under the tone.
+            assert!(
+                late < -26.0,
+                "{codec:?} {late_ms} ms late: {late} dB at {place}"
+            );
+        }
+    }
+}
+
+/// What was repeated while a packet was awaited is cut out again once the packet turns out to be lost.
+#[test]
+fn a_lost_packet_leaves_no_delay_behind() {
+    for codec in [Codec::Pcmu, Codec::G722, Codec::Opus] {
+        for (name, signal) in [("tone", 0), ("voice", 1)] {
+            let hum = tone(1030.0, 0.1);
+            let sound = |n: f64| if signal == 0 { hum(n) } else { voice(n) };
+            let mut arrivals = clean(&speak(format(codec, 20), 6.0, (0, 0), sound));
+            arrivals.remove(200);
+            let run = play(&mut leg(codec), arrivals, 2_000, 6.0);
+            let concealed = run.pulled[190..].iter();
+            let concealed = concealed.filter(|p| **p == Pulled::Concealed).count();
+            println!(
+                "{codec:?} {name}: {:.1} ms before, {:.1} ms after, {concealed} concealed",
+                run.delays[190], run.delays[290]
+            );
+            assert!(
+                (1..=3).contains(&concealed),
+                "{codec:?} {name}: {concealed}"
+            );
+            assert!(run.delays[290] < run.delays[190] + 3.0, "{codec:?} {name}");
+        }
     }
 }
