@@ -24,17 +24,19 @@ impl Token {
     pub fn keep(&self, path: &Path) -> io::Result<()> {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        // A file that somebody else put there must not receive the secret: always a new one.
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(error)),
-            Ok(()) | Err(_) => {}
-        }
+        // A file that somebody else put there must not receive the secret, and a server that starts
+        // at the same moment must not fail: a new file takes the place of whatever is there.
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}", std::process::id()));
+        let new = Path::new(&name);
+        fs::remove_file(new).ok();
         let file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(path);
+            .open(new);
         file.and_then(|mut file| file.write_all(self.0.as_bytes()))
+            .and_then(|()| fs::rename(new, path))
             .map_err(named)
     }
 
