@@ -12,8 +12,8 @@ SHELL := /bin/bash
 # rustup puts cargo here; a shell opened before its installation does not know yet.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# What the build needs: a C compiler and cmake for libopus.
-BUILD_PACKAGES := build-essential pkg-config cmake
+# What the build needs: a C compiler and cmake for libopus, nasm for H.264, libvpx for VP8.
+BUILD_PACKAGES := build-essential pkg-config cmake nasm libvpx-dev
 # What the tests need: SIPp, baresip and sipsak as peers, xmllint as judge, that we did not write.
 TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils
 
