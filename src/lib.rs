@@ -11,6 +11,7 @@
 //! | `feed` | what happens in conferences, live |
 //! | [`records`] | conference detail records |
 //! | [`observe`] | log and metrics |
+//! | [`state`] | where what survives a restart is kept |
 //!
 //! # How the pieces are joined
 //!
@@ -38,5 +39,6 @@ pub mod limits;
 pub mod observe;
 pub mod records;
 pub mod selfcheck;
+pub mod state;
 #[cfg(test)]
 mod tidy;
