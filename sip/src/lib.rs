@@ -5,6 +5,7 @@
 //! | messages | [`msg`] | parsing, validating, printing |
 //! | framing | [`frame`] | one message out of a byte stream |
 //! | transactions | [`transaction`] | RFC 3261 §17 as amended by RFC 6026 |
+//! | authentication | [`auth`] | digest: RFC 3261 §22, RFC 7616, RFC 8760 |
 //! | dialogs | [`dialog`] | RFC 3261 §12, the INVITE usage |
 //! | subscriptions | [`event`] | RFC 6665 and REFER: the subscription usage |
 //! | endpoint | [`endpoint`] | the sans-IO top: bytes and commands in, bytes and events out |
@@ -24,7 +25,8 @@
 //!
 //! | RFC | what | status |
 //! |---|---|---|
-//! | 3261 | SIP | user agent: all of §7 to §9, §11 to §18; no proxy, no registrar, no authentication yet (§22) |
+//! | 3261 | SIP | user agent: all of §7 to §9, §11 to §18; no proxy |
+//! | 2617, 7616, 8760 | digest | done, both roles: MD5, SHA-256, SHA-512-256, each with `-sess`, `auth` and `auth-int`; no `userhash` |
 //! | 2543 | its predecessor | matching without branch cookie (RFC 3261 §17.2.3), peers without tags |
 //! | 6026 | INVITE transactions | done: Accepted, timers L and M |
 //! | 3262 | 100rel, PRACK | done, both sides; one provisional on its way at a time |
@@ -46,6 +48,7 @@
 //! | [MS-SIP] | best effort notify, piggybacked first notify | done, both sides; `com.microsoft.autoextend` is borne, not obeyed |
 //! | 7118 | WebSocket | names and ports only |
 
+pub mod auth;
 pub mod dialog;
 #[cfg(feature = "shell")]
 pub mod driver;
