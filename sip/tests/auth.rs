@@ -1,5 +1,11 @@
 //! Digest between our client and our server, and with what others send (RFC 7616, RFC 8760).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may, and starts at any instant"
+)]
+
 use plenum_sip::auth::{
     Algorithm, Asked, Authenticator, Challenge, ChallengeError, Credential, Credentials, Denied,
     Ha1, Hash, Secret, Settings, Verdict, choose,
