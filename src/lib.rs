@@ -40,5 +40,6 @@ pub mod observe;
 pub mod records;
 pub mod selfcheck;
 pub mod state;
+pub mod store;
 #[cfg(test)]
 mod tidy;

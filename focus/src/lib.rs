@@ -66,6 +66,7 @@ mod session_description;
 #[cfg(feature = "shell")]
 pub mod shell;
 mod signalled_digit;
+pub mod store;
 mod timer;
 pub mod uri;
 pub mod xml;

@@ -7,6 +7,7 @@
 //! | transactions | [`transaction`] | RFC 3261 §17 as amended by RFC 6026 |
 //! | authentication | [`auth`] | digest: RFC 3261 §22, RFC 7616, RFC 8760 |
 //! | dialogs | [`dialog`] | RFC 3261 §12, the INVITE usage |
+//! | registrar | [`registrar`] | RFC 3261 §10.3: where users are reached; GRUU, outbound, Path |
 //! | subscriptions | [`event`] | RFC 6665 and REFER: the subscription usage |
 //! | endpoint | [`endpoint`] | the sans-IO top: bytes and commands in, bytes and events out |
 //! | shell | [`transport`], [`resolve`], [`driver`] | sockets, DNS, the loop |
@@ -59,6 +60,7 @@ mod id;
 pub mod limits;
 pub mod metrics;
 pub mod msg;
+pub mod registrar;
 #[cfg(feature = "shell")]
 pub mod resolve;
 pub mod transaction;

@@ -122,6 +122,7 @@ codes! {
     423 INTERVAL_TOO_BRIEF "Interval Too Brief"
     429 PROVIDE_REFERRER_IDENTITY "Provide Referrer Identity"
     433 ANONYMITY_DISALLOWED "Anonymity Disallowed"
+    439 FIRST_HOP_LACKS_OUTBOUND "First Hop Lacks Outbound Support"
     469 BAD_INFO_PACKAGE "Bad Info Package"
     480 TEMPORARILY_UNAVAILABLE "Temporarily Unavailable"
     481 CALL_DOES_NOT_EXIST "Call/Transaction Does Not Exist"
