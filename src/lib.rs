@@ -43,3 +43,4 @@ pub mod state;
 pub mod store;
 #[cfg(test)]
 mod tidy;
+pub mod users;

@@ -18,10 +18,23 @@ pub struct Limits {
     pub focus: plenum_focus::limits::Limits,
     /// Bounds of the HTTP server.
     pub http: HttpLimits,
+    /// Bounds of users and registrations.
+    pub users: UserLimits,
     /// Detail records waiting to be written; beyond: lost and counted.
     pub records_queue: usize,
     /// How long a drain may take before what is left is cut off.
     pub drain: Duration,
+}
+
+/// Bounds of users and registrations.
+#[derive(Clone, Debug)]
+pub struct UserLimits {
+    /// Nonces whose counts are remembered; beyond: the oldest becomes stale.
+    pub counted_nonces: usize,
+    /// Changes that wait to be stored; beyond: 503.
+    pub store_queue: usize,
+    /// Bounds of the registrar.
+    pub registrar: plenum_sip::registrar::Limits,
 }
 
 /// Bounds of the HTTP server.
@@ -74,6 +87,7 @@ impl Limits {
             mcu: mcu(section),
             focus: focus(section),
             http: http(section),
+            users: users(section),
             records_queue: section.get("records_queue", "4096"),
             drain: section.get::<Seconds>("drain_s", "20").0,
         }
@@ -191,5 +205,20 @@ fn control(section: &mut Section<'_, '_>) -> plenum_focus::limits::ControlLimits
         notify_pace: section.get::<Milliseconds>("notify_pace_ms", "100").0,
         notify_rate: section.get("notify_rate", "5000"),
         departed: section.get("departed_users", "1000"),
+    }
+}
+
+fn users(section: &mut Section<'_, '_>) -> UserLimits {
+    UserLimits {
+        counted_nonces: section.get("counted_nonces", "100000"),
+        store_queue: section.get("store_queue", "20000"),
+        registrar: plenum_sip::registrar::Limits {
+            contacts_per_user: section.get("contacts_per_user", "10"),
+            bindings: section.get("registrations", "100000"),
+            default_expires: section.get("register_default_s", "3600"),
+            min_expires: section.get("register_min_s", "60"),
+            max_expires: section.get("register_max_s", "7200"),
+            flow_timer: section.get("flow_timer_s", "120"),
+        },
     }
 }

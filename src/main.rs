@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{Parser, Subcommand};
-use cli::{Failure, conference, load, other, say};
+use cli::{Failure, conference, load, other, say, store, user};
 use plenum::compose::Server;
 use plenum::config::Config;
 use plenum::{observe, selfcheck};
@@ -49,6 +49,10 @@ enum Task {
     },
     /// Shows and commands the conferences of the running server.
     Conference(conference::Arguments),
+    /// Who may register and call as one of us.
+    User(user::Arguments),
+    /// Copies what has to survive.
+    Store(store::Arguments),
     /// Prints the version.
     Version,
 }
@@ -66,6 +70,8 @@ fn main() -> ExitCode {
             config,
         } => conference::call(&conference, to, config),
         Task::Conference(arguments) => conference::run(arguments),
+        Task::User(arguments) => user::run(arguments),
+        Task::Store(arguments) => store::run(arguments),
         Task::Version => say(&format!("plenum {}", env!("CARGO_PKG_VERSION"))),
     };
     match done {

@@ -49,6 +49,10 @@ pub struct Metrics {
     pub focus: plenum_focus::metrics::Metrics,
     /// Of live events and detail records.
     pub records: crate::records::Metrics,
+    /// Of the store.
+    pub store: crate::store::Metrics,
+    /// Of users and registrations.
+    pub users: crate::users::Metrics,
     /// Of the HTTP server.
     pub http: crate::http::server::Metrics,
 }
@@ -65,6 +69,8 @@ impl Metrics {
         self.focus.register(&mut registry);
         self.http.register(&mut registry);
         self.records.register(&mut registry);
+        self.store.register(&mut registry);
+        self.users.register(&mut registry);
         registry
     }
 }

@@ -2,7 +2,9 @@
 
 mod client;
 pub(crate) mod conference;
+pub(crate) mod store;
 mod table;
+pub(crate) mod user;
 
 use plenum::config::Config;
 use std::io::Write;

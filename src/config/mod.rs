@@ -1,10 +1,12 @@
 //! The configuration: what can be set, what it is by default, and every mistake at once.
 
+mod auth;
 mod conference;
 mod join;
 pub(crate) mod read;
 mod values;
 
+pub use auth::{Auth, DigestName, Required, StoreSettings};
 pub use join::{Authority, Join, PhoneNumber, PublicUrl};
 pub use read::{KnownKey, Problem};
 pub use values::{Advertise, CodecName, Listen, PortRange};
@@ -32,6 +34,10 @@ pub struct Config {
     pub log: Log,
     /// `[records]`
     pub records: Records,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[store]`
+    pub store: StoreSettings,
     /// `[conferences]`: what holds for every conference that does not say otherwise.
     pub conferences: Conferences,
     /// `[[conference]]`: the configured ones.
@@ -148,6 +154,8 @@ impl Config {
         let join = Self::within(&mut root, "join", Join::read);
         let log = Self::within(&mut root, "log", read_log);
         let records = Self::within(&mut root, "records", read_records);
+        let auth = Self::within(&mut root, "auth", Auth::read);
+        let store = Self::within(&mut root, "store", StoreSettings::read);
         let limits = Self::within(&mut root, "limits", Limits::read);
         let keys = Self::within(&mut root, "keys", |section| {
             conference::read_keys(section, &limits)
@@ -166,6 +174,8 @@ impl Config {
             join,
             log,
             records,
+            auth,
+            store,
             conferences,
             conference,
             limits,
