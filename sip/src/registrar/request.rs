@@ -109,7 +109,7 @@ fn common(now: u64, request: &Request, from: &Flow) -> Result<Common, Unacceptab
     let cseq = headers.cseq().map_err(|_| malformed("Bad CSeq"))?;
     let expires = match headers.get(&HeaderName::Expires) {
         None => None,
-        Some(text) => Some(seconds(text.as_bytes()).ok_or(malformed("Bad Expires"))?),
+        Some(text) => Some(seconds(text.as_bytes()).ok_or_else(|| malformed("Bad Expires"))?),
     };
     let path: Result<Vec<NameAddr>, _> = headers
         .get_all(&HeaderName::Path)
@@ -142,7 +142,7 @@ fn bind(contact: &NameAddr, common: &Common, limits: &Limits) -> Result<Binding,
     let reg_id = match contact.params.get("reg-id") {
         Some(text) if common.outbound && instance.is_some() => {
             let number = scan::number(text.as_bytes()).ok().filter(|id| *id > 0);
-            Some(number.ok_or(malformed("Bad reg-id"))?)
+            Some(number.ok_or_else(|| malformed("Bad reg-id"))?)
         }
         Some(_) | None => None,
     };
@@ -156,7 +156,7 @@ fn bind(contact: &NameAddr, common: &Common, limits: &Limits) -> Result<Binding,
         contact: contact.uri.detached(),
         instance,
         reg_id,
-        q: quality(contact).ok_or(malformed("Bad q"))?,
+        q: quality(contact).ok_or_else(|| malformed("Bad q"))?,
         call_id: common.call_id.clone(),
         cseq: common.cseq,
         path: common.path.iter().map(NameAddr::detached).collect(),
