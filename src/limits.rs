@@ -182,6 +182,14 @@ fn media(section: &mut Section<'_, '_>) -> plenum_media::limits::Limits {
         sdp_formats: section.get("sdp_formats", "64"),
         jitter_ceiling: section.get::<Milliseconds>("jitter_ceiling_ms", "200").0,
         jitter_packets: section.get("jitter_packets", "32"),
+        security: plenum_media::limits::SecurityLimits {
+            srtp_sources: section.get("srtp_sources", "64"),
+            late_key: section.get::<Seconds>("srtp_late_key_s", "5").0,
+            dtls_handshake: section.get::<Seconds>("dtls_handshake_s", "15").0,
+            dtls_handshakes: section.get("dtls_handshakes", "64"),
+            dtls_waiting: section.get("dtls_waiting", "8"),
+            dtls_octets: section.get("dtls_octets", "65536"),
+        },
     }
 }
 

@@ -267,6 +267,7 @@ fn conference() -> McuConference<u16> {
             sdp_formats: 32,
             jitter_ceiling: Duration::from_millis(200),
             jitter_packets: 64,
+            security: plenum_media::limits::SecurityLimits::default(),
         },
     };
     let settings = ConferenceSettings {

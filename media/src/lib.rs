@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`sdp`] | session descriptions (RFC 8866) and offer/answer (RFC 3264) |
 //! | [`negotiated`] | what offer and answer agreed on: the contract between SDP and a leg |
+//! | [`path`] | everything between the sockets and a leg: demultiplexing, keys, protection |
+//! | [`crypto`] | SRTP, SDES, DTLS |
 //! | [`leg`] | one audio leg: datagrams in, 20 ms frames out, and the other way round |
 //! | [`rtp`] | RTP and RTCP on the wire, sources, the latch of symmetric RTP |
 //! | [`jitter`] | packets waiting, media time, lateness, clock skew |
@@ -30,6 +32,7 @@
 //! energy and the voice activity bit of Opus, so that a mixer decodes only what may be heard.
 
 pub mod codec;
+pub mod crypto;
 pub mod dtmf;
 pub mod jitter;
 pub mod leg;
@@ -37,6 +40,7 @@ pub mod level;
 pub mod limits;
 pub mod metrics;
 pub mod negotiated;
+pub mod path;
 pub mod pcm;
 mod random;
 pub mod rtp;

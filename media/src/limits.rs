@@ -15,4 +15,37 @@ pub struct Limits {
     pub jitter_ceiling: Duration,
     /// Packets the jitter buffer of one leg ever holds. Beyond: the oldest is dropped and counted.
     pub jitter_packets: usize,
+    /// Bounds of keys and handshakes.
+    pub security: SecurityLimits,
+}
+
+/// Bounds on what protected media can make a leg hold or do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityLimits {
+    /// Synchronisation sources of one peer. Beyond: their packets are refused and counted.
+    pub srtp_sources: usize,
+    /// Old keys are good for late packets this long after a change.
+    pub late_key: Duration,
+    /// A DTLS handshake not done after this, from the agreement on, has failed.
+    pub dtls_handshake: Duration,
+    /// DTLS handshakes at once. Beyond: they wait.
+    pub dtls_handshakes: usize,
+    /// DTLS datagrams of one leg that wait to be worked on. Beyond: dropped and counted; the peer repeats them.
+    pub dtls_waiting: usize,
+    /// Octets one DTLS association takes from its peer. Beyond: ignored and counted.
+    pub dtls_octets: usize,
+}
+
+impl Default for SecurityLimits {
+    /// What suits a server of a thousand legs.
+    fn default() -> Self {
+        Self {
+            srtp_sources: 64,
+            late_key: Duration::from_secs(5),
+            dtls_handshake: Duration::from_secs(15),
+            dtls_handshakes: 64,
+            dtls_waiting: 8,
+            dtls_octets: 64 * 1024,
+        }
+    }
 }

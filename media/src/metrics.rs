@@ -32,6 +32,8 @@ pub struct Metrics {
     pub sdp_malformed: Counter,
     /// Session descriptions we could not agree to (answered 488), limits included.
     pub sdp_incompatible: Counter,
+    /// Keys and protected packets.
+    pub security: crate::crypto::metrics::Metrics,
 }
 
 impl Metrics {
@@ -107,5 +109,6 @@ impl Metrics {
         for (name, help, counter) in all {
             registry.register(format!("media_{name}"), help, counter.clone());
         }
+        self.security.register(registry);
     }
 }

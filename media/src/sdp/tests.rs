@@ -16,6 +16,7 @@ pub(super) fn limits() -> Limits {
         sdp_formats: 24,
         jitter_ceiling: Duration::from_millis(200),
         jitter_packets: 64,
+        security: crate::limits::SecurityLimits::default(),
     }
 }
 

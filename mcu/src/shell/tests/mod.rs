@@ -51,6 +51,7 @@ fn limits() -> Limits {
             sdp_formats: 32,
             jitter_ceiling: Duration::from_millis(200),
             jitter_packets: 64,
+            security: plenum_media::limits::SecurityLimits::default(),
         },
     }
 }

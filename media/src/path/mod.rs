@@ -1,0 +1,404 @@
+//! Everything between a leg's sockets and its RTP: what a datagram is, who may send it, and what
+//! it is protected with. A leg with plain RTP and without ICE has no path and pays nothing.
+//!
+//! | datagram (RFC 7983) | goes to |
+//! |---|---|
+//! | STUN, TURN channel | the ICE agent |
+//! | DTLS | the association of its component, at [`MediaPath::handle_timeout`] |
+//! | RTP, RTCP | the keys of its component, and then out as [`Inbound`] |
+//!
+//! A component is RTP (0) or RTCP (1); with `rtcp-mux`, and with keys from the session
+//! description, all goes by the first.
+//!
+//! Handshakes cost milliseconds where packets cost microseconds, so nothing of them happens in
+//! [`MediaPath::handle_datagram`]: whoever drives many paths looks at [`MediaPath::has_work`] and
+//! spreads the calls of [`MediaPath::handle_timeout`].
+
+pub mod demultiplex;
+mod guard;
+mod handshake;
+mod negotiated;
+#[cfg(test)]
+mod tests;
+
+pub use guard::Unprotected;
+pub use handshake::Handshakes;
+pub use negotiated::{DtlsParameters, Keying, NegotiatedPath};
+
+use crate::crypto::dtls::{Failure, Identity};
+use crate::crypto::srtp::Refusal;
+use crate::limits::SecurityLimits;
+use crate::metrics::Metrics;
+use demultiplex::Kind;
+use guard::Guard;
+use handshake::{Handshake, Step};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a path is made with; the same for all legs.
+#[derive(Clone, Debug)]
+pub struct PathConfig {
+    /// Our certificate.
+    pub identity: Arc<Identity>,
+    /// Bounds.
+    pub limits: SecurityLimits,
+    /// Places for handshakes, shared by all paths.
+    pub handshakes: Handshakes,
+    /// Where refusals are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What a datagram came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inbound<'d> {
+    /// An RTP packet, plain and authentic.
+    Rtp(&'d [u8]),
+    /// An RTCP packet, plain and authentic.
+    Rtcp(&'d [u8]),
+    /// It was for the path itself.
+    Consumed,
+    /// It was not taken, and counted.
+    Refused(Refused),
+}
+
+/// Why a datagram was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing of what RFC 7983 tells apart, or of a kind that was not agreed on.
+    #[error("no kind of datagram that was agreed on")]
+    Unexpected,
+    /// Protected media before there are keys.
+    #[error("there are no keys yet")]
+    NoKeys,
+    /// Not from where the peer is.
+    #[error("it is not from the peer")]
+    Stray,
+    /// More than the path takes before it is asked to work.
+    #[error("too many at once")]
+    Excess,
+    /// The keys refuse it.
+    #[error(transparent)]
+    Srtp(Refusal),
+}
+
+/// What a path wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PathOutput {
+    /// Send this datagram.
+    Transmit {
+        /// From which of the leg's sockets: 0 RTP, 1 RTCP.
+        via: u8,
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        octets: Vec<u8>,
+    },
+    /// Something happened.
+    Event(PathEvent),
+    /// Nothing more; call [`MediaPath::handle_timeout`] then, if ever.
+    Timeout(Option<Instant>),
+}
+
+/// What happens to a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathEvent {
+    /// Media can flow, protected as agreed.
+    Ready,
+    /// It never will, or not any more.
+    Failed(Failure),
+}
+
+/// The path of one leg.
+#[derive(Debug)]
+pub struct MediaPath {
+    config: PathConfig,
+    agreed: Option<NegotiatedPath>,
+    guards: [Guard; 2],
+    handshakes: [Option<Handshake>; 2],
+    ready: bool,
+    outputs: VecDeque<PathOutput>,
+}
+
+impl MediaPath {
+    /// A path that takes and gives nothing until [`Self::apply`].
+    pub fn new(config: PathConfig) -> Self {
+        Self {
+            config,
+            agreed: None,
+            guards: Default::default(),
+            handshakes: Default::default(),
+            ready: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Puts what was agreed on in force, at the start and at every change mid-call. Keys that stay
+    /// the same go on; old ones are good for late packets a moment longer.
+    pub fn apply(&mut self, now: Instant, agreed: &NegotiatedPath) {
+        let before = self.agreed.replace(agreed.clone());
+        match &agreed.keying {
+            Keying::Plain => {
+                self.guards = Default::default();
+                self.handshakes = Default::default();
+                self.become_ready();
+            }
+            Keying::Sdes { send, receive } => {
+                self.handshakes = Default::default();
+                let [guard, other] = &mut self.guards;
+                *other = Guard::default();
+                guard.install(now, send, receive, &self.config.limits);
+                self.become_ready();
+            }
+            Keying::Dtls(parameters) => {
+                let same = before.is_some_and(|before| before.keying == agreed.keying);
+                if !same {
+                    self.ready = false;
+                }
+                let components = if agreed.rtcp_mux { 1 } else { 2 };
+                for (component, slot) in self.handshakes.iter_mut().enumerate() {
+                    let wanted = parameters.role.filter(|_| component < components);
+                    match wanted {
+                        None => *slot = None,
+                        Some(_) if same && slot.is_some() => {}
+                        Some(role) => {
+                            let limits = &self.config.limits;
+                            *slot = Some(Handshake::new(now, role, parameters, limits));
+                        }
+                    }
+                }
+                self.address();
+            }
+        }
+    }
+
+    /// Takes one datagram; `via` is the socket it came by, 0 RTP, 1 RTCP. Protected packets are decrypted where they
+    /// are.
+    pub fn handle_datagram<'d>(
+        &mut self,
+        now: Instant,
+        via: u8,
+        from: SocketAddr,
+        datagram: &'d mut [u8],
+    ) -> Inbound<'d> {
+        let Some(agreed) = &self.agreed else {
+            return Inbound::Refused(Refused::Unexpected);
+        };
+        let component = usize::from(via & 1);
+        let plain = matches!(agreed.keying, Keying::Plain);
+        let shared = agreed.rtcp_mux || matches!(agreed.keying, Keying::Sdes { .. });
+        let at = if shared { 0 } else { component };
+        let taken = match demultiplex::kind(datagram) {
+            Kind::Dtls => self.take_dtls(now, component, from, datagram),
+            Kind::Rtp if plain => return Inbound::Rtp(datagram),
+            Kind::Rtcp if plain => return Inbound::Rtcp(datagram),
+            Kind::Rtp => match self
+                .guards
+                .get_mut(at)
+                .map(|guard| guard.unprotect_rtp(now, datagram))
+            {
+                Some(Ok(packet)) => return Inbound::Rtp(packet),
+                other => Err(refusal(other)),
+            },
+            Kind::Rtcp => match self
+                .guards
+                .get_mut(at)
+                .map(|guard| guard.unprotect_rtcp(now, datagram))
+            {
+                Some(Ok(packet)) => return Inbound::Rtcp(packet),
+                other => Err(refusal(other)),
+            },
+            Kind::Stun | Kind::Channel | Kind::Unknown => Err(Refused::Unexpected),
+        };
+        match taken {
+            Ok(()) => Inbound::Consumed,
+            Err(refused) => {
+                self.count(refused);
+                Inbound::Refused(refused)
+            }
+        }
+    }
+
+    /// The form of an RTP packet that may go out: the packet itself where nothing protects it, else made in `out`.
+    ///
+    /// # Errors
+    /// [`Unprotected`]: it must not go out.
+    pub fn protect_rtp<'p>(
+        &mut self,
+        packet: &'p [u8],
+        out: &'p mut Vec<u8>,
+    ) -> Result<&'p [u8], Unprotected> {
+        if self.is_plain() {
+            return Ok(packet);
+        }
+        let [guard, _] = &mut self.guards;
+        guard.protect_rtp(packet, out)?;
+        Ok(out)
+    }
+
+    /// The same for RTCP.
+    ///
+    /// # Errors
+    /// [`Unprotected`]: it must not go out.
+    pub fn protect_rtcp<'p>(
+        &mut self,
+        packet: &'p [u8],
+        out: &'p mut Vec<u8>,
+    ) -> Result<&'p [u8], Unprotected> {
+        if self.is_plain() {
+            return Ok(packet);
+        }
+        let shared = self
+            .agreed
+            .as_ref()
+            .is_none_or(|agreed| agreed.rtcp_mux || matches!(agreed.keying, Keying::Sdes { .. }));
+        let [first, second] = &mut self.guards;
+        let guard = if shared { first } else { second };
+        guard.protect_rtcp(packet, out)?;
+        Ok(out)
+    }
+
+    /// Handshake messages wait for [`Self::handle_timeout`].
+    pub fn has_work(&self) -> bool {
+        self.handshakes.iter().flatten().any(Handshake::has_work)
+    }
+
+    /// Does what is due: handshakes and their repetitions, the end of old keys.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for guard in &mut self.guards {
+            guard.handle_timeout(now);
+        }
+        for component in 0..self.handshakes.len() {
+            let Some(Some(handshake)) = self.handshakes.get_mut(component) else {
+                continue;
+            };
+            let step = handshake.work(now, &self.config);
+            while let Some((to, octets)) = handshake.poll_transmit() {
+                let via = u8::try_from(component).unwrap_or(0);
+                self.outputs
+                    .push_back(PathOutput::Transmit { via, to, octets });
+            }
+            match step {
+                Step::Continues => {}
+                Step::Keys(keys) => {
+                    let metrics = &self.config.metrics.security;
+                    metrics.dtls_done.inc();
+                    if let Some(guard) = self.guards.get_mut(component) {
+                        guard.install_dtls(now, &keys, &self.config.limits);
+                    }
+                    self.become_ready();
+                }
+                Step::Failed(failure) => self.fail(failure),
+            }
+        }
+    }
+
+    /// The next thing to be done.
+    pub fn poll_output(&mut self) -> PathOutput {
+        self.outputs
+            .pop_front()
+            .unwrap_or_else(|| PathOutput::Timeout(self.timeout()))
+    }
+
+    /// Says goodbye to the peer's DTLS; what it makes is in [`Self::poll_output`].
+    pub fn close(&mut self, now: Instant) {
+        for (component, handshake) in self.handshakes.iter_mut().enumerate() {
+            let Some(handshake) = handshake else { continue };
+            handshake.close(now);
+            while let Some((to, octets)) = handshake.poll_transmit() {
+                let via = u8::try_from(component).unwrap_or(0);
+                self.outputs
+                    .push_back(PathOutput::Transmit { via, to, octets });
+            }
+        }
+    }
+
+    /// Media can flow, protected as agreed.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    fn is_plain(&self) -> bool {
+        let agreed = self.agreed.as_ref();
+        agreed.is_some_and(|agreed| agreed.keying == Keying::Plain)
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        let guards = self.guards.iter().filter_map(Guard::timeout);
+        let handshakes = self
+            .handshakes
+            .iter()
+            .flatten()
+            .filter_map(Handshake::timeout);
+        guards.chain(handshakes).min()
+    }
+
+    fn take_dtls(
+        &mut self,
+        now: Instant,
+        component: usize,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<(), Refused> {
+        let handshake = self.handshakes.get_mut(component).and_then(Option::as_mut);
+        let handshake = handshake.ok_or(Refused::Unexpected)?;
+        handshake.take(now, from, datagram, &self.config)
+    }
+
+    /// Where the handshakes' first messages go.
+    fn address(&mut self) {
+        let Some(agreed) = &self.agreed else { return };
+        let [first, second] = &mut self.handshakes;
+        if let Some(first) = first {
+            first.signalled(agreed.rtp);
+        }
+        if let Some(second) = second {
+            second.signalled(agreed.rtcp);
+        }
+    }
+
+    fn become_ready(&mut self) {
+        let waits = |(handshake, guard): (&Option<Handshake>, &Guard)| {
+            handshake.is_some() && !guard.has_keys()
+        };
+        let waiting = self.handshakes.iter().zip(&self.guards).any(waits);
+        if !waiting && !self.ready {
+            self.ready = true;
+            self.outputs.push_back(PathOutput::Event(PathEvent::Ready));
+        }
+    }
+
+    /// No packet is taken or sent any more, whatever keys there were.
+    fn fail(&mut self, failure: Failure) {
+        self.config.metrics.security.failed(&failure);
+        self.guards = Default::default();
+        self.handshakes = Default::default();
+        self.ready = false;
+        self.outputs
+            .push_back(PathOutput::Event(PathEvent::Failed(failure)));
+    }
+
+    fn count(&self, refused: Refused) {
+        let metrics = &self.config.metrics;
+        match refused {
+            Refused::Srtp(refusal) => metrics.security.refused(refusal),
+            Refused::NoKeys => {
+                metrics.security.srtp_no_keys.inc();
+            }
+            Refused::Excess => {
+                metrics.security.dtls_excess.inc();
+            }
+            Refused::Unexpected | Refused::Stray => {
+                metrics.rtp_stray.inc();
+            }
+        }
+    }
+}
+
+fn refusal(refused: Option<Result<&[u8], Option<Refusal>>>) -> Refused {
+    match refused {
+        Some(Err(Some(refusal))) => Refused::Srtp(refusal),
+        Some(Err(None) | Ok(_)) | None => Refused::NoKeys,
+    }
+}
