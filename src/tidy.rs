@@ -27,6 +27,7 @@ const ONE_IMPORTER: [(&str, &str); 6] = [
     ("hickory_resolver", "sip/src/resolve"),
     ("opus", "media/src/codec/opus.rs"),
     ("audio_codec", "media/src/codec/g722.rs"),
+    ("rtc", "media/src/crypto/"),
 ];
 
 /// Words that have no place in a core: clocks, tasks, locks, sockets, ambient randomness.

@@ -39,7 +39,14 @@ pub struct Metrics {
 impl Metrics {
     /// Makes every counter visible in `registry`.
     pub fn register(&self, registry: &mut Registry) {
-        let all: [(&str, &str, &Counter); 13] = [
+        self.security.register(registry);
+        for (name, help, counter) in self.all() {
+            registry.register(format!("media_{name}"), help, counter.clone());
+        }
+    }
+
+    fn all(&self) -> [(&'static str, &'static str, &Counter); 13] {
+        [
             (
                 "rtp_malformed",
                 "RTP datagrams that could not be read",
@@ -105,10 +112,6 @@ impl Metrics {
                 "Session descriptions that could not be agreed to",
                 &self.sdp_incompatible,
             ),
-        ];
-        for (name, help, counter) in all {
-            registry.register(format!("media_{name}"), help, counter.clone());
-        }
-        self.security.register(registry);
+        ]
     }
 }

@@ -217,17 +217,12 @@ impl Association {
         let endpoint = &mut self.endpoint;
         let read = guarded(|| endpoint.read(now, PEER, None, BytesMut::from(datagram)));
         let mut closed = false;
+        // Nothing but the handshake is of interest (RFC 5764 §4.1).
         let done = read.map(|events| {
-            let mut done = false;
-            for event in events {
-                match event {
-                    EndpointEvent::HandshakeComplete => done = true,
-                    EndpointEvent::PeerClosed => closed = true,
-                    // Nothing but the handshake is of interest (RFC 5764 §4.1).
-                    _ => {}
-                }
-            }
-            done
+            let is_end = |event: &EndpointEvent| matches!(event, EndpointEvent::PeerClosed);
+            let is_done = |event: &EndpointEvent| matches!(event, EndpointEvent::HandshakeComplete);
+            closed = events.iter().any(is_end);
+            events.iter().any(is_done)
         });
         if closed {
             return self.fail(Failure::Closed);

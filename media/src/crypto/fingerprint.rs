@@ -85,7 +85,7 @@ impl Fingerprint {
             return false;
         };
         let shown = Self::of(certificate, strongest);
-        said.iter().any(|one| *one == shown)
+        said.contains(&shown)
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Transform {
 
 enum Kind {
     Counter { cipher: Aes, mac: hmac::Key },
-    Galois(aead::LessSafeKey),
+    Galois(Box<aead::LessSafeKey>),
 }
 
 /// AES with either key length.
@@ -68,7 +68,7 @@ impl Transform {
                 | Suite::AesCm256Tag32 => &aead::AES_128_GCM,
             };
             let key = aead::UnboundKey::new(algorithm, key).ok()?;
-            Kind::Galois(aead::LessSafeKey::new(key))
+            Kind::Galois(Box::new(aead::LessSafeKey::new(key)))
         } else {
             let mut mac = Zeroizing::new([0; 20]);
             derive.derive(&master_salt, authentication, mac.as_mut_slice());
@@ -281,10 +281,8 @@ impl Aes {
             let mut blocks = [Block::default(); PARALLEL];
             let needed = chunk.len().div_ceil(16);
             for block in blocks.iter_mut().take(needed) {
-                *block = vector.into();
-                let [high, low] = count.to_be_bytes();
-                block[14] = high;
-                block[15] = low;
+                let base = u128::from_be_bytes(vector) & !0xffff;
+                *block = (base | u128::from(count)).to_be_bytes().into();
                 count = count.wrapping_add(1);
             }
             let (used, _) = blocks.split_at_mut(needed.min(PARALLEL));
