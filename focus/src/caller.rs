@@ -6,6 +6,22 @@ use plenum_sip::endpoint::Flow;
 use plenum_sip::msg::{Headers, Host, NameAddr, Request, Uri};
 use std::net::{IpAddr, Ipv6Addr};
 
+/// What somebody says of a caller who knows better than its own header fields: a trunk it came
+/// through, or the gate that asked it for its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// The address of record, `sip:user@host`; `None` for somebody who does not want to say.
+    pub aor: Option<String>,
+    /// The display name.
+    pub display: Option<String>,
+    /// Who they are to policy.
+    pub identity: Identity,
+    /// Whether the aor can be believed.
+    pub trusted: bool,
+    /// A telephone behind a gateway.
+    pub phone: bool,
+}
+
 /// Who is at the other end of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -30,8 +46,26 @@ pub struct Peer {
 impl Peer {
     /// Who sent this request over this flow. `P-Asserted-Identity` counts on trusted networks
     /// only (RFC 3325 §8); elsewhere the identity is what `From` claims.
-    pub fn of_request(request: &Request, flow: &Flow, policy: &Policy) -> Self {
+    /// Who is `vouched` for is who that says.
+    pub fn of_request(
+        request: &Request,
+        flow: &Flow,
+        policy: &Policy,
+        vouched: Option<&Vouched>,
+    ) -> Self {
         let source = flow.remote.ip().to_canonical();
+        if let Some(vouched) = vouched {
+            return Self {
+                aor: vouched.aor.clone().map(short),
+                display: vouched.display.clone().map(short),
+                source: Some(source),
+                reached_at: reached_at(flow),
+                trusted: vouched.trusted,
+                identity: vouched.identity,
+                phone: vouched.phone,
+                uri: None,
+            };
+        }
         let trusted = policy.trusts(source);
         let address = asserted(&request.headers)
             .filter(|_| trusted)
@@ -48,7 +82,7 @@ impl Peer {
             aor: uri.map(aor),
             display: address.and_then(|address| address.display).map(short),
             source: Some(source),
-            reached_at: Some(flow.local.ip().to_canonical()).filter(|ip| !ip.is_unspecified()),
+            reached_at: reached_at(flow),
             trusted,
             uri: None,
         }
@@ -77,6 +111,10 @@ impl Peer {
             founder,
         }
     }
+}
+
+fn reached_at(flow: &Flow) -> Option<IpAddr> {
+    Some(flow.local.ip().to_canonical()).filter(|ip| !ip.is_unspecified())
 }
 
 /// `sip:user@host`, the host in lower case, without port and parameters: a user is the same user

@@ -61,6 +61,7 @@ pub mod limits;
 pub mod metrics;
 pub mod msg;
 pub mod registrar;
+pub mod registration;
 #[cfg(feature = "shell")]
 pub mod resolve;
 pub mod transaction;

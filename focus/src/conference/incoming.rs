@@ -1,7 +1,7 @@
 //! What the SIP endpoint tells: calls that come in (RFC 4579 §5.1), and the events of all calls.
 
 use crate::answer;
-use crate::caller::Peer;
+use crate::caller::{Peer, Vouched};
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
 use crate::conference::{Entry, Focus};
@@ -17,6 +17,7 @@ use bytes::Bytes;
 use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Stage};
 use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
 use plenum_sip::msg::{Headers, Request, Response, StatusCode, Text};
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Focus {
@@ -26,6 +27,27 @@ impl Focus {
     /// of a conference with a PIN; each such INVITE leads to one
     /// [`ConferenceEvent::PinSettled`].
     pub fn handle_sip(&mut self, now: Instant, event: Event) {
+        self.handle_vouched(now, event, None);
+    }
+
+    /// As [`Self::handle_sip`]; who sent the request is who `vouched` says.
+    pub fn handle_vouched(
+        &mut self,
+        now: Instant,
+        event: Event,
+        vouched: Option<Arc<Vouched>>,
+    ) {
+        self.vouched = vouched;
+        self.handle_event(now, event);
+        self.vouched = None;
+        self.settle(now);
+    }
+
+    pub(super) fn peer_of(&self, request: &Request, flow: &Flow) -> Peer {
+        Peer::of_request(request, flow, &self.settings.policy, self.vouched.as_deref())
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
         match event {
             Event::Invite { id, request, flow } => self.handle_invite(now, id, &request, &flow),
             Event::Cancelled { id } => self.handle_end(now, id, DisconnectReason::Cancelled),
@@ -76,7 +98,6 @@ impl Focus {
                 }
             }
         }
-        self.settle(now);
     }
 
     /// The call that was asked for by [`SipAction::Invite`] is known as `id` from here on; `None`
@@ -105,7 +126,7 @@ impl Focus {
     /// RFC 4579 §5.1: admission, then the offer goes to the mixer.
     fn handle_invite(&mut self, now: Instant, id: InviteId, request: &Request, flow: &Flow) {
         self.visited = true;
-        let peer = Peer::of_request(request, flow, &self.settings.policy);
+        let peer = self.peer_of(request, flow);
         let media_type = request.headers.content_type().ok().flatten();
         if media_type.is_some_and(|media_type| media_type.is("application", "cccp+xml")) {
             self.handle_c3p_invite(now, id, peer, request);

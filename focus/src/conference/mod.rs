@@ -47,7 +47,7 @@ mod requests;
 pub(crate) use crate::conference::requests::{answer_for, answer_without_call};
 
 use crate::access::{Access, Role};
-use crate::caller::Peer;
+use crate::caller::{Peer, Vouched};
 use crate::conference::attendance::Attendance;
 use crate::conference::call::{Call, MediaEndpoint, SipLeg};
 use crate::conference::control::{Undertaking, is_undertaking};
@@ -74,7 +74,7 @@ use bytes::Bytes;
 use plenum_mcu::control::{
     Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Quality,
 };
-use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId};
+use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId, Reach};
 use plenum_sip::msg::{Host, NameAddr, Params, Uri};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -136,6 +136,8 @@ pub struct Focus {
     views_changed: bool,
     by_invite: BTreeMap<InviteId, EndpointId>,
     by_dial_out: BTreeMap<DialOutId, EndpointId>,
+    /// Who sent what is being handled, if somebody says.
+    vouched: Option<Arc<Vouched>>,
     pending: Pending,
     playing: BTreeMap<PlaybackId, EndpointId>,
     farewell: Option<PlaybackId>,
@@ -209,6 +211,7 @@ impl Focus {
             calls: BTreeMap::new(),
             by_invite: BTreeMap::new(),
             by_dial_out: BTreeMap::new(),
+            vouched: None,
             pending: Pending::default(),
             playing: BTreeMap::new(),
             farewell: None,
@@ -512,6 +515,7 @@ impl Focus {
             headers: headers.unwrap_or_default(),
             route: Vec::new(),
             no_session: false,
+            reach: Reach::default(),
         };
         self.settings.metrics.dial_outs.inc();
         self.sip(SipAction::Invite {
@@ -524,6 +528,7 @@ impl Focus {
         Contact {
             user: Some(self.record.name.escaped().into()),
             params: Params::new().with("isfocus", None),
+            ..Contact::default()
         }
     }
 

@@ -138,7 +138,7 @@ impl Focus {
             return Err(Box::new(answer));
         }
         let forbidden = |text| Box::new(answer::warn(StatusCode::FORBIDDEN, agent, text));
-        let peer = Peer::of_request(request, flow, &self.settings.policy);
+        let peer = self.peer_of(request, flow);
         let subscriber = self
             .subscriber(invite, &peer)
             .ok_or_else(|| forbidden("Only participants may watch this conference"))?;

@@ -85,7 +85,7 @@ impl Focus {
     ) -> Result<Target, Box<Answer>> {
         let agent = &self.settings.agent;
         let refuse = |status, text| Box::new(answer::warn(status, agent, text));
-        let peer = Peer::of_request(request, flow, &self.settings.policy);
+        let peer = self.peer_of(request, flow);
         let sender = self.referrer(invite, &peer);
         let sender =
             sender.ok_or_else(|| refuse(StatusCode::FORBIDDEN, "Only participants may refer"))?;

@@ -96,7 +96,7 @@ impl Focus {
 
     /// RFC 3261 §11.2: OPTIONS gets the status an INVITE would get now.
     pub(super) fn handle_request(&mut self, tx: ServerTxId, request: &Request, flow: &Flow) {
-        let peer = Peer::of_request(request, flow, &self.settings.policy);
+        let peer = self.peer_of(request, flow);
         let admission = self.admission(&peer);
         let answer = answer_for(&request.method, admission, &self.settings.agent);
         self.sip(SipAction::Respond { tx, answer });

@@ -167,14 +167,21 @@ impl Actor {
             Message::Sip {
                 event: Event::Invite { id, request, flow },
                 guarded,
+                vouched,
             } if self.focus.is_ending() => {
                 self.mailbox.forget_call(id);
                 let event = Event::Invite { id, request, flow };
-                let message = Message::Sip { event, guarded };
+                let message = Message::Sip {
+                    event,
+                    guarded,
+                    vouched,
+                };
                 self.inner
                     .turn_away(now, NotTaken::Closed(Box::new(message)));
             }
-            Message::Sip { event, .. } => self.focus.handle_sip(now, event),
+            Message::Sip { event, vouched, .. } => {
+                self.focus.handle_vouched(now, event, vouched);
+            }
             Message::Placed(dial_out, id) => self.focus.handle_placed(now, dial_out, id),
             Message::Subscribed(subscription, id) => {
                 self.focus.handle_subscribed(now, subscription, id);

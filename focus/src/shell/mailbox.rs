@@ -4,13 +4,14 @@
 //! answers a command is always taken: there are only so many calls and commands. Of what tells a
 //! state (talking, active speaker, media) only the latest of each endpoint is kept.
 
+use crate::caller::Vouched;
 use crate::output::{Command, CommandError, DialOutId, McuType, SubscriptionId};
 use crate::shell::Snapshot;
 use plenum_mcu::control::{ConferenceId, EndpointId, McuEvent, Report};
 use plenum_sip::endpoint::{Event, InviteId, NotifierId};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, oneshot};
 
@@ -21,10 +22,12 @@ use tokio::sync::{Notify, oneshot};
     reason = "few wait at a time; a box would cost each an allocation"
 )]
 pub(super) enum Message {
-    /// An event of the SIP endpoint. `guarded`: the source the PIN guard let in for it.
+    /// An event of the SIP endpoint. `guarded`: the source the PIN guard let in for it; `vouched`:
+    /// who its sender is.
     Sip {
         event: Event,
         guarded: Option<IpAddr>,
+        vouched: Option<Arc<Vouched>>,
     },
     /// A call of the conference got its id, or none.
     Placed(DialOutId, Option<InviteId>),

@@ -18,6 +18,7 @@ pub use broadcast::{Broadcast, Happened};
 pub use sip_user::{SipActions, SipUser, Wake};
 
 use crate::access::Access;
+use crate::caller::Vouched;
 use crate::conference::Settings;
 use crate::factory::FocusFactory;
 use crate::info::ConferenceInfo;
@@ -146,7 +147,12 @@ impl Directory {
 
     /// An event of the SIP endpoint goes where it belongs, or is answered here.
     pub fn route(&self, event: Event) {
-        self.0.route(now(), event);
+        self.0.route(now(), event, None);
+    }
+
+    /// As [`Self::route`]; who sent the request is who `vouched` says, not who it says.
+    pub fn route_vouched(&self, event: Event, vouched: Vouched) {
+        self.0.route(now(), event, Some(Arc::new(vouched)));
     }
 
     /// A report of a mixer goes to its conference; one of a conference that is over is dropped.

@@ -4,7 +4,7 @@ use super::actor::activate;
 use super::mailbox::{CallStage, Mailbox, Message, NotTaken};
 use super::{Door, Inner, NOBODY};
 use crate::answer;
-use crate::caller::Peer;
+use crate::caller::{Peer, Vouched};
 use crate::conference::{answer_for, answer_without_call};
 use crate::disconnect::DisconnectReason;
 use crate::output::{
@@ -27,11 +27,18 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
+/// Who the sender of a request is, if somebody says.
+type Voucher = Option<Arc<Vouched>>;
+
 impl Inner {
-    pub(super) fn route(self: &Arc<Self>, now: Instant, event: Event) {
+    pub(super) fn route(self: &Arc<Self>, now: Instant, event: Event, vouched: Voucher) {
         match event {
-            Event::Invite { id, request, flow } => self.route_invite(now, id, request, flow),
-            Event::Request { tx, request, flow } => self.route_request(now, tx, request, flow),
+            Event::Invite { id, request, flow } => {
+                self.route_invite(now, id, request, flow, vouched);
+            }
+            Event::Request { tx, request, flow } => {
+                self.route_request(now, tx, request, flow, vouched);
+            }
             Event::Cancelled { id }
             | Event::Pracked { id, .. }
             | Event::Acked { id, .. }
@@ -63,8 +70,12 @@ impl Inner {
                 ..
             } => match self.active_target(request, flow) {
                 Some(mailbox) => {
-                    let guarded = None;
-                    if let Err(not_taken) = mailbox.push(Message::Sip { event, guarded }) {
+                    let message = Message::Sip {
+                        event,
+                        guarded: None,
+                        vouched,
+                    };
+                    if let Err(not_taken) = mailbox.push(message) {
                         self.turn_away(now, not_taken);
                     }
                 }
@@ -94,9 +105,13 @@ impl Inner {
         } else {
             self.notifiers.get(&id).map(|entry| Arc::clone(&entry))
         };
-        let (event, guarded) = (Event::Notifier { id, event }, None);
+        let message = Message::Sip {
+            event: Event::Notifier { id, event },
+            guarded: None,
+            vouched: None,
+        };
         if let Some(mailbox) = mailbox
-            && let Err(not_taken) = mailbox.push(Message::Sip { event, guarded })
+            && let Err(not_taken) = mailbox.push(message)
         {
             self.turn_away(now, not_taken);
         }
@@ -202,9 +217,16 @@ impl Inner {
         }
     }
 
-    fn route_invite(self: &Arc<Self>, now: Instant, id: InviteId, request: Request, flow: Flow) {
+    fn route_invite(
+        self: &Arc<Self>,
+        now: Instant,
+        id: InviteId,
+        request: Request,
+        flow: Flow,
+        vouched: Voucher,
+    ) {
         let source = flow.remote.ip().to_canonical();
-        let mailbox = match self.way(now, &request, &flow) {
+        let mailbox = match self.way(now, &request, &flow, vouched.as_deref()) {
             Ok(mailbox) => mailbox,
             Err(refusal) => return self.refuse(id, source, refusal),
         };
@@ -212,7 +234,12 @@ impl Inner {
         self.calls.insert(id, Arc::clone(&mailbox));
         mailbox.note_call(id, CallStage::Offered);
         let event = Event::Invite { id, request, flow };
-        if let Err(not_taken) = mailbox.push(Message::Sip { event, guarded }) {
+        let message = Message::Sip {
+            event,
+            guarded,
+            vouched,
+        };
+        if let Err(not_taken) = mailbox.push(message) {
             mailbox.forget_call(id);
             self.calls.remove(&id);
             self.turn_away(now, not_taken);
@@ -225,6 +252,7 @@ impl Inner {
         now: Instant,
         request: &Request,
         flow: &Flow,
+        vouched: Option<&Vouched>,
     ) -> Result<Arc<Mailbox>, Refusal> {
         let source = flow.remote.ip().to_canonical();
         let name = match self.target(request, flow)? {
@@ -233,7 +261,7 @@ impl Inner {
             Target::Factory => new_name()?,
             Target::Server => return Err(Refusal::UnknownConference),
         };
-        let peer = Peer::of_request(request, flow, self.door().factory.policy());
+        let peer = Peer::of_request(request, flow, self.door().factory.policy(), vouched);
         let mailbox = self.find_or_activate(now, &name, Some(&peer))?;
         if mailbox.asks_pin {
             let admitted = self.door().guard.admit(now, source.into());
@@ -292,7 +320,14 @@ impl Inner {
     }
 
     /// RFC 3261 §11.2: a request outside of calls, to the server or to a conference.
-    fn route_request(self: &Arc<Self>, now: Instant, tx: ServerTxId, request: Request, flow: Flow) {
+    fn route_request(
+        self: &Arc<Self>,
+        now: Instant,
+        tx: ServerTxId,
+        request: Request,
+        flow: Flow,
+        vouched: Voucher,
+    ) {
         let target = match self.target(&request, &flow) {
             Ok(Target::ById(by_id)) => {
                 let name = self.door().factory.by_id(&by_id);
@@ -307,12 +342,13 @@ impl Inner {
             if let Err(not_taken) = mailbox.push(Message::Sip {
                 event,
                 guarded: None,
+                vouched,
             }) {
                 self.turn_away(now, not_taken);
             }
             return;
         }
-        let answer = self.answer_inactive(&request, &flow, target);
+        let answer = self.answer_inactive(&request, &flow, target, vouched.as_deref());
         self.act(NOBODY, SipAction::Respond { tx, answer });
     }
 
@@ -321,6 +357,7 @@ impl Inner {
         request: &Request,
         flow: &Flow,
         target: Result<Target, Refusal>,
+        vouched: Option<&Vouched>,
     ) -> Answer {
         let door = self.door();
         let agent = &door.settings.agent;
@@ -336,7 +373,7 @@ impl Inner {
         let refusal = match record {
             Ok(_) if door.draining => Refusal::Draining(door.settings.limits.retry_after),
             Ok(record) => {
-                let caller = Peer::of_request(request, flow, door.factory.policy());
+                let caller = Peer::of_request(request, flow, door.factory.policy(), vouched);
                 let admission = at_start(&caller, &record, &door);
                 return answer_for(&request.method, admission, agent);
             }
@@ -356,6 +393,7 @@ impl Inner {
         let message = Message::Sip {
             event,
             guarded: None,
+            vouched: None,
         };
         let Some(mailbox) = mailbox else {
             return self.turn_away(now, NotTaken::Closed(Box::new(message)));
@@ -384,7 +422,11 @@ impl Inner {
             self.door().settings.metrics.mailbox_full.inc();
         }
         match message {
-            Message::Sip { event, guarded } => self.turn_away_event(now, event, guarded, full),
+            Message::Sip {
+                event,
+                guarded,
+                vouched,
+            } => self.turn_away_event(now, event, guarded, vouched, full),
             Message::Command(_, answer) => {
                 let error = if full {
                     CommandError::Busy
@@ -412,6 +454,7 @@ impl Inner {
         now: Instant,
         event: Event,
         guarded: Option<IpAddr>,
+        vouched: Voucher,
         full: bool,
     ) {
         if let Some(source) = guarded {
@@ -426,9 +469,11 @@ impl Inner {
                 self.refuse(id, flow.remote.ip().to_canonical(), busy);
             }
             // The conference it was meant for is over: the name may be called again.
-            Event::Invite { id, request, flow } => self.route_invite(now, id, request, flow),
+            Event::Invite { id, request, flow } => {
+                self.route_invite(now, id, request, flow, vouched);
+            }
             Event::Request { tx, request, flow } if !full => {
-                self.route_request(now, tx, request, flow);
+                self.route_request(now, tx, request, flow, vouched);
             }
             Event::Modify { tx, .. } | Event::Pracked { tx: Some(tx), .. } => {
                 let answer = if full { self.busy_answer() } else { gone() };

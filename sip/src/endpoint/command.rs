@@ -1,7 +1,7 @@
 //! What the transaction user tells the endpoint.
 
-use super::Body;
-use crate::msg::{Headers, Method, NameAddr, Params, StatusCode, Text, Uri};
+use super::{Body, Target};
+use crate::msg::{Headers, Host, Method, NameAddr, Params, StatusCode, Text, Uri};
 use thiserror::Error;
 
 /// A command that cannot be obeyed; nothing was changed or sent.
@@ -36,6 +36,18 @@ pub struct Contact {
     pub user: Option<Text>,
     /// The parameters behind the address: `isfocus`, `+sip.instance` and the like.
     pub params: Params,
+    /// The parameters of the URI, besides `transport`.
+    pub uri_params: Params,
+    /// The host and port instead of ours: how a peer behind an address translation sees us.
+    pub seen_as: Option<(Host, Option<u16>)>,
+}
+
+/// How a request of ours gets to where it belongs.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Where the next hop is, best first, for who has resolved it already; none: the endpoint has
+    /// it resolved (RFC 3263).
+    pub targets: Vec<Target>,
 }
 
 /// How an INVITE is accepted.
@@ -75,6 +87,8 @@ pub struct Invite {
     pub route: Vec<NameAddr>,
     /// As in [`Accept`]: the bodies of this call are no session descriptions.
     pub no_session: bool,
+    /// How it gets there.
+    pub reach: Reach,
 }
 
 /// A request outside any dialog, not INVITE, ACK, CANCEL or BYE.
@@ -94,6 +108,10 @@ pub struct OutOfDialog {
     pub body: Option<Body>,
     /// The route set, first hop first.
     pub route: Vec<NameAddr>,
+    /// Our Contact, where the method has one; `None`: the user part of `from`.
+    pub contact: Option<Contact>,
+    /// How it gets there.
+    pub reach: Reach,
 }
 
 /// The answer to a request: what `respond_with`, `respond_modify` and `reject` send.

@@ -131,7 +131,10 @@ impl Endpoint {
 
     /// Our Contact as the peer behind this way reaches it (§8.1.1.8).
     pub(super) fn contact_value(&self, contact: &Contact, via: &Via) -> Text {
-        let (host, port) = self.own_address(via);
+        let (host, port) = match &contact.seen_as {
+            Some(seen) => seen.clone(),
+            None => self.own_address(via),
+        };
         let mut value = String::with_capacity(64);
         value.push_str("<sip:");
         if let Some(user) = &contact.user {
@@ -150,6 +153,7 @@ impl Endpoint {
             Transport::Ws | Transport::Wss => ";transport=ws",
         };
         value.push_str(transport);
+        value.push_str(&String::from_utf8_lossy(contact.uri_params.as_bytes()));
         value.push('>');
         value.push_str(&String::from_utf8_lossy(contact.params.as_bytes()));
         Text::from(value)

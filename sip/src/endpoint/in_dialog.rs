@@ -284,14 +284,9 @@ impl Endpoint {
         };
         Self::put_body(&mut request.headers, &mut request.body, out.body.as_ref());
         self.stamp_user_agent(&mut request);
-        let contact = contact_of(&request, &from);
-        self.start_client(
-            now,
-            request,
-            contact,
-            super::client::Purpose::User,
-            &Hop::Unknown,
-        )
+        let contact = contact_of(&request, &from).map(|plain| out.contact.unwrap_or(plain));
+        let purpose = super::client::Purpose::User;
+        self.start_towards(now, request, contact, purpose, &out.reach)
     }
 
     /// Sends a request inside the call's dialog: INFO, MESSAGE, OPTIONS and the like; a `Response`

@@ -50,7 +50,7 @@ pub use crate::event::report::{NotifierEvent, SubscriberEvent, SubscriptionEnd};
 pub use crate::id::{
     ClientTxId, FlowId, InviteId, NotifierId, ResolveId, ServerTxId, SubscriberId,
 };
-pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog};
+pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog, Reach};
 pub use config::{Advertised, Config, Events, Sources};
 pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
 

@@ -73,12 +73,12 @@ impl Endpoint {
             Timer::Ringing,
             now + self.config.limits.ringing,
         );
-        let tx = self.start_client(
+        let tx = self.start_towards(
             now,
             request,
             Some(contact),
             Purpose::Invite(id),
-            &Hop::Unknown,
+            &invite.reach,
         );
         if let Some(calling) = self.usages.get_mut(id).and_then(Usage::calling_mut) {
             calling.tx = tx;

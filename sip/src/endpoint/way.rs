@@ -3,7 +3,9 @@
 
 use super::client::{ClientTx, Hopeful, Machine, Purpose, Resolving};
 use super::compose::target_of;
-use super::{ClientTxId, Contact, Endpoint, InviteId, Output, ResolveId, Target, Transport, Via};
+use super::{
+    ClientTxId, Contact, Endpoint, InviteId, Output, Reach, ResolveId, Target, Transport, Via,
+};
 use crate::dialog::{Hop, next_hop};
 use crate::msg::{HeaderName, Host, Method, Request, Scheme, StatusCode, Uri};
 use crate::transaction::Actions;
@@ -46,6 +48,26 @@ impl Endpoint {
             }
             None => self.resolve(Resolving::Client(id), uri),
         }
+        id
+    }
+
+    /// Sends a request to where it is known to belong, else where the resolver says.
+    pub(super) fn start_towards(
+        &mut self,
+        now: Instant,
+        request: Request,
+        contact: Option<Contact>,
+        purpose: Purpose,
+        reach: &Reach,
+    ) -> ClientTxId {
+        if reach.targets.is_empty() {
+            return self.start_client(now, request, contact, purpose, &Hop::Unknown);
+        }
+        let id = self.insert_client(request, contact, purpose);
+        for target in reach.targets.iter().take(TARGETS) {
+            self.offer_way(id, Via::Target(*target));
+        }
+        self.try_next(now, id);
         id
     }
 

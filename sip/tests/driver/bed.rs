@@ -132,6 +132,8 @@ impl Bed {
             headers: Headers::default(),
             body: None,
             route: Vec::new(),
+            contact: None,
+            reach: plenum_sip::endpoint::Reach::default(),
         };
         let ask: Ask = Box::new(move |now, endpoint| {
             endpoint.request(now, request);

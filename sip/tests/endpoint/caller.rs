@@ -300,6 +300,8 @@ fn rfc3261_8_1_a_request_outside_a_dialog() {
         headers: Headers::from_iter([(plenum_sip::msg::HeaderName::Subject, Text::from("hello"))]),
         body: None,
         route: vec![],
+        contact: None,
+        reach: plenum_sip::endpoint::Reach::default(),
     };
     let tx = wire.endpoint.request(wire.now, out);
     let options = wire.hear();

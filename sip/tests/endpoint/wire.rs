@@ -147,6 +147,7 @@ impl Wire {
             headers: Headers::new(),
             route: route.iter().map(name).collect(),
             no_session: false,
+            reach: plenum_sip::endpoint::Reach::default(),
         };
         let id = self.endpoint.invite(self.now, invite);
         self.drain();

@@ -172,6 +172,7 @@ impl Pair {
             headers: Headers::new(),
             route: vec![],
             no_session: false,
+            reach: plenum_sip::endpoint::Reach::default(),
         };
         let id = self.peers[from].endpoint.invite(now, invite);
         self.drain();
