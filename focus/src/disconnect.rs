@@ -40,6 +40,8 @@ pub enum DisconnectReason {
     DialogGone,
     /// The one called could not be reached.
     Unreachable,
+    /// Calling out was not allowed, or not possible; why, in words.
+    NotPlaced(Box<str>),
     /// The one called is busy.
     Busy,
     /// The one called did not answer in time.
@@ -92,6 +94,7 @@ impl DisconnectReason {
             | Self::SessionExpired
             | Self::DialogGone
             | Self::Unreachable
+            | Self::NotPlaced(_)
             | Self::NoAnswer
             | Self::Rejected(_)
             | Self::Fault => DisconnectionMethod::Failed,
@@ -117,6 +120,7 @@ impl DisconnectReason {
             Self::SessionExpired => "The session timer ran out".into(),
             Self::DialogGone => "The call is unknown to the other side".into(),
             Self::Unreachable => "Not reachable".into(),
+            Self::NotPlaced(why) => why.to_string(),
             Self::Busy => "Busy".into(),
             Self::NoAnswer => "No answer".into(),
             Self::Rejected(status) => format!("Refused with {}", status.code()),
@@ -133,7 +137,7 @@ impl DisconnectReason {
             | Self::Replaced
             | Self::ConferenceEnded => 200,
             Self::Drained => 503,
-            Self::Denied | Self::WrongPin | Self::LockedOut => 403,
+            Self::Denied | Self::WrongPin | Self::LockedOut | Self::NotPlaced(_) => 403,
             Self::Refused(refusal) => refusal.status().code(),
             Self::NoAnswerSdp => 488,
             Self::MediaLost | Self::NoAck | Self::SessionExpired | Self::NoAnswer => 408,

@@ -58,6 +58,15 @@ pub struct DialOutId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubscriptionId(pub u64);
 
+/// Who wants somebody called: what rules for calling out go by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialler {
+    /// The operator, or the configuration.
+    Operator,
+    /// A participant; the address of record, unless anonymous or not to be believed.
+    Participant(Option<String>),
+}
+
 /// What the SIP endpoint is to do. Each may come too late there, when the peer was faster; then
 /// nothing happens, and the event that was faster is already on its way to the focus.
 #[derive(Clone, Debug)]
@@ -97,6 +106,8 @@ pub enum SipAction {
         dial_out: DialOutId,
         /// The call.
         invite: Box<Invite>,
+        /// Who wants it.
+        by: Dialler,
     },
     /// Give up a call that was not answered.
     Cancel {

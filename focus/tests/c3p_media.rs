@@ -128,7 +128,9 @@ fn cb_209_to_cb_215_dialling_in() {
 
 fn placed(bench: &mut Bench, id: u64) -> Box<plenum_sip::endpoint::Invite> {
     let call = bench.actions().into_iter().find_map(|action| match action {
-        SipAction::Invite { dial_out, invite } => Some((dial_out, invite)),
+        SipAction::Invite {
+            dial_out, invite, ..
+        } => Some((dial_out, invite)),
         _ => None,
     });
     let (dial_out, invite) = call.expect("a call");

@@ -28,7 +28,9 @@ fn dial(uri: &str) -> Command {
 fn invite_of(bench: &mut Bench) -> (DialOutId, Box<Invite>) {
     let mut actions = bench.actions();
     match actions.pop() {
-        Some(SipAction::Invite { dial_out, invite }) => (dial_out, invite),
+        Some(SipAction::Invite {
+            dial_out, invite, ..
+        }) => (dial_out, invite),
         other => panic!("{other:?}"),
     }
 }

@@ -75,7 +75,9 @@ fn rfc4579_5_5_a_presenter_refers_somebody_in() {
             .iter()
             .chain(&bench.sip)
             .find_map(|action| match action {
-                SipAction::Invite { dial_out, invite } => Some((*dial_out, invite.uri.to_string())),
+                SipAction::Invite {
+                    dial_out, invite, ..
+                } => Some((*dial_out, invite.uri.to_string())),
                 _ => None,
             });
         let (dial_out, uri) = placed.unwrap();

@@ -60,8 +60,10 @@ pub enum Problem {
     #[error("the registrar does not know this user ({0}): check `aor` with the provider")]
     UnknownUser(StatusCode),
     /// It does not want us.
-    #[error("the registrar forbids it ({0}): ask the provider whether the account is enabled and \
-             this address allowed")]
+    #[error(
+        "the registrar forbids it ({0}): ask the provider whether the account is enabled and \
+             this address allowed"
+    )]
     Forbidden(StatusCode),
     /// It cannot at present.
     #[error("the registrar is out of service at present ({0}): nothing to do, it is tried again")]
@@ -429,7 +431,8 @@ impl Registration {
             return false;
         }
         let mut former = contact.clone();
-        former.seen_as.get_or_insert((via.host.clone(), via.port));
+        let named = || (via.host.clone(), via.port);
+        former.seen_as.get_or_insert_with(named);
         contact.seen_as = Some(seen);
         self.moves += 1;
         self.former = Some((former, via.transport.detached()));
@@ -499,7 +502,10 @@ fn routes(headers: &Headers) -> Vec<NameAddr> {
     let all = headers.get_all(&HeaderName::ServiceRoute);
     let each = all.flat_map(|value| {
         let value = value.to_str_lossy();
-        let parts: Vec<_> = value.split(',').map(|part| Text::from(part.trim())).collect();
+        let parts: Vec<_> = value
+            .split(',')
+            .map(|part| Text::from(part.trim()))
+            .collect();
         parts
     });
     each.filter_map(|part| NameAddr::parse(&part).ok())

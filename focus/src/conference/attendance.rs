@@ -153,6 +153,7 @@ fn words(reason: &DisconnectReason) -> String {
         | DisconnectReason::SessionExpired
         | DisconnectReason::DialogGone
         | DisconnectReason::Unreachable
+        | DisconnectReason::NotPlaced(_)
         | DisconnectReason::Busy
         | DisconnectReason::NoAnswer
         | DisconnectReason::Rejected(_)

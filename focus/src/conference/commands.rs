@@ -8,12 +8,12 @@ use crate::conference::pending::Purpose;
 use crate::conference::{Entry, Focus, Phase};
 use crate::disconnect::DisconnectReason;
 use crate::joining::{Described, Door, State};
-use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, RequestId};
+use crate::output::{Command, CommandError, ConferenceEvent, DialOutId, Dialler, RequestId};
 use crate::refusal::Refusal;
 use crate::roster::{EndpointStatus, JoiningMethod};
 use crate::timer::Timer;
 use plenum_mcu::control::{Action, Audience, EndpointId, MediaFilter, Prompt, Sentence};
-use plenum_sip::msg::{Headers, Uri};
+use plenum_sip::msg::{Headers, Scheme, Uri};
 use std::time::{Duration, Instant};
 
 /// Somebody to be called.
@@ -31,18 +31,35 @@ pub(crate) struct Callee {
     pub(crate) entity: Option<String>,
     /// What they are in the conference.
     pub(crate) role: Role,
+    /// Who wants them called.
+    pub(crate) by: Dialler,
 }
 
 impl Callee {
     fn plain(uri: &str) -> Result<Self, CommandError> {
         let bad = |_| CommandError::BadUri(uri.chars().take(128).collect());
+        // A number without a scheme is meant as one (RFC 3966 §3).
+        let number = uri
+            .bytes()
+            .all(|octet| octet.is_ascii_digit() || b"+*#-.() ".contains(&octet));
+        let digits = || {
+            uri.chars()
+                .filter(|c| !"-.() ".contains(*c))
+                .collect::<String>()
+        };
+        let text = if number && !uri.is_empty() {
+            format!("tel:{}", digits())
+        } else {
+            uri.to_owned()
+        };
         Ok(Self {
-            uri: Uri::parse(uri.as_bytes()).map_err(bad)?,
+            uri: Uri::parse(text.as_bytes()).map_err(bad)?,
             to: None,
             headers: Headers::new(),
             from_mcu: false,
             entity: None,
             role: Role::Attendee,
+            by: Dialler::Operator,
         })
     }
 }
@@ -129,6 +146,17 @@ impl Focus {
         }
     }
 
+    /// Who a participant is to the rules for calling out.
+    pub(in crate::conference) fn dialler(&self, endpoint: EndpointId) -> Dialler {
+        let called = self.calls.get(&endpoint).map(|call| &call.peer);
+        let joined = || self.attendances.get(&endpoint).map(|one| &one.peer);
+        let peer = called.or_else(joined);
+        Dialler::Participant(
+            peer.filter(|peer| peer.trusted)
+                .and_then(|peer| peer.aor.clone()),
+        )
+    }
+
     pub(super) fn dial_out(
         &mut self,
         now: Instant,
@@ -137,7 +165,8 @@ impl Focus {
         on_joined: Option<RequestId>,
     ) -> Result<(), CommandError> {
         let known = callee.to.as_ref().unwrap_or(&callee.uri);
-        if !callee.uri.is_sip() || !known.is_sip() {
+        let callable = |uri: &Uri| uri.is_sip() || uri.scheme == Scheme::Tel;
+        if !callable(&callee.uri) || !callable(known) {
             let uri = callee.uri.to_string();
             return Err(CommandError::BadUri(uri.chars().take(128).collect()));
         }

@@ -31,12 +31,7 @@ impl Focus {
     }
 
     /// As [`Self::handle_sip`]; who sent the request is who `vouched` says.
-    pub fn handle_vouched(
-        &mut self,
-        now: Instant,
-        event: Event,
-        vouched: Option<Arc<Vouched>>,
-    ) {
+    pub fn handle_vouched(&mut self, now: Instant, event: Event, vouched: Option<Arc<Vouched>>) {
         self.vouched = vouched;
         self.handle_event(now, event);
         self.vouched = None;
@@ -44,7 +39,12 @@ impl Focus {
     }
 
     pub(super) fn peer_of(&self, request: &Request, flow: &Flow) -> Peer {
-        Peer::of_request(request, flow, &self.settings.policy, self.vouched.as_deref())
+        Peer::of_request(
+            request,
+            flow,
+            &self.settings.policy,
+            self.vouched.as_deref(),
+        )
     }
 
     fn handle_event(&mut self, now: Instant, event: Event) {
@@ -71,8 +71,11 @@ impl Focus {
                 let answer = Answer::new(StatusCode::NOT_ACCEPTABLE_HERE);
                 self.sip(SipAction::RespondModify { tx, answer });
             }
-            Event::Pracked { tx: None, .. } | Event::Response { .. } | Event::Subscriber { .. } => {
-            }
+            // Another way is a border's to find.
+            Event::Pracked { tx: None, .. }
+            | Event::Response { .. }
+            | Event::Refused { .. }
+            | Event::Subscriber { .. } => {}
             Event::Subscribe {
                 tx,
                 invite,
@@ -119,6 +122,16 @@ impl Focus {
                 self.sip(SipAction::Cancel { id, reason });
             }
             (None, None) => {}
+        }
+        self.settle(now);
+    }
+
+    /// The call that was asked for by [`SipAction::Invite`] is not to be made, for this reason.
+    pub fn handle_not_placed(&mut self, now: Instant, dial_out: DialOutId, why: Box<str>) {
+        if let Some(endpoint) = self.by_dial_out.remove(&dial_out)
+            && self.calls.contains_key(&endpoint)
+        {
+            self.release_over(now, endpoint, DisconnectReason::NotPlaced(why));
         }
         self.settle(now);
     }

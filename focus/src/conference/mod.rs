@@ -62,7 +62,7 @@ use crate::joining::{Context, Door, Effect, Effects, Input, State};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::output::{
-    CommandError, ConferenceEvent, DialOutId, McuType, Output, RequestId, SipAction,
+    CommandError, ConferenceEvent, DialOutId, Dialler, McuType, Output, RequestId, SipAction,
 };
 use crate::policy::{Occupancy, Policy};
 use crate::record::ConferenceRecord;
@@ -504,6 +504,7 @@ impl Focus {
         };
         let to = callee.and_then(|callee| callee.to.clone());
         let headers = callee.map(|callee| callee.headers.clone());
+        let by = callee.map_or(Dialler::Operator, |callee| callee.by.clone());
         let name = self.record.subject.clone();
         let display = name.unwrap_or_else(|| self.record.name.to_string());
         let invite = Invite {
@@ -521,6 +522,7 @@ impl Focus {
         self.sip(SipAction::Invite {
             dial_out,
             invite: Box::new(invite),
+            by,
         });
     }
 

@@ -554,6 +554,7 @@ fn ending(reason: &DisconnectReason) -> (Text, Option<(u32, &'static str)>) {
         | DisconnectReason::SessionExpired
         | DisconnectReason::DialogGone
         | DisconnectReason::Unreachable
+        | DisconnectReason::NotPlaced(_)
         | DisconnectReason::Busy
         | DisconnectReason::NoAnswer
         | DisconnectReason::Rejected(_)

@@ -10,7 +10,7 @@ use crate::caller::Peer;
 use crate::conference::Focus;
 use crate::conference::commands::Callee;
 use crate::disconnect::DisconnectReason;
-use crate::output::{CommandError, RequestId, SipAction, SubscriptionId};
+use crate::output::{CommandError, Dialler, RequestId, SipAction, SubscriptionId};
 use crate::roster::{EndpointStatus, User};
 use plenum_sip::endpoint::{AcceptRefer, Answer, Flow, InviteId, NotifierId, ServerTxId};
 use plenum_sip::msg::{Headers, Request, StatusCode};
@@ -114,6 +114,10 @@ impl Focus {
             let unknown = || refuse(StatusCode::NOT_FOUND, "Nobody of that name is here");
             return user.map(Target::Remove).ok_or_else(unknown);
         }
+        let by = match invite.and_then(|invite| self.endpoint_of(invite)) {
+            Some(endpoint) => self.dialler(endpoint),
+            None => Dialler::Participant(peer.aor.filter(|_| peer.trusted)),
+        };
         Ok(Target::Call(Box::new(Callee {
             uri,
             to: None,
@@ -121,6 +125,7 @@ impl Focus {
             from_mcu: false,
             entity: None,
             role: Role::Attendee,
+            by,
         })))
     }
 

@@ -114,6 +114,7 @@ impl Focus {
             | DisconnectReason::SessionExpired
             | DisconnectReason::DialogGone
             | DisconnectReason::Unreachable
+            | DisconnectReason::NotPlaced(_)
             | DisconnectReason::Busy
             | DisconnectReason::NoAnswer
             | DisconnectReason::Rejected(_)

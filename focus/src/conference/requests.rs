@@ -1,7 +1,6 @@
 //! Requests that are no offers: INFO with digits, OPTIONS, and what is properly refused.
 
 use crate::answer::{self, ACCEPT, ACCEPT_INFO};
-use crate::caller::Peer;
 use crate::conference::Focus;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;

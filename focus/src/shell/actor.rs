@@ -183,6 +183,7 @@ impl Actor {
                 self.focus.handle_vouched(now, event, vouched);
             }
             Message::Placed(dial_out, id) => self.focus.handle_placed(now, dial_out, id),
+            Message::NotPlaced(dial_out, why) => self.focus.handle_not_placed(now, dial_out, why),
             Message::Subscribed(subscription, id) => {
                 self.focus.handle_subscribed(now, subscription, id);
             }

@@ -31,6 +31,8 @@ pub(super) enum Message {
     },
     /// A call of the conference got its id, or none.
     Placed(DialOutId, Option<InviteId>),
+    /// A call of the conference is not to be made, for this reason.
+    NotPlaced(DialOutId, Box<str>),
     /// A subscription of the conference got its id, or none.
     Subscribed(SubscriptionId, Option<NotifierId>),
     /// A report of a mixer.
@@ -59,6 +61,7 @@ impl Message {
                 | Event::Pracked { .. }
                 | Event::Acked { .. }
                 | Event::Answered { .. }
+                | Event::Refused { .. }
                 | Event::Modified { .. }
                 | Event::Response { .. }
                 | Event::Notifier { .. }
@@ -67,7 +70,7 @@ impl Message {
             },
             Self::Command(..) | Self::Inspect(_) => true,
             Self::Mcu(_, event) => matches!(event.report, Report::Dtmf { .. }),
-            Self::Placed(..) | Self::Subscribed(..) | Self::Drain(_) => false,
+            Self::Placed(..) | Self::NotPlaced(..) | Self::Subscribed(..) | Self::Drain(_) => false,
         }
     }
 

@@ -9,11 +9,13 @@
 //! is told to forget it, and the name may be called again.
 
 mod actor;
+mod border;
 mod broadcast;
 mod mailbox;
 mod route;
 mod sip_user;
 
+pub use border::{Border, Passage, Placing};
 pub use broadcast::{Broadcast, Happened};
 pub use sip_user::{SipActions, SipUser, Wake};
 
@@ -151,8 +153,8 @@ impl Directory {
     }
 
     /// As [`Self::route`]; who sent the request is who `vouched` says, not who it says.
-    pub fn route_vouched(&self, event: Event, vouched: Vouched) {
-        self.0.route(now(), event, Some(Arc::new(vouched)));
+    pub fn route_vouched(&self, event: Event, vouched: Option<Vouched>) {
+        self.0.route(now(), event, vouched.map(Arc::new));
     }
 
     /// A report of a mixer goes to its conference; one of a conference that is over is dropped.
@@ -169,6 +171,11 @@ impl Directory {
         id: Option<InviteId>,
     ) {
         self.0.route_placed(conference, dial_out, id);
+    }
+
+    /// The call asked for by [`SipAction::Invite`] is not to be made, for this reason.
+    pub fn route_not_placed(&self, conference: ConferenceId, dial_out: DialOutId, why: String) {
+        self.0.route_not_placed(conference, dial_out, why);
     }
 
     /// The subscription accepted by [`SipAction::AcceptSubscription`] has got this id; `None` when

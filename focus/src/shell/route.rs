@@ -49,7 +49,7 @@ impl Inner {
             | Event::Modified { id, .. }
             | Event::Ended { id, .. } => self.route_to_call(now, id, event),
             // A focus sends no requests but INVITE and BYE.
-            Event::Response { .. } | Event::Subscriber { .. } => {}
+            Event::Response { .. } | Event::Refused { .. } | Event::Subscriber { .. } => {}
             Event::Notifier { id, event } => self.route_to_notifier(now, id, event),
             Event::Subscribe {
                 invite: Some(id), ..
@@ -179,6 +179,19 @@ impl Inner {
             self.calls.remove(&id);
             let reason = DisconnectReason::ConferenceEnded.header().into();
             self.act(conference, SipAction::Cancel { id, reason });
+        }
+    }
+
+    pub(super) fn route_not_placed(
+        &self,
+        conference: ConferenceId,
+        dial_out: DialOutId,
+        why: String,
+    ) {
+        let mailbox = self.conferences.get(&conference);
+        if let Some(mailbox) = mailbox.map(|entry| Arc::clone(&entry)) {
+            // One that is over waits for no call.
+            drop(mailbox.push(Message::NotPlaced(dial_out, why.into())));
         }
     }
 
@@ -442,6 +455,7 @@ impl Inner {
             }
             Message::Subscribed(_, Some(id)) => self.end_subscription(id),
             Message::Placed(_, None)
+            | Message::NotPlaced(..)
             | Message::Subscribed(_, None)
             | Message::Mcu(..)
             | Message::Drain(_)
@@ -505,6 +519,7 @@ impl Inner {
             | Event::Progress { .. }
             | Event::Modified { .. }
             | Event::Response { .. }
+            | Event::Refused { .. }
             | Event::Notifier {
                 event: NotifierEvent::Delivered { .. } | NotifierEvent::Ended(_),
                 ..

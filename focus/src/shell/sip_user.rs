@@ -4,11 +4,11 @@
 //! a queue of their own, of which the driver's queue carries the wake-up only, one at a time: what
 //! an actor says is never lost to a full queue, and there is no more of it than there were events.
 
-use super::{Directory, SipSink};
-use crate::output::SipAction;
+use super::{Border, Directory, Passage, Placing, SipSink};
+use crate::output::{Dialler, SipAction};
 use plenum_mcu::control::ConferenceId;
 use plenum_sip::driver::{SipHandle, TransactionUser};
-use plenum_sip::endpoint::{CommandError, Endpoint, Event};
+use plenum_sip::endpoint::{CommandError, EndCause, Endpoint, Event, Invite, InviteId};
 use plenum_sip::msg::{HeaderName, Headers, Method};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -51,7 +51,8 @@ impl SipActions {
         self.calls.load(Ordering::Relaxed)
     }
 
-    fn wake(&self) {
+    /// Makes the driver look for what was left for it, here or at a border.
+    pub fn wake(&self) {
         let Some(driver) = self.driver.get() else {
             return;
         };
@@ -85,15 +86,49 @@ impl SipSink for SipActions {
 pub struct SipUser {
     directory: Directory,
     actions: Arc<SipActions>,
+    borders: Vec<Box<dyn Border>>,
 }
 
 impl SipUser {
     /// A transaction user for this directory, which must have `actions` as its [`SipSink`].
     pub fn new(directory: Directory, actions: Arc<SipActions>) -> Self {
-        Self { directory, actions }
+        Self {
+            directory,
+            actions,
+            borders: Vec::new(),
+        }
     }
 
-    fn carry_out(&self, now: Instant, endpoint: &mut Endpoint) {
+    /// With one more border, behind those it has.
+    #[must_use]
+    pub fn with_border(mut self, border: Box<dyn Border>) -> Self {
+        self.borders.push(border);
+        self
+    }
+
+    /// A conference calls somebody: by the border whose call it is, else as it is.
+    fn place(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        by: &Dialler,
+        mut invite: Box<Invite>,
+    ) -> Result<InviteId, String> {
+        for border in &mut self.borders {
+            match border.place(now, endpoint, by, invite) {
+                Placing::Placed(id) => return Ok(id),
+                Placing::Refused(why) => return Err(why),
+                Placing::NotMine(back) => invite = back,
+            }
+        }
+        if invite.uri.is_sip() {
+            Ok(endpoint.invite(now, *invite))
+        } else {
+            Err("no trunk is configured for calls to telephone numbers".to_owned())
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, endpoint: &mut Endpoint) {
         for (conference, action) in self.actions.take() {
             if let Err(error) = self.act(now, endpoint, conference, action) {
                 match error {
@@ -114,7 +149,7 @@ impl SipUser {
     }
 
     fn act(
-        &self,
+        &mut self,
         now: Instant,
         endpoint: &mut Endpoint,
         conference: ConferenceId,
@@ -125,9 +160,15 @@ impl SipUser {
             SipAction::Reject { id, answer } => endpoint.reject(now, id, answer),
             SipAction::RespondModify { tx, answer } => endpoint.respond_modify(now, tx, answer),
             SipAction::Respond { tx, answer } => endpoint.respond_with(now, tx, answer),
-            SipAction::Invite { dial_out, invite } => {
-                let id = endpoint.invite(now, *invite);
-                self.directory.route_placed(conference, dial_out, Some(id));
+            SipAction::Invite {
+                dial_out,
+                invite,
+                by,
+            } => {
+                match self.place(now, endpoint, &by, invite) {
+                    Ok(id) => self.directory.route_placed(conference, dial_out, Some(id)),
+                    Err(why) => self.directory.route_not_placed(conference, dial_out, why),
+                }
                 Ok(())
             }
             SipAction::Cancel { id, reason: _ } => endpoint.cancel(now, id),
@@ -177,11 +218,39 @@ impl TransactionUser for SipUser {
     type Command = Wake;
 
     fn handle_event(&mut self, now: Instant, endpoint: &mut Endpoint, event: Event) {
-        self.directory.route(event);
+        let (mut event, mut vouched) = (event, None);
+        for border in &mut self.borders {
+            match border.handle_event(now, endpoint, event, vouched) {
+                Passage::On(next, says) => (event, vouched) = (next, says),
+                Passage::Kept => return self.carry_out(now, endpoint),
+            }
+        }
+        if let Event::Refused { id, response, .. } = event {
+            // No border knows another way. The call may be over by its own timer.
+            let cause = EndCause::Rejected(response.status, response.reason);
+            drop(endpoint.give_up(now, id, cause));
+            return;
+        }
+        let vouched = vouched.map(|vouched| *vouched);
+        self.directory.route_vouched(event, vouched);
         self.carry_out(now, endpoint);
     }
 
     fn handle_command(&mut self, now: Instant, endpoint: &mut Endpoint, _wake: Wake) {
+        for border in &mut self.borders {
+            border.handle_timeout(now, endpoint);
+        }
         self.carry_out(now, endpoint);
+    }
+
+    fn handle_timeout(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        for border in &mut self.borders {
+            border.handle_timeout(now, endpoint);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let next = self.borders.iter().map(|border| border.next_timeout());
+        next.flatten().min()
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Usage {
     pub(crate) no_session: bool,
     /// The peer refreshes wherever it can.
     pub(crate) peer_refreshes: bool,
+    /// Its final failure is the transaction user's to decide about.
+    pub(crate) another_way: bool,
     /// The keyed hash of the peer's last session description.
     pub(crate) remote: u64,
     /// The subscriptions in its dialog.
@@ -59,6 +61,17 @@ pub(crate) struct Calling {
     /// A provisional response came: from here on a CANCEL may be sent (§9.1).
     pub(crate) proceeding: bool,
     pub(crate) cancelling: Option<Cancelling>,
+}
+
+impl Calling {
+    /// Before its INVITE has a transaction.
+    pub(crate) fn begun() -> Self {
+        Self {
+            tx: ClientTxId(0),
+            proceeding: false,
+            cancelling: None,
+        }
+    }
 }
 
 /// We want the call no more, for this cause.
@@ -141,6 +154,7 @@ impl Usage {
             local: None,
             no_session: false,
             peer_refreshes: false,
+            another_way: false,
             remote: 0,
             members: Members::default(),
             bound: SmallVec::new(),

@@ -48,6 +48,10 @@ pub struct Reach {
     /// Where the next hop is, best first, for who has resolved it already; none: the endpoint has
     /// it resolved (RFC 3263).
     pub targets: Vec<Target>,
+    /// An INVITE whose final failure the transaction user decides about: it gets
+    /// [`Event::Refused`](super::Event::Refused), and calls another way with `invite_instead` or
+    /// ends it with `give_up`.
+    pub another_way: bool,
 }
 
 /// How an INVITE is accepted.

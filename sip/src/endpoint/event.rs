@@ -248,6 +248,16 @@ pub enum Event {
         /// The response.
         response: Response,
     },
+    /// Our INVITE failed finally, and `another_way` was asked for. Answer at once with
+    /// `invite_instead` or `give_up`.
+    Refused {
+        /// Which.
+        id: InviteId,
+        /// The failure; 408 and 503 are made up by us on timeout and transport failure.
+        response: Response,
+        /// Nobody answered: the response is made up.
+        unreachable: bool,
+    },
     /// Our re-INVITE or UPDATE was answered finally (glare was retried by itself as RFC 3261 §14.1
     /// says). If a 2xx carries an offer (our re-INVITE carried none), answer with `acknowledge`.
     /// Also sent for a session refresh of the endpoint's own whose answer differs from the last.

@@ -17,6 +17,10 @@ use std::time::Instant;
 impl Endpoint {
     /// Calls somebody (§13.2.1). `Progress`, `Answered` and `Ended` follow.
     pub fn invite(&mut self, now: Instant, invite: Invite) -> InviteId {
+        self.call(now, None, invite)
+    }
+
+    fn call(&mut self, now: Instant, instead: Option<InviteId>, invite: Invite) -> InviteId {
         let tag = self.random_tag();
         let call_id = self.random_call_id();
         let contact = invite.contact.unwrap_or_else(|| Contact {
@@ -40,18 +44,15 @@ impl Endpoint {
         );
         let uri = route(&mut headers, &invite.route, invite.uri);
         self.lists.push_capabilities(&mut headers);
-        let calling = Calling {
-            tx: ClientTxId(0),
-            proceeding: false,
-            cancelling: None,
-        };
-        let mut usage = Usage::new(call_id, tag, Stage::Calling(calling), contact.clone());
+        let stage = Stage::Calling(Calling::begun());
+        let mut usage = Usage::new(call_id, tag, stage, contact.clone());
         usage.owns_call_id = true;
         usage.no_session = invite.no_session;
         if !invite.no_session {
             usage.local.clone_from(&invite.body);
         }
-        let id = self.usages.insert(usage);
+        usage.another_way = invite.reach.another_way;
+        let id = self.enter(usage, instead);
         self.tags.insert(tag, Holder::Invite(id));
         for field in self.session_offer(id).iter().chain(&invite.headers) {
             headers.push(field.name.clone(), field.value.clone());
@@ -84,6 +85,17 @@ impl Endpoint {
             calling.tx = tx;
         }
         id
+    }
+
+    /// A new usage, or one in the place of that which failed.
+    fn enter(&mut self, usage: Usage, instead: Option<InviteId>) -> InviteId {
+        match instead.and_then(|id| Some((id, self.usages.get_mut(id)?))) {
+            Some((id, former)) => {
+                *former = usage;
+                id
+            }
+            None => self.usages.insert(usage),
+        }
     }
 
     /// Whether the call is still wanted: neither cancelled nor over.
@@ -396,9 +408,58 @@ impl Endpoint {
             {
                 return self.call_again(now, id, tx);
             }
-            None => EndCause::Rejected(response.status, response.reason),
+            None => EndCause::Rejected(response.status, response.reason.clone()),
         };
+        let asks = self.usages.get(id).is_some_and(|usage| usage.another_way);
+        if asks && matches!(cause, EndCause::Rejected(..) | EndCause::Unreachable) {
+            if let Some(usage) = self.usages.get_mut(id) {
+                usage.dialogs.clear();
+            }
+            let unreachable = cause == EndCause::Unreachable;
+            return self.event(Event::Refused {
+                id,
+                response,
+                unreachable,
+            });
+        }
         self.end(now, id, cause);
+    }
+
+    /// Calls another way after [`Event::Refused`]: a new INVITE with a Call-ID and tags of its own
+    /// (RFC 3261 §8.1.3.4 where it follows a redirection), which goes on as the same call.
+    pub fn invite_instead(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        invite: Invite,
+    ) -> Result<(), CommandError> {
+        let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
+        let open = usage.calling_mut().ok_or(CommandError::WrongState)?.tx;
+        if self.is_open(open) {
+            return Err(CommandError::WrongState);
+        }
+        let former = self.usages.get(id).map(|usage| usage.local_tag);
+        if let Some(former) = former {
+            self.tags.remove(&former);
+        }
+        self.call(now, Some(id), invite);
+        Ok(())
+    }
+
+    /// Ends a call after [`Event::Refused`]; `Ended` follows with this cause.
+    pub fn give_up(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        cause: EndCause,
+    ) -> Result<(), CommandError> {
+        let usage = self.usages.get_mut(id).ok_or(CommandError::Gone)?;
+        let open = usage.calling_mut().ok_or(CommandError::WrongState)?.tx;
+        if self.is_open(open) {
+            return Err(CommandError::WrongState);
+        }
+        self.end(now, id, cause);
+        Ok(())
     }
 
     /// The same INVITE with the interval a 422 asked for (RFC 4028 §7.3).

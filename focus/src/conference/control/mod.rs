@@ -243,7 +243,7 @@ impl Focus {
             Command::AddUser(add) => match add.form() {
                 AddUserForm::Join => Err(Failure::Reason(Reason::RequestMalformed)),
                 AddUserForm::DialIn => self.dial_in(endpoint, add),
-                AddUserForm::DialOut => self.dial_out_user(now, id, add),
+                AddUserForm::DialOut => self.dial_out_user(now, endpoint, id, add),
             },
             Command::ModifyUserRoles(command) => self.modify_user_roles(now, command),
             Command::DeleteUser(command) => self.delete_user(command),

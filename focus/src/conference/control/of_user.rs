@@ -65,6 +65,7 @@ impl Focus {
     pub(super) fn dial_out_user(
         &mut self,
         now: Instant,
+        endpoint: EndpointId,
         id: u64,
         add: &AddUser,
     ) -> Result<Outcome, Failure> {
@@ -82,6 +83,7 @@ impl Focus {
             Some(target) => Uri::parse(target.trim().as_bytes()).map_err(|_| other())?,
             None => to.clone(),
         };
+        let by = self.dialler(endpoint);
         let headers = uri
             .headers
             .take()
@@ -94,6 +96,7 @@ impl Focus {
             from_mcu: true,
             entity: asked.map(|asked| asked.entity.clone()),
             role,
+            by,
         };
         let ringing = self.settings.ringing;
         match self.dial_out(now, callee, ringing, Some(RequestId(id))) {

@@ -146,6 +146,7 @@ fn reason_of(error: &CommandError) -> CommandReason {
             | DisconnectReason::SessionExpired
             | DisconnectReason::DialogGone
             | DisconnectReason::Unreachable
+            | DisconnectReason::NotPlaced(_)
             | DisconnectReason::Fault => CommandReason::OtherFailure,
         },
         CommandError::UnknownEndpoint => CommandReason::EndpointDoesntExist,
