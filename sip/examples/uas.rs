@@ -71,6 +71,7 @@ impl TransactionUser for Yes {
             | Event::Progress { .. }
             | Event::Answered { .. }
             | Event::Modified { .. }
+            | Event::Refused { .. }
             | Event::Response { .. }
             | Event::Subscribe { .. }
             | Event::Refer { .. }

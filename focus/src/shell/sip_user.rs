@@ -228,7 +228,7 @@ impl TransactionUser for SipUser {
         if let Event::Refused { id, response, .. } = event {
             // No border knows another way. The call may be over by its own timer.
             let cause = EndCause::Rejected(response.status, response.reason);
-            drop(endpoint.give_up(now, id, cause));
+            endpoint.give_up(now, id, cause).ok();
             return;
         }
         let vouched = vouched.map(|vouched| *vouched);

@@ -3,6 +3,7 @@
 use super::Dialog;
 use super::reliable::Reliable;
 use super::session_timer::SessionTimer;
+use crate::auth::Credentials;
 use crate::endpoint::{Accept, Body, Contact, EndCause};
 use crate::event::Members;
 use crate::id::{ClientTxId, NotifierId, ServerTxId};
@@ -31,6 +32,8 @@ pub(crate) struct Usage {
     pub(crate) no_session: bool,
     /// The peer refreshes wherever it can.
     pub(crate) peer_refreshes: bool,
+    /// What challenges to our requests are answered with.
+    pub(crate) credentials: Credentials,
     /// Its final failure is the transaction user's to decide about.
     pub(crate) another_way: bool,
     /// The keyed hash of the peer's last session description.
@@ -154,6 +157,7 @@ impl Usage {
             local: None,
             no_session: false,
             peer_refreshes: false,
+            credentials: Credentials::default(),
             another_way: false,
             remote: 0,
             members: Members::default(),

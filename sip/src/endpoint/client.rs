@@ -4,6 +4,7 @@ use super::compose::transport_of;
 use super::{
     ClientTxId, Contact, Endpoint, Event, FlowId, InviteId, NotifierId, Output, SubscriberId, Via,
 };
+use crate::auth::Credentials;
 use crate::id::unhex;
 use crate::msg::{HeaderName, Method, Request, Response, StatusCode, Text};
 use crate::transaction::client_invite::ClientInvite;
@@ -35,6 +36,9 @@ pub(super) struct ClientTx {
     pub(super) via: Option<Via>,
     pub(super) rest: VecDeque<Hopeful>,
     pub(super) purpose: Purpose,
+    /// What challenges are answered with, and how many were.
+    pub(super) credentials: Credentials,
+    pub(super) answers: u8,
     /// The ACKs to its 2xx, one per fork; they outlive the usage.
     pub(super) acks: SmallVec<[Acked; 1]>,
 }
@@ -231,7 +235,9 @@ impl Endpoint {
                     let Some(response) = response.take() else {
                         continue;
                     };
-                    if self.fails_over(now, id, &response) {
+                    if self.fails_over(now, id, &response)
+                        || self.answers_challenge(now, id, &response)
+                    {
                         return;
                     }
                     self.conclude(
@@ -324,6 +330,8 @@ impl Endpoint {
             via: tx.via,
             rest: VecDeque::new(),
             purpose: Purpose::Own,
+            credentials: Credentials::default(),
+            answers: 0,
             acks: SmallVec::new(),
         };
         let branch = tx.branch;

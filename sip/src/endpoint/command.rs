@@ -1,6 +1,7 @@
 //! What the transaction user tells the endpoint.
 
 use super::{Body, Target};
+use crate::auth::Credentials;
 use crate::msg::{Headers, Host, Method, NameAddr, Params, StatusCode, Text, Uri};
 use thiserror::Error;
 
@@ -48,6 +49,8 @@ pub struct Reach {
     /// Where the next hop is, best first, for who has resolved it already; none: the endpoint has
     /// it resolved (RFC 3263).
     pub targets: Vec<Target>,
+    /// What a 401 or 407 to it, and to what follows in its dialog, is answered with.
+    pub credentials: Credentials,
     /// An INVITE whose final failure the transaction user decides about: it gets
     /// [`Event::Refused`](super::Event::Refused), and calls another way with `invite_instead` or
     /// ends it with `give_up`.

@@ -436,7 +436,9 @@ impl Endpoint {
             }
             request.headers.append(&headers);
             self.stamp_user_agent(&mut request);
-            self.start_client(now, request, None, super::client::Purpose::Own, &hop);
+            let credentials = self.usages.get(id).map(|usage| usage.credentials.clone());
+            let bye = self.start_client(now, request, None, super::client::Purpose::Own, &hop);
+            self.entrust(bye, credentials.unwrap_or_default());
         }
         self.end(now, id, cause);
     }

@@ -10,6 +10,7 @@
 //! | `receive` | a message from the network to the machine it belongs to, or a refusal without state |
 //! | `server`, `client` | the transactions: their tables and actions |
 //! | `way` | where a request goes: resolving, targets, failover |
+//! | `challenge` | credentials for requests of ours that are challenged |
 //! | `follow` | the ACK and the CANCEL of an INVITE of ours |
 //! | `compose` | the header fields every message of ours carries |
 //! | `uas`, `uac` | the INVITE usage until it is confirmed, from either side |
@@ -21,6 +22,7 @@
 //! | `notify` | NOTIFY and BENOTIFY to a peer |
 //! | `watch`, `notified` | subscriptions of ours, and the NOTIFYs to them |
 
+mod challenge;
 mod client;
 mod command;
 mod compose;

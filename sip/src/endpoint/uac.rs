@@ -52,6 +52,7 @@ impl Endpoint {
             usage.local.clone_from(&invite.body);
         }
         usage.another_way = invite.reach.another_way;
+        usage.credentials = invite.reach.credentials.clone();
         let id = self.enter(usage, instead);
         self.tags.insert(tag, Holder::Invite(id));
         for field in self.session_offer(id).iter().chain(&invite.headers) {

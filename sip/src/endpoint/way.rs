@@ -61,9 +61,12 @@ impl Endpoint {
         reach: &Reach,
     ) -> ClientTxId {
         if reach.targets.is_empty() {
-            return self.start_client(now, request, contact, purpose, &Hop::Unknown);
+            let id = self.start_client(now, request, contact, purpose, &Hop::Unknown);
+            self.entrust(id, reach.credentials.clone());
+            return id;
         }
         let id = self.insert_client(request, contact, purpose);
+        self.entrust(id, reach.credentials.clone());
         for target in reach.targets.iter().take(TARGETS) {
             self.offer_way(id, Via::Target(*target));
         }
@@ -91,6 +94,8 @@ impl Endpoint {
             ack: Bytes::new(),
             via: None,
             rest: VecDeque::new(),
+            credentials: self.credentials_for(purpose),
+            answers: 0,
             purpose,
             acks: SmallVec::new(),
         })

@@ -1,0 +1,162 @@
+//! Requests of ours that are challenged: RFC 3261 §22.2, §22.3, sent again with the credentials
+//! they were given.
+
+use super::client::{ClientTx, Hopeful, Purpose};
+use super::{ClientTxId, Endpoint};
+use crate::auth::{Asked, Credentials, choose};
+use crate::dialog::Usage;
+use crate::msg::{AuthParams, CSeq, HeaderName, Request, Response, StatusCode};
+use rand::Rng as _;
+use std::time::Instant;
+
+impl Endpoint {
+    /// What requests for this purpose are answered with, when they are challenged.
+    pub(super) fn credentials_for(&self, purpose: Purpose) -> Credentials {
+        match purpose {
+            Purpose::Invite(id) | Purpose::InDialog(id) | Purpose::Modify(id) => {
+                let usage = self.usages.get(id);
+                usage
+                    .map(|usage| usage.credentials.clone())
+                    .unwrap_or_default()
+            }
+            Purpose::User | Purpose::Notify(_) | Purpose::Subscribe(_) | Purpose::Own => {
+                Credentials::default()
+            }
+        }
+    }
+
+    /// Gives a request credentials of its own.
+    pub(super) fn entrust(&mut self, id: ClientTxId, credentials: Credentials) {
+        if let Some(tx) = self.clients.get_mut(id) {
+            tx.credentials = credentials;
+        }
+    }
+
+    /// §22.2: a 401 or 407 is answered by the same request with credentials and the next CSeq, to
+    /// where it came from. False: it is final, for want of credentials or because they were
+    /// refused. A nonce that was only stale is no refusal (RFC 7616 §3.3), but not for ever.
+    pub(super) fn answers_challenge(
+        &mut self,
+        now: Instant,
+        id: ClientTxId,
+        response: &Response,
+    ) -> bool {
+        let fields = match response.status {
+            StatusCode::UNAUTHORIZED => response.headers.www_authenticate(),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => response.headers.proxy_authenticate(),
+            _ => return false,
+        };
+        let Some(tx) = self.clients.get(id) else {
+            return false;
+        };
+        let wanted = match tx.purpose {
+            Purpose::Invite(usage) => self.is_wanted(usage),
+            Purpose::User
+            | Purpose::InDialog(_)
+            | Purpose::Modify(_)
+            | Purpose::Notify(_)
+            | Purpose::Subscribe(_)
+            | Purpose::Own => true,
+        };
+        let (true, Ok(fields), Some(via)) = (wanted, fields, tx.via) else {
+            return false;
+        };
+        let Some(request) = self.answered(id, response.status, &fields) else {
+            return false;
+        };
+        self.leave_residue(now, id);
+        let seq = request.headers.cseq().map_or(0, |cseq| cseq.seq);
+        let Some(tx) = self.clients.get_mut(id) else {
+            return false;
+        };
+        let hopeful = Hopeful {
+            via,
+            whatever_size: true,
+        };
+        tx.rest.push_front(hopeful);
+        tx.request = Some(request);
+        tx.seq = seq;
+        tx.answers += 1;
+        let purpose = tx.purpose;
+        self.number(purpose, seq);
+        self.restart(now, id)
+    }
+
+    /// The request with the answer to these challenges.
+    fn answered(
+        &mut self,
+        id: ClientTxId,
+        status: StatusCode,
+        fields: &[AuthParams],
+    ) -> Option<Request> {
+        let cnonce = format!("{:016x}", self.rng.next_u64());
+        let tx: &ClientTx = self.clients.get(id)?;
+        if tx.credentials.is_empty() {
+            return None;
+        }
+        let mut request = tx.request.clone()?;
+        let name = if status == StatusCode::UNAUTHORIZED {
+            HeaderName::Authorization
+        } else {
+            HeaderName::ProxyAuthorization
+        };
+        let challenges = choose(fields);
+        let refused = request.headers.has(&name) && !challenges.iter().any(|one| one.stale);
+        if refused || tx.answers >= ANSWERS {
+            return None;
+        }
+        request.headers.remove(&name);
+        let uri = request.uri.to_string();
+        let asked = Asked {
+            method: &request.method,
+            uri: &uri,
+            body: &request.body,
+        };
+        let answers: Vec<_> = challenges
+            .iter()
+            .filter_map(|challenge| {
+                let credential = tx.credentials.of_realm(&challenge.realm)?;
+                challenge.answer(credential, &asked, 1, &cnonce)
+            })
+            .collect();
+        if answers.is_empty() {
+            return None;
+        }
+        for answer in answers {
+            request.headers.push(name.clone(), answer);
+        }
+        let seq = tx.seq.saturating_add(1);
+        let method = request.method.clone();
+        request.headers.set(HeaderName::CSeq, CSeq { seq, method });
+        Some(request)
+    }
+
+    /// The dialog goes on counting from the number that was used.
+    fn number(&mut self, purpose: Purpose, seq: u32) {
+        match purpose {
+            Purpose::InDialog(id) | Purpose::Modify(id) => {
+                let dialog = self
+                    .usages
+                    .get_mut(id)
+                    .and_then(|it| it.dialogs.first_mut());
+                if let Some(dialog) = dialog {
+                    dialog.local_seq = dialog.local_seq.max(seq);
+                }
+            }
+            // What was early belongs to the INVITE that failed.
+            Purpose::Invite(id) => {
+                if let Some(usage) = self.usages.get_mut(id) {
+                    usage.dialogs.clear();
+                    if let Some(calling) = Usage::calling_mut(usage) {
+                        calling.proceeding = false;
+                    }
+                }
+            }
+            Purpose::User | Purpose::Notify(_) | Purpose::Subscribe(_) | Purpose::Own => {}
+        }
+    }
+}
+
+/// How often one request is sent again with credentials: for the server and a proxy on its way,
+/// each perhaps with a stale nonce.
+const ANSWERS: u8 = 4;

@@ -1,0 +1,499 @@
+//! The trunks between the SIP endpoint and the conferences.
+
+use super::guard::{Denied, Guard, Moment, plan_of, rewritten};
+use super::inbound::{self, Destination};
+use super::line::{Line, host_of, seconds};
+use super::metrics::{Because, Metrics, Why};
+use super::number::NumberPlan;
+use super::view::Shown;
+use super::{Inbox, Note, outbound};
+use crate::config::{DialRule, Trunk};
+use plenum_focus::caller::Vouched;
+use plenum_focus::output::Dialler;
+use plenum_focus::shell::{Border, Passage, Placing};
+use plenum_sip::endpoint::{Answer, EndCause, Endpoint, Event, Flow, Invite, InviteId};
+use plenum_sip::msg::{HeaderName, Headers, Host, Request, Response, Scheme, StatusCode, Text, Uri};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What trunks are made of.
+pub(crate) struct Setup {
+    pub(crate) trunks: Vec<Trunk>,
+    pub(crate) rules: Vec<DialRule>,
+    /// The hosts this server answers for; empty: any.
+    pub(crate) hosts: Vec<Host>,
+    /// Users whose calls are counted.
+    pub(crate) most_users: usize,
+    /// For who is refused for want of a free line.
+    pub(crate) retry_after: Duration,
+    pub(crate) metrics: Metrics,
+    /// Tokens and waiting times come from here, 40 octets for each trunk.
+    pub(crate) seeds: Vec<[u8; 32]>,
+    /// Seconds since 1970.
+    pub(crate) clock: fn() -> u64,
+}
+
+/// All trunks. See the module documentation.
+pub(crate) struct Trunks {
+    lines: Vec<Line>,
+    guard: Guard,
+    plan: NumberPlan,
+    calls: BTreeMap<InviteId, Call>,
+    hosts: Vec<Host>,
+    retry_after: Duration,
+    inbox: Inbox,
+    shown: Shown,
+    metrics: Metrics,
+    clock: fn() -> u64,
+}
+
+/// A call by a trunk.
+#[derive(Debug)]
+enum Call {
+    /// From it.
+    In(usize),
+    /// To it.
+    Out(Box<Outgoing>),
+}
+
+/// A call to a telephone number.
+#[derive(Debug)]
+struct Outgoing {
+    line: usize,
+    /// The trunks that were not tried.
+    rest: VecDeque<usize>,
+    rule: usize,
+    /// As the rule has rewritten it.
+    number: String,
+    wanted: Box<Invite>,
+    redirections: usize,
+    /// When it is ended, once it is answered.
+    until: Option<Instant>,
+}
+
+impl fmt::Debug for Trunks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trunks")
+            .field("lines", &self.lines)
+            .field("calls", &self.calls.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Trunks {
+    pub(crate) fn new(setup: Setup, inbox: Inbox, shown: Shown) -> Self {
+        let metrics = setup.metrics;
+        let lines = setup.trunks.into_iter().zip(setup.seeds).map(|(config, seed)| {
+            let token: String = seed.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
+            Line::new(Arc::new(config), token, seed, metrics.clone())
+        });
+        let lines: Vec<Line> = lines.collect();
+        let this = Self {
+            plan: plan_of(lines.iter().map(|line| &line.config.plan)),
+            lines,
+            guard: Guard::new(setup.rules, setup.most_users),
+            calls: BTreeMap::new(),
+            hosts: setup.hosts,
+            retry_after: setup.retry_after,
+            inbox,
+            shown,
+            metrics,
+            clock: setup.clock,
+        };
+        this.publish();
+        this
+    }
+
+    /// Where the servers of each trunk are to be looked for.
+    pub(crate) fn hops(&self) -> Vec<Uri> {
+        self.lines.iter().map(|line| line.hop().clone()).collect()
+    }
+
+    fn publish(&self) {
+        self.shown.set(self.lines.iter().map(Line::show).collect());
+    }
+
+    /// A call that comes in, perhaps from a trunk.
+    fn on_invite(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        call: (InviteId, Request, Flow),
+        vouched: Option<Box<Vouched>>,
+    ) -> Passage {
+        let (id, mut request, flow) = call;
+        let found = self
+            .lines
+            .iter()
+            .position(|line| inbound::recognises(line, &request, &flow));
+        let Some((at, line)) = found.and_then(|at| Some((at, self.lines.get_mut(at)?))) else {
+            return Passage::On(Event::Invite { id, request, flow }, vouched);
+        };
+        if line.calls_in >= line.config.calls_in {
+            let mut answer = Answer::new(StatusCode::BUSY_HERE);
+            answer.headers.push(HeaderName::RetryAfter, seconds(self.retry_after));
+            return self.refuse(now, endpoint, at, id, answer, "full");
+        }
+        let conference = match inbound::destination(line, &request) {
+            Destination::Conference(name) => name,
+            Destination::Unknown(number) => {
+                let trunk = &line.config.name;
+                tracing::info!(trunk, ?number, "no entry in `numbers` for the number called");
+                let answer = Answer::new(StatusCode::NOT_FOUND);
+                return self.refuse(now, endpoint, at, id, answer, "unknown_number");
+            }
+        };
+        let caller = inbound::caller(line, &request);
+        line.calls_in += 1;
+        let local = host_of(flow.local.ip());
+        let host = self.hosts.first().cloned().unwrap_or(local);
+        inbound::redirect(&mut request, &conference, host);
+        self.calls.insert(id, Call::In(at));
+        self.publish();
+        Passage::On(Event::Invite { id, request, flow }, Some(Box::new(caller)))
+    }
+
+    fn refuse(
+        &self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        line: usize,
+        id: InviteId,
+        answer: Answer,
+        reason: &'static str,
+    ) -> Passage {
+        if let Some(line) = self.lines.get(line) {
+            let trunk = line.config.name.clone();
+            let because = Because { trunk, reason };
+            self.metrics.refused_in.get_or_create(&because).inc();
+        }
+        // A CANCEL may have been faster.
+        endpoint.reject(now, id, answer).ok();
+        Passage::Kept
+    }
+
+    fn on_ended(&mut self, id: InviteId) {
+        match self.calls.remove(&id) {
+            Some(Call::In(line)) => {
+                if let Some(line) = self.lines.get_mut(line) {
+                    line.calls_in = line.calls_in.saturating_sub(1);
+                }
+            }
+            Some(Call::Out(call)) => {
+                self.guard.end(call.rule);
+                self.leave(call.line);
+            }
+            None => return,
+        }
+        self.publish();
+    }
+
+    fn leave(&mut self, line: usize) {
+        if let Some(line) = self.lines.get_mut(line) {
+            line.calls_out = line.calls_out.saturating_sub(1);
+        }
+    }
+
+    /// The number a URI means, if it is to be called by a trunk: any `tel:`, and any `sip:` of a
+    /// telephone or at a provider, which must not be reached around the rules.
+    fn number_of(&self, uri: &Uri) -> Option<String> {
+        let telephone = match uri.scheme {
+            Scheme::Tel => true,
+            Scheme::Sip | Scheme::Sips => {
+                let phone = uri.param("user").is_some_and(|user| user.eq_ignore_case("phone"));
+                phone || self.is_ours(uri) || self.is_provider(uri)
+            }
+            Scheme::Other(_) => false,
+        };
+        if !telephone {
+            return None;
+        }
+        let number = self.plan.of_uri(uri);
+        // What is no number at a provider is nobody's to call, so it must not pass either.
+        number.or_else(|| (!uri.is_sip() || self.is_provider(uri)).then(|| uri.user_decoded()))
+    }
+
+    fn is_ours(&self, uri: &Uri) -> bool {
+        let number = uri.user_decoded().starts_with('+');
+        number && self.hosts.iter().any(|host| same(host, &uri.host))
+    }
+
+    fn is_provider(&self, uri: &Uri) -> bool {
+        self.lines.iter().any(|line| {
+            let ip = uri.host.ip();
+            let server = |ip| line.servers.iter().any(|one| one.target.remote.ip() == ip);
+            let proxy = line.config.outbound_proxy.as_ref();
+            same(&line.config.server.host, &uri.host)
+                || same(&line.config.aor.host, &uri.host)
+                || proxy.is_some_and(|proxy| same(&proxy.host, &uri.host))
+                || ip.is_some_and(server)
+        })
+    }
+
+    /// The trunks a call may go by now, and the number as the rule has it.
+    fn route(
+        &mut self,
+        now: Instant,
+        by: &Dialler,
+        number: &str,
+    ) -> Result<(usize, VecDeque<usize>, String), Denied> {
+        let moment = Moment::of((self.clock)());
+        let rule = self.guard.admit(now, moment, by, number)?;
+        let chosen = self.guard.rule(rule).ok_or(Denied::NoTrunk)?;
+        let named = |name: &String| self.lines.iter().position(|line| line.config.name == *name);
+        let all: Vec<usize> = chosen.trunks.iter().filter_map(named).collect();
+        let up = |at: &usize| self.lines.get(*at).is_some_and(Line::is_up);
+        let working: Vec<usize> = all.into_iter().filter(up).collect();
+        if working.is_empty() {
+            return Err(Denied::NoTrunk);
+        }
+        let free = |at: &usize| self.lines.get(*at).is_some_and(is_free);
+        let free: VecDeque<usize> = working.into_iter().filter(free).collect();
+        if free.is_empty() {
+            return Err(Denied::TrunksFull);
+        }
+        Ok((rule, free, rewritten(chosen, number)))
+    }
+
+    /// Our call has failed: by the next trunk, to where it was redirected, or not at all.
+    fn on_refused(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        id: InviteId,
+        response: &Response,
+        unreachable: bool,
+    ) {
+        let cause = if unreachable {
+            EndCause::Unreachable
+        } else {
+            EndCause::Rejected(response.status, response.reason.clone())
+        };
+        let invite = if response.status.is_redirect() {
+            self.redirected(id, response)
+        } else if unreachable || moves_on(response.status) {
+            self.next_line(id)
+        } else {
+            None
+        };
+        // The call may be over by its own timer; then `Ended` is on its way.
+        match invite {
+            Some(invite) => endpoint.invite_instead(now, id, invite).ok(),
+            None => endpoint.give_up(now, id, cause).ok(),
+        };
+        self.publish();
+    }
+
+    fn next_line(&mut self, id: InviteId) -> Option<Invite> {
+        let Some(Call::Out(call)) = self.calls.get_mut(&id) else {
+            return None;
+        };
+        let next = loop {
+            let next = call.rest.pop_front()?;
+            if self.lines.get(next).is_some_and(|line| line.is_up() && is_free(line)) {
+                break next;
+            }
+        };
+        let before = std::mem::replace(&mut call.line, next);
+        let (wanted, number) = (call.wanted.clone(), call.number.clone());
+        self.leave(before);
+        let line = self.lines.get_mut(next)?;
+        line.calls_out += 1;
+        self.metrics.failovers.inc();
+        tracing::info!(trunk = line.config.name, "the call is tried by the next trunk");
+        Some(outbound::invite(line, &wanted, &number))
+    }
+
+    /// RFC 3261 §8.1.3.4: followed to the provider and to hosts that are allowed, to numbers that
+    /// the rule of the call is for, and only so often.
+    fn redirected(&mut self, id: InviteId, response: &Response) -> Option<Invite> {
+        let Some(Call::Out(call)) = self.calls.get_mut(&id) else {
+            return None;
+        };
+        let line = self.lines.get(call.line)?;
+        if call.redirections >= line.config.redirects {
+            return None;
+        }
+        let contacts = response.headers.contacts().ok()?;
+        let uri = &contacts.first()?.uri;
+        let host = uri.host.to_string();
+        let allowed = uri.scheme == Scheme::Tel
+            || same(&uri.host, &line.config.server.host)
+            || line.config.redirect_hosts.iter().any(|one| one.eq_ignore_ascii_case(&host));
+        let number = line.config.plan.of_uri(uri)?;
+        if !allowed || self.guard.rule_for(&number) != Some(call.rule) {
+            tracing::warn!(trunk = line.config.name, %uri, "a redirection is not allowed");
+            return None;
+        }
+        call.redirections += 1;
+        call.number = number;
+        self.metrics.redirections.inc();
+        let mut invite = outbound::invite(line, &call.wanted, &call.number);
+        if uri.is_sip() && !same(&uri.host, &line.config.server.host) {
+            invite.uri = uri.detached();
+            invite.uri.headers = None;
+            invite.reach.targets.clear();
+        }
+        Some(invite)
+    }
+
+    fn cut(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        let late = |(id, call): (&InviteId, &Call)| match call {
+            Call::Out(call) if call.until.is_some_and(|until| until <= now) => Some(*id),
+            Call::Out(_) | Call::In(_) => None,
+        };
+        let late: Vec<InviteId> = self.calls.iter().filter_map(late).collect();
+        for id in late {
+            if let Some(Call::Out(call)) = self.calls.get_mut(&id) {
+                call.until = None;
+            }
+            self.metrics.cut.inc();
+            let mut headers = Headers::new();
+            let reason = "SIP;cause=480;text=\"The call has lasted as long as is allowed\"";
+            headers.push(HeaderName::Reason, Text::from_static(reason));
+            endpoint.bye_with(now, id, headers).ok();
+        }
+    }
+}
+
+impl Border for Trunks {
+    fn handle_event(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        event: Event,
+        vouched: Option<Box<Vouched>>,
+    ) -> Passage {
+        match event {
+            Event::Invite { id, request, flow } => {
+                return self.on_invite(now, endpoint, (id, request, flow), vouched);
+            }
+            Event::Response { tx, ref response } => {
+                let mut lines = self.lines.iter_mut();
+                if lines.any(|line| line.handle_response(now, endpoint, tx, response)) {
+                    self.publish();
+                    return Passage::Kept;
+                }
+            }
+            Event::Refused {
+                id,
+                ref response,
+                unreachable,
+            } if self.calls.contains_key(&id) => {
+                self.on_refused(now, endpoint, id, response, unreachable);
+                return Passage::Kept;
+            }
+            Event::Answered { id, .. } => {
+                if let Some(Call::Out(call)) = self.calls.get_mut(&id) {
+                    let longest = self.guard.rule(call.rule).map(|rule| rule.longest);
+                    call.until = longest.map(|longest| now + longest);
+                }
+            }
+            Event::Ended { id, .. } => self.on_ended(id),
+            Event::Cancelled { .. }
+            | Event::Pracked { .. }
+            | Event::Acked { .. }
+            | Event::Modify { .. }
+            | Event::InDialog { .. }
+            | Event::Subscribe { .. }
+            | Event::Refer { .. }
+            | Event::Notifier { .. }
+            | Event::Subscriber { .. }
+            | Event::Request { .. }
+            | Event::Progress { .. }
+            | Event::Refused { .. }
+            | Event::Modified { .. } => {}
+        }
+        Passage::On(event, vouched)
+    }
+
+    fn place(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        by: &Dialler,
+        invite: Box<Invite>,
+    ) -> Placing {
+        let Some(number) = self.number_of(&invite.uri) else {
+            return Placing::NotMine(invite);
+        };
+        let (rule, mut lines, number) = match self.route(now, by, &number) {
+            Ok(found) => found,
+            Err(denied) => {
+                let reason = denied.name();
+                self.metrics.refused_out.get_or_create(&Why { reason }).inc();
+                tracing::info!(reason, "a call to a telephone number is refused: {denied}");
+                return Placing::Refused(denied.to_string());
+            }
+        };
+        let chosen = lines.pop_front().and_then(|at| Some((at, self.lines.get_mut(at)?)));
+        let Some((at, line)) = chosen else {
+            return Placing::Refused(Denied::NoTrunk.to_string());
+        };
+        line.calls_out += 1;
+        let id = endpoint.invite(now, outbound::invite(line, &invite, &number));
+        self.guard.begin(now, by, rule);
+        let call = Outgoing {
+            line: at,
+            rest: lines,
+            rule,
+            number,
+            wanted: invite,
+            redirections: 0,
+            until: None,
+        };
+        self.calls.insert(id, Call::Out(Box::new(call)));
+        self.publish();
+        Placing::Placed(id)
+    }
+
+    fn handle_timeout(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        for note in self.inbox.take() {
+            match note {
+                Note::Found {
+                    line,
+                    targets,
+                    local,
+                } => {
+                    if let Some(line) = self.lines.get_mut(line) {
+                        line.handle_found(now, endpoint, targets, local);
+                    }
+                }
+                Note::Stop => {
+                    for line in &mut self.lines {
+                        line.stop(now, endpoint);
+                    }
+                }
+            }
+        }
+        for line in &mut self.lines {
+            line.handle_timeout(now, endpoint);
+        }
+        self.cut(now, endpoint);
+        self.publish();
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let lines = self.lines.iter().filter_map(Line::next_timeout);
+        let cuts = self.calls.values().filter_map(|call| match call {
+            Call::Out(call) => call.until,
+            Call::In(_) => None,
+        });
+        lines.chain(cuts).min()
+    }
+}
+
+fn is_free(line: &Line) -> bool {
+    line.calls_out < line.config.calls_out
+}
+
+/// Failures of a trunk, not of the one called: the next one may do better.
+fn moves_on(status: StatusCode) -> bool {
+    matches!(status.code(), 401 | 407 | 408 | 500 | 502..=504)
+}
+
+fn same(one: &Host, other: &Host) -> bool {
+    one.to_string().eq_ignore_ascii_case(&other.to_string())
+}

@@ -1,0 +1,71 @@
+//! Trunks: the providers of telephone lines.
+//!
+//! | file | what |
+//! |---|---|
+//! | `number` | how numbers are written, and which leads where |
+//! | `line` | one trunk: its registration (RFC 3261 §10.2), its servers and whether they answer |
+//! | `inbound` | whose a call is, which number it is for, who calls |
+//! | `outbound` | the INVITE as a provider wants it |
+//! | `guard` | who may call which number, when, how often and how long |
+//! | `border` | all of it between the SIP endpoint and the conferences |
+//! | `watch` | the tasks that find the servers (RFC 3263) |
+//! | `view`, `metrics` | what operators see |
+//!
+//! Everything but `watch` runs in the SIP driver's task and is told the time; what a task has
+//! found is left in the [`Inbox`].
+
+mod border;
+mod guard;
+mod inbound;
+mod line;
+mod metrics;
+pub(crate) mod number;
+mod outbound;
+pub(crate) mod view;
+mod watch;
+
+pub(crate) use border::{Setup, Trunks};
+pub(crate) use line::Line;
+pub use metrics::Metrics;
+pub(crate) use watch::watch;
+
+use plenum_sip::endpoint::Target;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What other tasks leave for the trunks. There is no more in it than one note of each trunk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inbox(Arc<Mutex<Vec<Note>>>);
+
+/// What a task has found, or the operator wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// Where the servers of a trunk are.
+    Found {
+        /// Which trunk.
+        line: usize,
+        /// Best first; none: its name was not found.
+        targets: Vec<Target>,
+        /// Our own address on the way there.
+        local: Option<IpAddr>,
+    },
+    /// The server goes down: registrations are removed where that is wished.
+    Stop,
+}
+
+impl Inbox {
+    pub(crate) fn leave(&self, note: Note) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |other: &Note| match (other, &note) {
+            (Note::Found { line: a, .. }, Note::Found { line: b, .. }) => a == b,
+            (Note::Stop, Note::Stop) => true,
+            (Note::Found { .. }, Note::Stop) | (Note::Stop, Note::Found { .. }) => false,
+        };
+        notes.retain(|other| !same(other));
+        notes.push(note);
+    }
+
+    fn take(&self) -> Vec<Note> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
