@@ -87,6 +87,7 @@ impl Users {
                 self.call(who, id);
             }
             Event::Response { .. }
+            | Event::Refused { .. }
             | Event::Subscribe { .. }
             | Event::Refer { .. }
             | Event::Notifier { .. }

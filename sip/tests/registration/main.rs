@@ -1,5 +1,14 @@
 //! Registration with a provider in virtual time (RFC 3261 §10.2, RFC 5626 §4.5, RFC 3608).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 use plenum_sip::endpoint::{Contact, OutOfDialog};
 use plenum_sip::msg::{HeaderName, NameAddr, Params, Response, StatusCode, Text, Uri};
 use plenum_sip::registration::{Config, Output, Problem, Registration, Standing};
