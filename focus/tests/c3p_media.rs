@@ -201,8 +201,8 @@ fn cb_207_why_somebody_did_not_come() {
         failed(&responses[0], Reason::OtherFailure, Some(reason));
     }
     let mut bench = meeting();
-    let tel = dial("zoe", JoiningMethod::DialedOut, Some("tel:+4930123"));
-    let response = bench.outcome(PIA, "pia", tel);
+    let mail = dial("zoe", JoiningMethod::DialedOut, Some("mailto:zoe@example.org"));
+    let response = bench.outcome(PIA, "pia", mail);
     failed(
         &response,
         Reason::OtherFailure,
