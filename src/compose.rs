@@ -7,12 +7,13 @@ use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
 use crate::records::Records;
+use crate::trunk::Switchboard;
 use crate::{http, selfcheck};
 use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
 use plenum_focus::output::McuType;
 use plenum_focus::policy::{AdHoc, Policy};
-use plenum_focus::shell::{Connections, Directory, Mcus, SipActions, SipUser, Wake};
+use plenum_focus::shell::{Border, Connections, Directory, Mcus, SipActions, SipUser, Wake};
 use plenum_focus::uri::Domains;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
 use plenum_mcu::shell::AudioMcu;
@@ -43,6 +44,7 @@ pub struct Server {
     ready: watch::Sender<bool>,
     published: watch::Sender<Arc<Published>>,
     web: Option<server::Serving>,
+    switchboard: Switchboard,
     /// Where SIP is listened on.
     pub listening: Vec<SocketAddr>,
     /// Where HTTP is listened on.
@@ -108,8 +110,11 @@ impl Server {
         let mut endpoint = Endpoint::new(sip_config(&config), seed()?, metrics.sip.clone());
         endpoint.set_sources(plenum_sip::transport::sources(transports.listening()));
         let policy = ResolvePolicy::new(transports.listening(), shell.resolve_targets);
-        let resolver = Resolver::system(policy, shell.resolve_timeout, seed()?);
+        let resolvers = resolvers(&config, &policy)?;
+        let resolver = resolver(&config, policy)?;
+        let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
         let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
+        let calls = calls.with_border(Box::new(trunks));
         let (driver, sip) = Driver::new(
             endpoint,
             calls,
@@ -120,6 +125,7 @@ impl Server {
         );
         actions.connect(sip.clone());
         let driver = tokio::spawn(driver.run());
+        switchboard.watch(resolvers);
 
         let (ready, readiness) = watch::channel(true);
         let (published, links) = watch::channel(Arc::new(Published::new(&config)));
@@ -130,6 +136,7 @@ impl Server {
             directory: directory.clone(),
             published: links,
             feed: Arc::clone(&feed),
+            trunks: switchboard.shown.clone(),
             event_readers: limits.http.event_readers,
         };
         let web = start_web(&config, &metrics, api).await?;
@@ -143,6 +150,7 @@ impl Server {
             http: web.as_ref().map(|web| web.address),
             published,
             web,
+            switchboard,
             listening,
             metrics,
             config,
@@ -185,6 +193,16 @@ impl Server {
                 format!("{:?}", self.config.records),
                 format!("{:?}", config.records),
             ),
+            changed(
+                "trunk",
+                format!("{:?}", self.config.trunk),
+                format!("{:?}", config.trunk),
+            ),
+            changed(
+                "dial_rule",
+                format!("{:?}", self.config.dial_rule),
+                format!("{:?}", config.dial_rule),
+            ),
         ];
         self.config.conference = config.conference;
         self.config.conferences = config.conferences;
@@ -198,6 +216,7 @@ impl Server {
         let within = self.config.limits.drain;
         self.ready.send_replace(false);
         self.sip.stop_accepting().await;
+        self.switchboard.stop(QUIET / 2).await;
         self.directory.drain(within).await;
         let left = self.quiet(QUIET).await;
         self.sip.stop().await;
@@ -220,6 +239,34 @@ impl Server {
         }
         self.actions.calls()
     }
+}
+
+fn resolver(config: &Config, policy: ResolvePolicy) -> Result<Resolver, StartError> {
+    let timeout = config.limits.sip_shell.resolve_timeout;
+    Ok(match config.sip.nameservers.as_slice() {
+        [] => Resolver::system(policy, timeout, seed()?),
+        servers => Resolver::with_servers(servers, policy, timeout, seed()?),
+    })
+}
+
+/// One for each trunk.
+fn resolvers(config: &Config, policy: &ResolvePolicy) -> Result<Vec<Resolver>, StartError> {
+    let each = config
+        .trunk
+        .iter()
+        .map(|_| resolver(config, policy.clone()));
+    each.collect()
+}
+
+fn switchboard(
+    config: &Config,
+    metrics: &Metrics,
+    actions: &Arc<SipActions>,
+) -> Result<(Switchboard, impl Border + use<>), StartError> {
+    let hosts = config.sip.domains.iter().map(|name| host(name)).collect();
+    let seeds: Result<Vec<_>, _> = config.trunk.iter().map(|_| seed()).collect();
+    let (counters, actions) = (metrics.trunk.clone(), Arc::clone(actions));
+    Ok(Switchboard::new(config, hosts, seeds?, counters, actions))
 }
 
 fn check_machine(config: &Config) -> Result<(), StartError> {

@@ -10,6 +10,7 @@
 //! | [`http`] | health, metrics, local control |
 //! | `feed` | what happens in conferences, live |
 //! | [`records`] | conference detail records |
+//! | [`trunk`] | providers of telephone lines |
 //! | [`observe`] | log and metrics |
 //! | [`state`] | where what survives a restart is kept |
 //!
@@ -44,3 +45,4 @@ pub mod store;
 #[cfg(test)]
 mod tidy;
 pub mod users;
+pub mod trunk;

@@ -22,6 +22,8 @@ pub struct Limits {
     pub users: UserLimits,
     /// Detail records waiting to be written; beyond: lost and counted.
     pub records_queue: usize,
+    /// Users whose calls to telephone numbers are counted; beyond: refused.
+    pub dialling_users: usize,
     /// How long a drain may take before what is left is cut off.
     pub drain: Duration,
 }
@@ -89,6 +91,7 @@ impl Limits {
             http: http(section),
             users: users(section),
             records_queue: section.get("records_queue", "4096"),
+            dialling_users: section.get("dialling_users", "10000"),
             drain: section.get::<Seconds>("drain_s", "20").0,
         }
     }

@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{Parser, Subcommand};
-use cli::{Failure, conference, load, other, say, store, user};
+use cli::{Failure, conference, load, other, say, store, trunk, user};
 use plenum::compose::Server;
 use plenum::config::Config;
 use plenum::{observe, selfcheck};
@@ -41,7 +41,7 @@ enum Task {
     Call {
         /// The name of the conference.
         conference: String,
-        /// Whom to call: `sip:user@host`.
+        /// Whom to call: `sip:user@host`, or a telephone number where a trunk is configured.
         to: String,
         /// The configuration of the running server.
         #[arg(long)]
@@ -53,6 +53,8 @@ enum Task {
     User(user::Arguments),
     /// Copies what has to survive.
     Store(store::Arguments),
+    /// Shows the trunks of the running server.
+    Trunk(trunk::Arguments),
     /// Prints the version.
     Version,
 }
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Task::Conference(arguments) => conference::run(arguments),
         Task::User(arguments) => user::run(arguments),
         Task::Store(arguments) => store::run(arguments),
+        Task::Trunk(arguments) => trunk::run(arguments),
         Task::Version => say(&format!("plenum {}", env!("CARGO_PKG_VERSION"))),
     };
     match done {

@@ -53,6 +53,8 @@ pub struct Metrics {
     pub store: crate::store::Metrics,
     /// Of users and registrations.
     pub users: crate::users::Metrics,
+    /// Of trunks.
+    pub trunk: crate::trunk::Metrics,
     /// Of the HTTP server.
     pub http: crate::http::server::Metrics,
 }
@@ -71,6 +73,7 @@ impl Metrics {
         self.records.register(&mut registry);
         self.store.register(&mut registry);
         self.users.register(&mut registry);
+        self.trunk.register(&mut registry);
         registry
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod conference;
 pub(crate) mod store;
 mod table;
 pub(crate) mod user;
+pub(crate) mod trunk;
 
 use plenum::config::Config;
 use std::io::Write;

@@ -4,11 +4,15 @@ mod auth;
 mod conference;
 mod join;
 pub(crate) mod read;
+mod trunk;
 mod values;
 
 pub use auth::{Auth, DigestName, Required, StoreSettings};
 pub use join::{Authority, Join, PhoneNumber, PublicUrl};
 pub use read::{KnownKey, Problem};
+pub use trunk::{
+    CalledIn, Day, DialRule, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk, Who,
+};
 pub use values::{Advertise, CodecName, Listen, PortRange};
 
 use crate::limits::Limits;
@@ -42,6 +46,10 @@ pub struct Config {
     pub conferences: Conferences,
     /// `[[conference]]`: the configured ones.
     pub conference: Vec<ConferenceRecord>,
+    /// `[[trunk]]`: providers of telephone lines.
+    pub trunk: Vec<Trunk>,
+    /// `[[dial_rule]]`: who may call which numbers.
+    pub dial_rule: Vec<DialRule>,
     /// `[limits]`
     pub limits: Limits,
 }
@@ -55,6 +63,8 @@ pub struct Sip {
     pub domains: Vec<String>,
     /// Host to put into Via and Contact instead of the address a peer reached us at.
     pub advertise: Option<Advertise>,
+    /// Name servers; empty: those of this host.
+    pub nameservers: Vec<SocketAddr>,
     /// Session interval offered (RFC 4028).
     pub session_expires: Duration,
     /// Smallest session interval accepted (RFC 4028).
@@ -141,7 +151,11 @@ impl Config {
     /// Every key with its default, as the README's reference lists them.
     #[must_use]
     pub fn reference() -> Vec<KnownKey> {
-        let (_, _, known) = Self::read("[[conference]]\nname = \"reference\"\n");
+        let (_, _, known) = Self::read(
+            "[[conference]]\nname = \"reference\"\n\
+             [[trunk]]\nname = \"reference\"\nserver = \"192.0.2.1\"\n\
+             [[dial_rule]]\nprefix = \"\"\ntrunks = [\"reference\"]\n",
+        );
         known
     }
 
@@ -167,6 +181,8 @@ impl Config {
             conference::read(section, &conferences.template, &limits)
         });
         let conference = conference.into_iter().flatten().collect();
+        let trunk = root.sections("trunk", trunk::read_trunk);
+        let dial_rule = root.sections("dial_rule", trunk::read_rule);
         let config = Self {
             sip,
             media,
@@ -178,6 +194,8 @@ impl Config {
             store,
             conferences,
             conference,
+            trunk: trunk.into_iter().flatten().collect(),
+            dial_rule: dial_rule.into_iter().flatten().collect(),
             limits,
         };
         config.check_together(&root);
@@ -213,6 +231,22 @@ impl Config {
                 );
             }
         }
+        for (at, one) in self.trunk.iter().enumerate() {
+            if self
+                .trunk
+                .iter()
+                .take(at)
+                .any(|other| other.name == one.name)
+            {
+                root.refuse("trunk", format!("two trunks are named \"{}\"", one.name));
+            }
+        }
+        let known = |name: &String| self.trunk.iter().any(|trunk| trunk.name == *name);
+        for name in self.dial_rule.iter().flat_map(|rule| &rule.trunks) {
+            if !known(name) {
+                root.refuse("dial_rule", format!("there is no trunk \"{name}\""));
+            }
+        }
         if self.sip.min_session_expires > self.sip.session_expires {
             root.refuse(
                 "sip",
@@ -230,6 +264,7 @@ fn read_sip(section: &mut Section<'_, '_>) -> Sip {
         ),
         domains: section.get("domains", "[]"),
         advertise: section.optional("advertise", "(the address a peer reached us at)"),
+        nameservers: section.get("nameservers", "[]"),
         session_expires: section.get::<Seconds>("session_expires_s", "1800").0,
         min_session_expires: section.get::<Seconds>("min_session_expires_s", "90").0,
         t1: section.get::<Milliseconds>("t1_ms", "500").0,

@@ -371,9 +371,19 @@ fn check(section: &Section<'_, '_>, trunk: &Trunk) {
         let text = "is at least 1, and at most retry_ceiling_s".to_owned();
         section.refuse("retry_s", text);
     }
-    let plan = [&trunk.plan.country, &trunk.plan.international, &trunk.plan.national];
-    if plan.iter().any(|part| !part.bytes().all(|octet| octet.is_ascii_digit())) {
-        section.refuse("country", "is digits alone, as are both prefixes".to_owned());
+    let plan = [
+        &trunk.plan.country,
+        &trunk.plan.international,
+        &trunk.plan.national,
+    ];
+    if plan
+        .iter()
+        .any(|part| !part.bytes().all(|octet| octet.is_ascii_digit()))
+    {
+        section.refuse(
+            "country",
+            "is digits alone, as are both prefixes".to_owned(),
+        );
     }
 }
 
@@ -419,7 +429,10 @@ pub(super) fn read_rule(section: &mut Section<'_, '_>) -> Option<DialRule> {
     }
     let usual = |octet: u8| octet.is_ascii_digit() || b"+*#".contains(&octet);
     if !rule.prefix.bytes().all(usual) || !rule.prepend.bytes().all(usual) {
-        section.refuse("prefix", "is digits, with + before an international number".to_owned());
+        section.refuse(
+            "prefix",
+            "is digits, with + before an international number".to_owned(),
+        );
     }
     prefix.map(|_| rule)
 }

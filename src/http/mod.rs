@@ -17,6 +17,7 @@ pub mod token;
 
 use crate::feed::Feed;
 use crate::observe;
+use crate::trunk::view::Shown;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -38,6 +39,7 @@ pub(crate) struct Api {
     pub(crate) directory: Directory,
     pub(crate) published: watch::Receiver<Arc<join::Published>>,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) trunks: Shown,
     /// Readers of live events at once.
     pub(crate) event_readers: usize,
 }
@@ -59,6 +61,7 @@ pub(crate) fn router(api: Api) -> Router {
         token: api.token,
         directory: api.directory,
         feed: api.feed,
+        trunks: api.trunks,
         readers: Arc::new(Semaphore::new(api.event_readers)),
         readiness: api.readiness.clone(),
     });

@@ -12,7 +12,9 @@ use plenum_focus::caller::Vouched;
 use plenum_focus::output::Dialler;
 use plenum_focus::shell::{Border, Passage, Placing};
 use plenum_sip::endpoint::{Answer, EndCause, Endpoint, Event, Flow, Invite, InviteId};
-use plenum_sip::msg::{HeaderName, Headers, Host, Request, Response, Scheme, StatusCode, Text, Uri};
+use plenum_sip::msg::{
+    HeaderName, Headers, Host, Request, Response, Scheme, StatusCode, Text, Uri,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -85,10 +87,18 @@ impl fmt::Debug for Trunks {
 impl Trunks {
     pub(crate) fn new(setup: Setup, inbox: Inbox, shown: Shown) -> Self {
         let metrics = setup.metrics;
-        let lines = setup.trunks.into_iter().zip(setup.seeds).map(|(config, seed)| {
-            let token: String = seed.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
-            Line::new(Arc::new(config), token, seed, metrics.clone())
-        });
+        let lines = setup
+            .trunks
+            .into_iter()
+            .zip(setup.seeds)
+            .map(|(config, seed)| {
+                let token: String = seed
+                    .iter()
+                    .take(8)
+                    .map(|octet| format!("{octet:02x}"))
+                    .collect();
+                Line::new(Arc::new(config), token, seed, metrics.clone())
+            });
         let lines: Vec<Line> = lines.collect();
         let this = Self {
             plan: plan_of(lines.iter().map(|line| &line.config.plan)),
@@ -133,14 +143,20 @@ impl Trunks {
         };
         if line.calls_in >= line.config.calls_in {
             let mut answer = Answer::new(StatusCode::BUSY_HERE);
-            answer.headers.push(HeaderName::RetryAfter, seconds(self.retry_after));
+            answer
+                .headers
+                .push(HeaderName::RetryAfter, seconds(self.retry_after));
             return self.refuse(now, endpoint, at, id, answer, "full");
         }
         let conference = match inbound::destination(line, &request) {
             Destination::Conference(name) => name,
             Destination::Unknown(number) => {
                 let trunk = &line.config.name;
-                tracing::info!(trunk, ?number, "no entry in `numbers` for the number called");
+                tracing::info!(
+                    trunk,
+                    ?number,
+                    "no entry in `numbers` for the number called"
+                );
                 let answer = Answer::new(StatusCode::NOT_FOUND);
                 return self.refuse(now, endpoint, at, id, answer, "unknown_number");
             }
@@ -202,7 +218,9 @@ impl Trunks {
         let telephone = match uri.scheme {
             Scheme::Tel => true,
             Scheme::Sip | Scheme::Sips => {
-                let phone = uri.param("user").is_some_and(|user| user.eq_ignore_case("phone"));
+                let phone = uri
+                    .param("user")
+                    .is_some_and(|user| user.eq_ignore_case("phone"));
                 phone || self.is_ours(uri) || self.is_provider(uri)
             }
             Scheme::Other(_) => false,
@@ -292,7 +310,11 @@ impl Trunks {
         };
         let next = loop {
             let next = call.rest.pop_front()?;
-            if self.lines.get(next).is_some_and(|line| line.is_up() && is_free(line)) {
+            if self
+                .lines
+                .get(next)
+                .is_some_and(|line| line.is_up() && is_free(line))
+            {
                 break next;
             }
         };
@@ -302,7 +324,10 @@ impl Trunks {
         let line = self.lines.get_mut(next)?;
         line.calls_out += 1;
         self.metrics.failovers.inc();
-        tracing::info!(trunk = line.config.name, "the call is tried by the next trunk");
+        tracing::info!(
+            trunk = line.config.name,
+            "the call is tried by the next trunk"
+        );
         Some(outbound::invite(line, &wanted, &number))
     }
 
@@ -321,7 +346,11 @@ impl Trunks {
         let host = uri.host.to_string();
         let allowed = uri.scheme == Scheme::Tel
             || same(&uri.host, &line.config.server.host)
-            || line.config.redirect_hosts.iter().any(|one| one.eq_ignore_ascii_case(&host));
+            || line
+                .config
+                .redirect_hosts
+                .iter()
+                .any(|one| one.eq_ignore_ascii_case(&host));
         let number = line.config.plan.of_uri(uri)?;
         if !allowed || self.guard.rule_for(&number) != Some(call.rule) {
             tracing::warn!(trunk = line.config.name, %uri, "a redirection is not allowed");
@@ -423,12 +452,17 @@ impl Border for Trunks {
             Ok(found) => found,
             Err(denied) => {
                 let reason = denied.name();
-                self.metrics.refused_out.get_or_create(&Why { reason }).inc();
+                self.metrics
+                    .refused_out
+                    .get_or_create(&Why { reason })
+                    .inc();
                 tracing::info!(reason, "a call to a telephone number is refused: {denied}");
                 return Placing::Refused(denied.to_string());
             }
         };
-        let chosen = lines.pop_front().and_then(|at| Some((at, self.lines.get_mut(at)?)));
+        let chosen = lines
+            .pop_front()
+            .and_then(|at| Some((at, self.lines.get_mut(at)?)));
         let Some((at, line)) = chosen else {
             return Placing::Refused(Denied::NoTrunk.to_string());
         };

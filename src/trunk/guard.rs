@@ -245,7 +245,12 @@ mod tests {
         Dialler::Participant(Some("sip:ann@example.com".to_owned()))
     }
 
-    fn try_at(guard: &mut Guard, now: Instant, by: &Dialler, number: &str) -> Result<usize, Denied> {
+    fn try_at(
+        guard: &mut Guard,
+        now: Instant,
+        by: &Dialler,
+        number: &str,
+    ) -> Result<usize, Denied> {
         let rule = guard.admit(now, MONDAY_NOON, by, number)?;
         guard.begin(now, by, rule);
         Ok(rule)
@@ -288,7 +293,10 @@ mod tests {
         let now = Instant::now();
         let mut at_once = guard(&rule("calls = 1"));
         assert!(try_at(&mut at_once, now, &ann(), "+491").is_ok());
-        assert_eq!(try_at(&mut at_once, now, &ann(), "+491"), Err(Denied::Calls(1)));
+        assert_eq!(
+            try_at(&mut at_once, now, &ann(), "+491"),
+            Err(Denied::Calls(1))
+        );
         at_once.end(0);
         assert!(try_at(&mut at_once, now, &ann(), "+491").is_ok());
 
@@ -304,17 +312,25 @@ mod tests {
         let mut own = guard(&rule("calls_per_user_and_hour = 1"));
         let other = |name: &str| Dialler::Participant(Some(name.to_owned()));
         assert!(try_at(&mut own, now, &ann(), "+491").is_ok());
-        assert_eq!(try_at(&mut own, now, &ann(), "+491"), Err(Denied::PerUser(1)));
+        assert_eq!(
+            try_at(&mut own, now, &ann(), "+491"),
+            Err(Denied::PerUser(1))
+        );
         assert!(try_at(&mut own, now, &other("b"), "+491").is_ok());
         assert!(try_at(&mut own, now, &other("c"), "+491").is_ok());
-        assert!(try_at(&mut own, now, &other("d"), "+491").is_err(), "bounded");
+        assert!(
+            try_at(&mut own, now, &other("d"), "+491").is_err(),
+            "bounded"
+        );
         assert!(try_at(&mut own, later, &ann(), "+491").is_ok());
     }
 
     #[test]
     fn hours_and_days_are_kept() {
         let now = Instant::now();
-        let mut office = guard(&rule("hours_utc = \"08:00-18:00\"\ndays = [\"mon\", \"fri\"]"));
+        let mut office = guard(&rule(
+            "hours_utc = \"08:00-18:00\"\ndays = [\"mon\", \"fri\"]",
+        ));
         let mut at = |minute, day| office.admit(now, Moment { minute, day }, &ann(), "+491");
         assert!(at(8 * 60, 0).is_ok());
         assert!(at(18 * 60 - 1, 4).is_ok());
@@ -337,6 +353,10 @@ mod tests {
     fn numbers_are_rewritten() {
         let mut guard = guard(&rule("strip = 3\nprepend = \"0\""));
         assert_eq!(rewritten(guard.rule(0).unwrap(), "+4930123"), "030123");
-        assert!(guard.admit(Instant::now(), MONDAY_NOON, &ann(), "+4930").is_ok());
+        assert!(
+            guard
+                .admit(Instant::now(), MONDAY_NOON, &ann(), "+4930")
+                .is_ok()
+        );
     }
 }

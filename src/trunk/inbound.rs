@@ -24,8 +24,13 @@ pub(crate) fn recognises(line: &Line, request: &Request, flow: &Flow) -> bool {
         Recognition::Address => {
             let source = flow.remote.ip().to_canonical();
             let known = line.servers.iter();
-            line.config.from.iter().any(|network| network.contains(source))
-                || known.clone().any(|one| one.target.remote.ip().to_canonical() == source)
+            line.config
+                .from
+                .iter()
+                .any(|network| network.contains(source))
+                || known
+                    .clone()
+                    .any(|one| one.target.remote.ip().to_canonical() == source)
         }
         Recognition::Registration => {
             let token = request.uri.param("line");
@@ -49,7 +54,9 @@ pub(crate) fn called(line: &Line, request: &Request) -> Option<String> {
         }
         // The last Diversion is the first number that was called (RFC 5806 §5).
         CalledIn::Diversion => addresses(headers, &HeaderName::Diversion).pop(),
-        CalledIn::HistoryInfo => addresses(headers, &HeaderName::HistoryInfo).into_iter().next(),
+        CalledIn::HistoryInfo => addresses(headers, &HeaderName::HistoryInfo)
+            .into_iter()
+            .next(),
     };
     let other = other.and_then(|address| plan.of_uri(&address.uri));
     other.or_else(|| plan.of_uri(&request.uri))
@@ -80,15 +87,20 @@ pub(crate) fn caller(line: &Line, request: &Request) -> Vouched {
         .flatten();
     let address = asserted.clone().or_else(|| headers.from().ok());
     let hidden = headers.privacy().is_ok_and(|privacy| {
-        ["id", "user", "header"].iter().any(|kind| privacy.has(kind))
-    }) || asserted.is_some_and(|one| one.params.get("privacy").is_some_and(|it| it == "full"));
+        ["id", "user", "header"]
+            .iter()
+            .any(|kind| privacy.has(kind))
+    }) || asserted
+        .is_some_and(|one| one.params.get("privacy").is_some_and(|it| it == "full"));
     let shown = address.filter(|address| !hidden && !is_anonymous(&address.uri));
     let number = shown.as_ref().and_then(|address| plan.of_uri(&address.uri));
     let aor = shown.as_ref().map(|address| match &number {
         Some(number) => format!("sip:{number}@{}", line.config.server.host),
         None => format!("sip:{}@{}", address.uri.user_decoded(), address.uri.host),
     });
-    let name = shown.and_then(|address| address.display).filter(|name| !name.trim().is_empty());
+    let name = shown
+        .and_then(|address| address.display)
+        .filter(|name| !name.trim().is_empty());
     Vouched {
         identity: match aor {
             Some(_) => Identity::Federated,
@@ -109,7 +121,9 @@ pub(crate) fn redirect(request: &mut Request, conference: &str, host: plenum_sip
 fn addresses(headers: &Headers, name: &HeaderName) -> Vec<NameAddr> {
     let values = headers.get_all(name);
     let each = values.flat_map(|value| split(&value.to_str_lossy()));
-    each.filter_map(|one| NameAddr::parse(&one).ok()).take(MOST).collect()
+    each.filter_map(|one| NameAddr::parse(&one).ok())
+        .take(MOST)
+        .collect()
 }
 
 /// A list at its commas outside of quotes and brackets.

@@ -4,9 +4,7 @@ use super::metrics::{Because, Metrics, Of};
 use super::view::{self, Kept};
 use crate::config::Trunk;
 use plenum_sip::auth::Credentials;
-use plenum_sip::endpoint::{
-    ClientTxId, Contact, Endpoint, OutOfDialog, Reach, Target,
-};
+use plenum_sip::endpoint::{ClientTxId, Contact, Endpoint, OutOfDialog, Reach, Target};
 use plenum_sip::msg::{Headers, Host, Method, NameAddr, Params, Response, Text, Uri};
 use plenum_sip::registration::{Config, Output, Problem, Registration, Standing};
 use std::net::IpAddr;
@@ -190,8 +188,8 @@ impl Line {
                     tracing::warn!(trunk, %address, "the server does not answer OPTIONS");
                 }
             }
-            // It may have forgotten us.
-            if before == Some(false) && up && !self.is_up() {
+            // One that is back may have forgotten us; where one is gone another has to know us.
+            if before.is_some_and(|before| before != up) {
                 self.registration.iter_mut().for_each(Registration::start);
             }
             self.run(now, endpoint);
@@ -211,13 +209,27 @@ impl Line {
 
     pub(crate) fn show(&self) -> Kept {
         let standing = self.registration.as_ref().map(Registration::standing);
-        let (of, up) = (Of { trunk: self.config.name.clone() }, self.is_up());
+        let (of, up) = (
+            Of {
+                trunk: self.config.name.clone(),
+            },
+            self.is_up(),
+        );
         self.metrics.up.get_or_create(&of).set(up.into());
         let registered = matches!(standing, Some(Standing::Registered(_)));
-        self.metrics.registered.get_or_create(&of).set(registered.into());
+        self.metrics
+            .registered
+            .get_or_create(&of)
+            .set(registered.into());
         let calls = |calls: usize| i64::try_from(calls).unwrap_or(i64::MAX);
-        self.metrics.calls_in.get_or_create(&of).set(calls(self.calls_in));
-        self.metrics.calls_out.get_or_create(&of).set(calls(self.calls_out));
+        self.metrics
+            .calls_in
+            .get_or_create(&of)
+            .set(calls(self.calls_in));
+        self.metrics
+            .calls_out
+            .get_or_create(&of)
+            .set(calls(self.calls_out));
         let trunk = view::Trunk {
             name: self.config.name.clone(),
             server: self.config.server.to_string(),
@@ -240,7 +252,11 @@ impl Line {
             calls_in: self.calls_in,
             calls_out: self.calls_out,
         };
-        Kept { trunk, standing }
+        Kept {
+            trunk,
+            standing,
+            leaving: registered && self.config.unregister,
+        }
     }
 
     fn problem(&self) -> Option<String> {
@@ -347,7 +363,10 @@ impl Line {
                 trunk: trunk.clone(),
                 reason: problem.name(),
             };
-            self.metrics.registration_failures.get_or_create(&because).inc();
+            self.metrics
+                .registration_failures
+                .get_or_create(&because)
+                .inc();
         }
         let news = Some((registered, problem.clone()));
         if self.told == news {

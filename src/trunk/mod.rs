@@ -8,6 +8,7 @@
 //! | `outbound` | the INVITE as a provider wants it |
 //! | `guard` | who may call which number, when, how often and how long |
 //! | `border` | all of it between the SIP endpoint and the conferences |
+//! | `switchboard` | the way to them for the rest of the process |
 //! | `watch` | the tasks that find the servers (RFC 3263) |
 //! | `view`, `metrics` | what operators see |
 //!
@@ -21,13 +22,14 @@ mod line;
 mod metrics;
 pub(crate) mod number;
 mod outbound;
-pub(crate) mod view;
+mod switchboard;
+pub mod view;
 mod watch;
 
-pub(crate) use border::{Setup, Trunks};
-pub(crate) use line::Line;
+use line::Line;
 pub use metrics::Metrics;
-pub(crate) use watch::watch;
+pub(crate) use switchboard::Switchboard;
+use watch::watch;
 
 use plenum_sip::endpoint::Target;
 use std::net::IpAddr;

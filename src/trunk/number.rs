@@ -49,7 +49,9 @@ impl NumberPlan {
         let user = uri.user_decoded();
         let (number, inside) = user.split_once(';').unwrap_or((&user, ""));
         let context = match uri.scheme {
-            Scheme::Tel => uri.param("phone-context").map(|it| it.to_str_lossy().into_owned()),
+            Scheme::Tel => uri
+                .param("phone-context")
+                .map(|it| it.to_str_lossy().into_owned()),
             Scheme::Sip | Scheme::Sips | Scheme::Other(_) => {
                 let mut params = inside.split(';');
                 params.find_map(|param| param.strip_prefix("phone-context=").map(str::to_owned))
@@ -107,7 +109,11 @@ impl Pattern {
         let number = plan.normalise(&fixed.replace('?', "9"))?;
         let length = number.len();
         let fixed = number.chars().enumerate().map(|(at, c)| {
-            if marks.contains(&(length - 1 - at)) { '?' } else { c }
+            if marks.contains(&(length - 1 - at)) {
+                '?'
+            } else {
+                c
+            }
         });
         Some(Self {
             fixed: fixed.collect(),
@@ -138,7 +144,10 @@ pub fn lead<'a>(numbers: &'a [(Pattern, String)], number: &str) -> Option<String
     let fits = |(pattern, to): &'a (Pattern, String)| {
         Some((pattern.exactness(), pattern.rest(number)?.to_owned(), to))
     };
-    let best = numbers.iter().filter_map(fits).max_by_key(|(exactness, ..)| *exactness);
+    let best = numbers
+        .iter()
+        .filter_map(fits)
+        .max_by_key(|(exactness, ..)| *exactness);
     best.map(|(_, rest, to)| to.replace('*', &rest))
 }
 

@@ -43,6 +43,8 @@ pub struct Server {
 pub(crate) struct Kept {
     pub(crate) trunk: Trunk,
     pub(crate) standing: Option<Standing>,
+    /// It is registered, and will not be when the server has ended.
+    pub(crate) leaving: bool,
 }
 
 /// What is shown, shared by cloning.
@@ -67,11 +69,10 @@ impl Shown {
         each.collect()
     }
 
-    /// Whether a registration is still there that is to be removed.
-    pub(crate) fn is_registered(&self) -> bool {
+    /// Whether a registration is still to be removed.
+    pub(crate) fn is_leaving(&self) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter()
-            .any(|kept| matches!(kept.standing, Some(Standing::Registered(_))))
+        all.iter().any(|kept| kept.leaving)
     }
 }
 

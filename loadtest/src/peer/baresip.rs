@@ -23,6 +23,17 @@ pub struct Baresip {
     events: Vec<String>,
 }
 
+/// A user of a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// The provider.
+    pub registrar: &'a str,
+    /// The user part, and the name for its password.
+    pub user: &'a str,
+    /// The password.
+    pub password: &'a str,
+}
+
 /// What a baresip heard, mono.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -35,6 +46,29 @@ pub struct Recording {
 impl Baresip {
     /// Starts one that speaks `codec` only, says `signal` and calls from 127.0.0.1.
     pub fn start(codec: Codec, signal: Signal) -> io::Result<Self> {
+        Self::with_account(codec, signal, None)
+    }
+
+    /// Starts one that is registered as a user of a provider, and answers who calls it.
+    pub fn subscribe(codec: Codec, signal: Signal, account: &Account<'_>) -> io::Result<Self> {
+        let this = Self::with_account(codec, signal, Some(account))?;
+        let end = clock::now() + Duration::from_secs(10);
+        // Events before the control connection are lost; the log has them all.
+        while !this.log().contains("200 OK (") {
+            if clock::now() >= end {
+                let fault = format!("baresip is not registered:\n{}", this.log());
+                return Err(io::Error::other(fault));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(this)
+    }
+
+    fn with_account(
+        codec: Codec,
+        signal: Signal,
+        account: Option<&Account<'_>>,
+    ) -> io::Result<Self> {
         super::installed("baresip", "-h", "baresip-core")?;
         let sip = free_ports()?;
         let control = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -44,11 +78,18 @@ impl Baresip {
         write_wav(&folder.join("say.wav"), signal)?;
         fs::write(folder.join("config"), configuration(sip, control, &folder))?;
         fs::write(folder.join("contacts"), "")?;
-        let account = format!(
-            "<sip:{}@{sip};transport=udp>;regint=0;audio_codecs={}\n",
-            format_args!("b{}", control.port()),
-            codec_name(codec)
-        );
+        let codec = codec_name(codec);
+        let account = match account {
+            None => format!(
+                "<sip:b{}@{sip};transport=udp>;regint=0;audio_codecs={codec}\n",
+                control.port()
+            ),
+            Some(account) => format!(
+                "<sip:{0}@{1};transport=udp>;auth_user={0};auth_pass={2};regint=60;\
+                 answermode=auto;audio_codecs={codec}\n",
+                account.user, account.registrar, account.password
+            ),
+        };
         fs::write(folder.join("accounts"), account)?;
         let log = File::create(folder.join("log"))?;
         let child = Command::new("baresip")

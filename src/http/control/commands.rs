@@ -3,6 +3,7 @@
 use super::answer::Failure;
 use super::view::{Active, Call, Conference, Waiting};
 use super::{Control, Target};
+use crate::trunk::view::Trunk;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -25,6 +26,11 @@ pub(super) async fn list(State(control): Server) -> Json<Vec<Active>> {
         }
     }
     Json(all)
+}
+
+pub(super) async fn trunks(State(control): Server) -> Json<Vec<Trunk>> {
+    let now = tokio::time::Instant::now().into_std();
+    Json(control.trunks.list(now))
 }
 
 pub(super) async fn show(

@@ -11,6 +11,7 @@
 //! | `POST /v1/conferences/{name}/mute-all`, `/unmute-all` | of everybody but presenters |
 //! | `POST /v1/conferences/{name}/lock`, `/unlock` | whether anybody new gets in |
 //! | `POST /v1/conferences/{name}/admit`, `/deny` | who waits: all, or `{"user": 3}` |
+//! | `GET /v1/trunks` | the trunks: registration, servers, calls, what is wrong |
 //! | `GET /v1/events` | server-sent events: see the module `events` |
 //!
 //! A command is answered when it was carried out: 204, for a call 200. Every failure has a body
@@ -23,6 +24,7 @@ pub mod view;
 
 use super::token::Token;
 use crate::feed::Feed;
+use crate::trunk::view::Shown;
 use answer::Failure;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request, State};
@@ -44,6 +46,7 @@ pub(crate) struct Control {
     pub(crate) token: Token,
     pub(crate) directory: Directory,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) trunks: Shown,
     /// Places for readers of events.
     pub(crate) readers: Arc<Semaphore>,
     /// Ends with the server.
@@ -70,6 +73,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/conferences", get(commands::list))
         .nest("/conferences/{name}", conference)
         .route("/events", get(events::stream))
+        .route("/trunks", get(commands::trunks))
         .method_not_allowed_fallback(|| async { Failure::METHOD })
         .fallback(|| async { Failure::NO_PATH })
         .with_state(control)

@@ -1,0 +1,135 @@
+//! Kamailio as a provider of telephone lines: a registrar with digest, numbers, subscribers.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A provider; ends with this value.
+#[derive(Debug)]
+pub struct Kamailio {
+    child: Option<Child>,
+    folder: PathBuf,
+    address: String,
+}
+
+/// Who there is at a provider.
+#[derive(Clone, Debug, Default)]
+pub struct Provision {
+    /// Users and their passwords.
+    pub users: Vec<(&'static str, &'static str)>,
+    /// Numbers, and on whose line they are.
+    pub numbers: Vec<(&'static str, &'static str)>,
+}
+
+impl Kamailio {
+    /// Starts one on ports 5060 of an address of its own, and waits until it answers.
+    pub fn start(provision: &Provision) -> io::Result<Self> {
+        super::installed("kamailio", "-v", "kamailio")?;
+        let address = own_address();
+        let folder =
+            std::env::temp_dir().join(format!("kamailio-{}-{address}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/kamailio.cfg");
+        let each = |table: &str, entries: &[(&str, &str)]| {
+            let lines = entries.iter();
+            let lines =
+                lines.map(|(name, value)| format!("    $sht({table}=>{name}) = \"{value}\";"));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        let text = fs::read_to_string(template)?
+            .replace("USERS\n", &(each("password", &provision.users) + "\n"))
+            .replace("NUMBERS\n", &(each("line", &provision.numbers) + "\n"))
+            .replace("ADDRESS", &address);
+        fs::write(folder.join("kamailio.cfg"), text)?;
+        let mut this = Self {
+            child: None,
+            folder,
+            address,
+        };
+        this.resume()?;
+        Ok(this)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Ends the program; what was registered is forgotten.
+    pub fn stop(&mut self) -> io::Result<()> {
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let pid = nix::unistd::Pid::from_raw(pid);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).map_err(io::Error::from)?;
+        child.wait().map(drop)
+    }
+
+    /// Starts it, again where it was stopped.
+    pub fn resume(&mut self) -> io::Result<()> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("log"))?;
+        let child = Command::new("kamailio")
+            .args(["-DD", "-E", "-m", "32", "-M", "8", "-f"])
+            .arg(self.folder.join("kamailio.cfg"))
+            .arg("-P")
+            .arg(self.folder.join("pid"))
+            .arg("-Y")
+            .arg(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.child = Some(child);
+        self.await_answer()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn await_answer(&self) -> io::Result<()> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+        let (local, to) = (socket.local_addr()?, &self.address);
+        for attempt in 0..100 {
+            let options = format!(
+                "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKup{attempt}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:up@{local}>;tag=1\r\nTo: <sip:{to}>\r\n\
+                 Call-ID: up{attempt}@load\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+            );
+            let sent = socket.send_to(options.as_bytes(), format!("{to}:5060"));
+            if sent.is_ok() && socket.recv_from(&mut [0; 2048]).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let fault = format!("kamailio did not start:\n{}", self.log());
+        Err(io::Error::other(fault))
+    }
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        // It forks: only a polite end takes its children along.
+        drop(self.stop());
+        if !std::thread::panicking() {
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+/// A loopback address that nobody else has.
+fn own_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("127.{}.77.{}", 16 + std::process::id() % 200, 1 + number)
+}
