@@ -44,5 +44,5 @@ pub mod state;
 pub mod store;
 #[cfg(test)]
 mod tidy;
-pub mod users;
 pub mod trunk;
+pub mod users;

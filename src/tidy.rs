@@ -20,7 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 7] = [
 
 /// Third-party protocol crates, and the one place each is imported in. The load generator imports
 /// the codecs as well: with the server's own wrapper on both sides their faults would cancel.
-const ONE_IMPORTER: [(&str, &str); 6] = [
+const ONE_IMPORTER: [(&str, &str); 7] = [
     ("quick_xml", "focus/src/xml/"),
     ("rsip", "sip/tests/"),
     ("rusqlite", "src/store/"),

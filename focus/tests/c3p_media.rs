@@ -201,7 +201,11 @@ fn cb_207_why_somebody_did_not_come() {
         failed(&responses[0], Reason::OtherFailure, Some(reason));
     }
     let mut bench = meeting();
-    let mail = dial("zoe", JoiningMethod::DialedOut, Some("mailto:zoe@example.org"));
+    let mail = dial(
+        "zoe",
+        JoiningMethod::DialedOut,
+        Some("mailto:zoe@example.org"),
+    );
     let response = bench.outcome(PIA, "pia", mail);
     failed(
         &response,

@@ -75,11 +75,7 @@ fn await_list(server: &Server, within: u64, fits: impl Fn(&str) -> bool) -> Stri
         if fits(&text) {
             return text;
         }
-        assert!(
-            clock::now() < end,
-            "not in time:\n{text}\n{}",
-            server.log()
-        );
+        assert!(clock::now() < end, "not in time:\n{text}\n{}", server.log());
         std::thread::sleep(Duration::from_millis(200));
     }
 }

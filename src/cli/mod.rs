@@ -4,8 +4,8 @@ mod client;
 pub(crate) mod conference;
 pub(crate) mod store;
 mod table;
-pub(crate) mod user;
 pub(crate) mod trunk;
+pub(crate) mod user;
 
 use plenum::config::Config;
 use std::io::Write;

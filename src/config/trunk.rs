@@ -1,8 +1,7 @@
 //! `[[trunk]]` and `[[dial_rule]]`: providers of telephone lines, and who may call out by them.
 
 use super::read::{Seconds, Section, Setting};
-use super::values::CodecName;
-use crate::trunk::number::{NumberPlan, Pattern};
+use crate::trunk::{NumberPlan, Pattern};
 use plenum_focus::policy::Network;
 use plenum_sip::msg::{Host, Uri};
 use std::fmt;
@@ -40,10 +39,6 @@ pub struct Trunk {
     pub recognise: Vec<Recognition>,
     /// Networks its calls come from, besides the addresses of the server.
     pub from: Vec<Network>,
-    /// The user name and password the provider has to present with its calls.
-    pub inbound_user: Option<String>,
-    /// See `inbound_user`.
-    pub inbound_password: Option<Secret>,
     /// Where the number that was called stands.
     pub called_in: CalledIn,
     /// Which number leads where.
@@ -68,8 +63,6 @@ pub struct Trunk {
     pub calls_in: usize,
     /// Calls at once to the provider.
     pub calls_out: usize,
-    /// Codecs instead of `media.codecs`; empty: those.
-    pub codecs: Vec<CodecName>,
     /// How many redirections of a call are followed, to `redirect_hosts` only.
     pub redirects: usize,
     /// Where a redirection may lead, besides the server.
@@ -83,8 +76,6 @@ pub enum Recognition {
     Address,
     /// The Contact we registered.
     Registration,
-    /// The credentials it presents.
-    Digest,
 }
 
 /// Where the number that was called stands.
@@ -213,7 +204,7 @@ impl Setting for SipUri {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let text = String::read(value)?;
         let spelled = if text.starts_with("sip:") || text.starts_with("sips:") {
-            text.clone()
+            text
         } else {
             format!("sip:{text}")
         };
@@ -247,7 +238,6 @@ macro_rules! words {
 words!(Recognition {
     "address" => Self::Address,
     "registration" => Self::Registration,
-    "digest" => Self::Digest,
 });
 words!(CalledIn {
     "request-uri" => Self::RequestUri,
@@ -336,8 +326,6 @@ pub(super) fn read_trunk(section: &mut Section<'_, '_>) -> Option<Trunk> {
         unregister: section.get("unregister", "true"),
         recognise: section.get("recognise", r#"["address", "registration"]"#),
         from: section.get("from", "[]"),
-        inbound_user: section.optional("inbound_user", "(none)"),
-        inbound_password: section.optional("inbound_password", "(none)"),
         called_in: section.get("called_in", "\"request-uri\""),
         plan,
         trust_identity: section.get("trust_identity", "true"),
@@ -349,7 +337,6 @@ pub(super) fn read_trunk(section: &mut Section<'_, '_>) -> Option<Trunk> {
         options: section.get::<Seconds>("options_s", "30").0,
         calls_in: section.get("calls_in", "100"),
         calls_out: section.get("calls_out", "30"),
-        codecs: section.get("codecs", "[]"),
         redirects: section.get("redirects", "0"),
         redirect_hosts: section.get("redirect_hosts", "[]"),
     };
@@ -361,11 +348,6 @@ fn check(section: &Section<'_, '_>, trunk: &Trunk) {
     if trunk.register && trunk.aor.user.is_none() {
         let text = "needs `user` or `aor`, to know what to register".to_owned();
         section.refuse("register", text);
-    }
-    let digest = trunk.recognise.contains(&Recognition::Digest);
-    if digest && (trunk.inbound_user.is_none() || trunk.inbound_password.is_none()) {
-        let text = "\"digest\" needs `inbound_user` and `inbound_password`".to_owned();
-        section.refuse("recognise", text);
     }
     if trunk.retry < Duration::from_secs(1) || trunk.retry_ceiling < trunk.retry {
         let text = "is at least 1, and at most retry_ceiling_s".to_owned();

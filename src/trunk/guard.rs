@@ -222,6 +222,7 @@ pub(crate) fn plan_of<'a>(mut plans: impl Iterator<Item = &'a NumberPlan>) -> Nu
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test may")]
 mod tests {
     use super::*;
     use crate::config::Config;

@@ -16,9 +16,8 @@ pub(crate) enum Destination {
     Unknown(Option<String>),
 }
 
-/// Whether the call is this trunk's (RFC 3261 §22 where it is asked for a password). What was
-/// registered is known by a token nobody else has seen, not by its user part, which anybody can
-/// guess.
+/// Whether the call is this trunk's. What was registered is known by a token nobody else has seen,
+/// not by its user part, which anybody can guess.
 pub(crate) fn recognises(line: &Line, request: &Request, flow: &Flow) -> bool {
     line.config.recognise.iter().any(|way| match way {
         Recognition::Address => {
@@ -36,8 +35,6 @@ pub(crate) fn recognises(line: &Line, request: &Request, flow: &Flow) -> bool {
             let token = request.uri.param("line");
             token.is_some_and(|token| token == *line.token.as_str())
         }
-        // It is asked for when no other way has recognised it.
-        Recognition::Digest => false,
     })
 }
 

@@ -288,10 +288,7 @@ impl Line {
 
     /// Sends what is to be sent.
     fn run(&mut self, now: Instant, endpoint: &mut Endpoint) {
-        loop {
-            let Some(registration) = &mut self.registration else {
-                break;
-            };
+        while let Some(registration) = &mut self.registration {
             match registration.poll_output() {
                 Output::Register(out) => self.register(now, endpoint, out),
                 Output::Changed => self.tell(),

@@ -20,14 +20,15 @@ mod guard;
 mod inbound;
 mod line;
 mod metrics;
-pub(crate) mod number;
+mod number;
 mod outbound;
 mod switchboard;
 pub mod view;
 mod watch;
 
 use line::Line;
-pub use metrics::Metrics;
+pub use metrics::{Because, Metrics, Of, Why};
+pub use number::{NumberPlan, Pattern};
 pub(crate) use switchboard::Switchboard;
 use watch::watch;
 

@@ -140,7 +140,7 @@ impl Pattern {
 
 /// Where a number leads: the value of the most exact pattern, its `*` being what the pattern left
 /// open.
-pub fn lead<'a>(numbers: &'a [(Pattern, String)], number: &str) -> Option<String> {
+pub(crate) fn lead<'a>(numbers: &'a [(Pattern, String)], number: &str) -> Option<String> {
     let fits = |(pattern, to): &'a (Pattern, String)| {
         Some((pattern.exactness(), pattern.rest(number)?.to_owned(), to))
     };

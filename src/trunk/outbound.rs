@@ -13,7 +13,7 @@ pub(crate) fn invite(line: &Line, wanted: &Invite, number: &str) -> Invite {
     let own = own_address(line, wanted);
     let shown = NameAddr {
         display: wanted.from.display.clone(),
-        ..NameAddr::new(own.clone())
+        ..NameAddr::new(own)
     };
     identify(line, &shown, &mut headers);
     let from = if config.anonymous {

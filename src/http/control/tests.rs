@@ -62,7 +62,7 @@ fn bench(backlog: usize) -> Bench {
         token: token.clone(),
         directory: directory.clone(),
         feed: Arc::clone(&feed),
-        trunks: crate::trunk::view::Shown::default(),
+        trunks: Shown::default(),
         readers: Arc::new(Semaphore::new(1)),
         readiness,
     });
