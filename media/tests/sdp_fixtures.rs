@@ -7,11 +7,15 @@
 )]
 
 use bytes::Bytes;
+use plenum_media::crypto::dtls::Role;
+use plenum_media::crypto::fingerprint::{Fingerprint, Hash};
+use plenum_media::crypto::keys::Seed;
 use plenum_media::limits::Limits;
 use plenum_media::metrics::Metrics;
 use plenum_media::negotiated::{Codec, NegotiatedAudio, Payload};
+use plenum_media::path::{Keying, NegotiatedPath};
 use plenum_media::sdp::attr::Direction;
-use plenum_media::sdp::{Local, SdpError, Session, parse, print};
+use plenum_media::sdp::{Local, Protection, SdpError, Session, parse, print};
 use sdp_fixtures::{Fixture, corpus, find};
 use std::fmt::Display;
 use std::time::Duration;
@@ -57,7 +61,7 @@ fn there_are_enough_fixtures_of_every_kind() {
     assert!(corpus().len() >= 100);
     let kinds = [
         "desk", "room", "soft", "gateway", "trunk", "browser", "hold", "ipv6", "late", "ptime",
-        "sequence", "broken",
+        "sequence", "broken", "secure",
     ];
     for kind in kinds {
         assert!(
@@ -87,7 +91,11 @@ fn check(fixture: &Fixture) -> (Session, Vec<String>) {
     };
     let mut failures = expect.unknown();
     match (outcome, expect.one("refuse")) {
-        (Ok((ours, audio)), None) => failures.extend(compare(&expect, &ours, &audio)),
+        (Ok((ours, audio)), None) => {
+            failures.extend(compare(&expect, &ours, &audio));
+            let keys = keys(session.path().as_ref());
+            failures.extend(differ("keys", &keys, expect.one("keys").unwrap_or("plain")));
+        }
         (Err(error), Some(refusal)) => {
             failures.extend(differ("refuse", &code(&error), refusal));
             if session.negotiated() != before.as_ref() {
@@ -108,6 +116,13 @@ fn local(expect: &Expectation) -> Local {
     };
     let mut local = Local::new(address.parse().unwrap(), 40_000, 1);
     local.prefer_remote = expect.one("prefer") == Some("remote");
+    local.seed = Some(Seed::new([7; 32]));
+    local.fingerprint = Some(Fingerprint::of(b"our certificate", Hash::Sha256));
+    local.protection = match expect.one("protection") {
+        Some("never") => Protection::Never,
+        Some("required") => Protection::Required,
+        _ => Protection::Optional,
+    };
     local
 }
 
@@ -161,6 +176,25 @@ fn compare(expect: &Expectation, ours: &Bytes, audio: &NegotiatedAudio) -> Vec<S
             .map(|line| format!("has {line}")),
     );
     failures
+}
+
+/// Where the keys come from, and which.
+fn keys(path: Option<&NegotiatedPath>) -> String {
+    match path.map(|path| &path.keying) {
+        None | Some(Keying::Plain) => "plain".to_owned(),
+        Some(Keying::Sdes { send, receive }) => {
+            assert!(receive.iter().all(|key| key.master.suite() == send.suite()));
+            format!("sdes {}", send.suite().sdes_name())
+        }
+        Some(Keying::Dtls(parameters)) => {
+            let role = match parameters.role {
+                Some(Role::Active) => "active",
+                Some(Role::Passive) => "passive",
+                None => "held",
+            };
+            format!("dtls {role} {}", parameters.generation)
+        }
+    }
 }
 
 /// What every expectation says.
@@ -243,7 +277,7 @@ impl Expectation {
     }
 
     fn unknown(&self) -> Vec<String> {
-        const KEYS: &str = " local prefer after role ours refuse codec send dtmf cn receive ptime \
+        const KEYS: &str = " local prefer protection keys after role ours refuse codec send dtmf cn receive ptime \
              rtp rtcp mux direction level bitrate rate fec dtx cbr version m has lacks ";
         let unknown = |key: &str| !KEYS.contains(&format!(" {key} "));
         self.lines()

@@ -101,6 +101,35 @@ impl fmt::Debug for KeySource {
     }
 }
 
+/// 256 unpredictable bits of one session, out of which all its keys are made. Wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Seed(Zeroizing<[u8; 32]>);
+
+impl Seed {
+    /// From a cryptographic random source.
+    pub fn new(bits: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bits))
+    }
+
+    /// The session's key number `generation` for a suite: always the same one.
+    pub fn master_key(&self, generation: u32, suite: Suite) -> MasterKey {
+        let mut source = KeySource::new(&self.0);
+        let place = Suite::ALL.iter().position(|&known| known == suite);
+        let place = place
+            .and_then(|place| u64::try_from(place).ok())
+            .unwrap_or(0);
+        // No suite takes more than a few blocks.
+        source.counter = u64::from(generation) << 16 | place << 8;
+        source.master_key(suite)
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(secret)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

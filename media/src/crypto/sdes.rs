@@ -3,7 +3,7 @@
 //! A line that cannot be used is passed over with the reason; the others are still worth having
 //! (RFC 4568 §5.1.2).
 
-use super::keys::{KeySource, MasterKey};
+use super::keys::MasterKey;
 use super::srtp::PeerKey;
 use super::suite::Suite;
 use base64::Engine;
@@ -54,17 +54,16 @@ pub enum Unusable {
 }
 
 impl CryptoLine {
-    /// A line of ours with a new key.
-    pub fn new(tag: u32, suite: Suite, source: &mut KeySource) -> Self {
-        let key = PeerKey {
-            master: source.master_key(suite),
-            mki: SmallVec::new(),
-        };
+    /// A line of ours.
+    pub fn new(tag: u32, spelling: &'static str, master: MasterKey) -> Self {
         Self {
             tag,
-            suite,
-            spelling: suite.sdes_name(),
-            keys: SmallVec::from_iter([key]),
+            suite: master.suite(),
+            spelling,
+            keys: SmallVec::from_iter([PeerKey {
+                master,
+                mki: SmallVec::new(),
+            }]),
         }
     }
 
@@ -207,6 +206,7 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::keys::Seed;
 
     const KEY: &str = "MTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5QUJjZGVm";
 
@@ -310,9 +310,9 @@ mod tests {
 
     #[test]
     fn what_we_write_reads_and_does_not_show_otherwise() {
-        let mut source = KeySource::new(&[1; 32]);
+        let seed = Seed::new([1; 32]);
         for (tag, suite) in (1..).zip(Suite::ALL) {
-            let line = CryptoLine::new(tag, suite, &mut source);
+            let line = CryptoLine::new(tag, suite.sdes_name(), seed.master_key(0, suite));
             let mut text = String::new();
             line.write(&mut text).unwrap();
             let value = text.strip_prefix("a=crypto:").unwrap().trim_end();

@@ -99,20 +99,47 @@ pub enum Profile {
 }
 
 impl Profile {
+    const KNOWN: [Self; 6] = [
+        Self::Avp,
+        Self::Avpf,
+        Self::Savp,
+        Self::Savpf,
+        Self::UdpTlsSavp,
+        Self::UdpTlsSavpf,
+    ];
+
     /// From the third field of an `m=` line.
     pub fn parse(proto: &str) -> Self {
-        const KNOWN: [(&str, Profile); 6] = [
-            ("RTP/AVP", Profile::Avp),
-            ("RTP/AVPF", Profile::Avpf),
-            ("RTP/SAVP", Profile::Savp),
-            ("RTP/SAVPF", Profile::Savpf),
-            ("UDP/TLS/RTP/SAVP", Profile::UdpTlsSavp),
-            ("UDP/TLS/RTP/SAVPF", Profile::UdpTlsSavpf),
-        ];
-        let known = KNOWN
-            .iter()
-            .find(|(name, _)| proto.eq_ignore_ascii_case(name));
-        known.map_or(Self::Other, |&(_, profile)| profile)
+        let mut known = Self::KNOWN.into_iter();
+        let known = known.find(|profile| proto.eq_ignore_ascii_case(profile.as_str()));
+        known.unwrap_or(Self::Other)
+    }
+
+    /// The third field of an `m=` line; of [`Self::Other`], which we never write, the plainest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Avp | Self::Other => "RTP/AVP",
+            Self::Avpf => "RTP/AVPF",
+            Self::Savp => "RTP/SAVP",
+            Self::Savpf => "RTP/SAVPF",
+            Self::UdpTlsSavp => "UDP/TLS/RTP/SAVP",
+            Self::UdpTlsSavpf => "UDP/TLS/RTP/SAVPF",
+        }
+    }
+
+    /// Media must be protected.
+    pub fn is_secure(self) -> bool {
+        !matches!(self, Self::Avp | Self::Avpf | Self::Other)
+    }
+
+    /// Keys come from a handshake.
+    pub fn is_dtls(self) -> bool {
+        matches!(self, Self::UdpTlsSavp | Self::UdpTlsSavpf)
+    }
+
+    /// With the feedback of RFC 4585.
+    pub fn has_feedback(self) -> bool {
+        matches!(self, Self::Avpf | Self::Savpf | Self::UdpTlsSavpf)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Our own sections, and the session description they make.
 
-use super::attr::{AUDIO_LEVEL, Direction};
+use super::attr::{AUDIO_LEVEL, Direction, Profile};
 use super::formats::{Formats, encoding};
+use super::security::OurSecurity;
 use super::{Local, MediaSection, remote};
 use crate::negotiated::{Codec, Payload};
 use bytes::Bytes;
@@ -59,8 +60,8 @@ impl RefusedSection {
 /// Our audio section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioSection {
-    /// `RTP/AVP` or `RTP/AVPF`: the offer's in an answer.
-    pub proto: &'static str,
+    /// The offer's in an answer.
+    pub profile: Profile,
     /// Our payload types, the most wanted first.
     pub formats: Formats,
     /// The packet duration that we would like to receive.
@@ -73,6 +74,10 @@ pub struct AudioSection {
     pub level_id: Option<u8>,
     /// The offer's `a=mid:`, or none.
     pub mid: Option<Bytes>,
+    /// The section's group is taken up; of it this section alone is left (RFC 9143 §7.3).
+    pub bundled: bool,
+    /// What we say of keys.
+    pub security: OurSecurity,
 }
 
 /// The text of our session description (RFC 8866 §5), version `version`.
@@ -107,6 +112,7 @@ fn write_description(
         out.push('-');
     }
     write!(out, "\r\nc=IN {family} {address}\r\nt={}\r\n", ours.timing)?;
+    write_group(out, ours)?;
     for section in &ours.sections {
         match section {
             OurSection::Refused(refused) => {
@@ -125,8 +131,20 @@ fn write_description(
     Ok(())
 }
 
+/// RFC 9143 §7.3: the group with the sections that we take.
+fn write_group(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
+    let mut taken = ours.sections.iter().filter_map(|section| match section {
+        OurSection::Audio(audio) if audio.bundled => audio.mid.as_ref(),
+        OurSection::Audio(_) | OurSection::Refused(_) => None,
+    });
+    match taken.next().and_then(|mid| std::str::from_utf8(mid).ok()) {
+        Some(mid) => write!(out, "a=group:BUNDLE {mid}\r\n"),
+        None => Ok(()),
+    }
+}
+
 fn write_audio(out: &mut String, local: &Local, audio: &AudioSection) -> std::fmt::Result {
-    write!(out, "m=audio {} {}", local.rtp_port, audio.proto)?;
+    write!(out, "m=audio {} {}", local.rtp_port, audio.profile.as_str())?;
     for (pt, _) in &audio.formats {
         write!(out, " {pt}")?;
     }
@@ -151,12 +169,20 @@ fn write_audio(out: &mut String, local: &Local, audio: &AudioSection) -> std::fm
     if audio.rtcp_mux {
         out.push_str("a=rtcp-mux\r\n");
     }
+    if audio.profile.has_feedback() {
+        out.push_str("a=rtcp-rsize\r\n");
+    }
     // RFC 3605 §2.1: needed when the port is not the next one.
     if local.rtp_port.checked_add(1) != Some(local.rtcp_port) {
         write!(out, "a=rtcp:{}\r\n", local.rtcp_port)?;
     }
     if let Some(id) = audio.level_id {
         write!(out, "a=extmap:{id}/recvonly {AUDIO_LEVEL}\r\n")?;
+    }
+    audio.security.write(out)?;
+    if audio.bundled {
+        // RFC 8830 §2: browsers give a track without a stream otherwise.
+        out.push_str("a=msid:plenum audio\r\n");
     }
     write!(out, "a={}\r\n", audio.direction.as_str())
 }

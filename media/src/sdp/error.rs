@@ -74,6 +74,14 @@ pub enum Incompatible {
         "Incompatible transport protocol: encrypted media ({0}) is not available, offer RTP/AVP"
     )]
     Encrypted(String),
+    /// Plain media only, where encryption is required.
+    #[error(
+        "Incompatible transport protocol: encrypted media is required here, offer RTP/SAVP or UDP/TLS/RTP/SAVP"
+    )]
+    Unprotected,
+    /// Encrypted media without keys that we can use.
+    #[error("Incompatible transport protocol: encrypted media without usable keys: {0}")]
+    NoKeys(&'static str),
     /// A transport that is none of RTP's.
     #[error("Incompatible transport protocol: {0} is not available, offer RTP/AVP")]
     Transport(String),
@@ -99,7 +107,7 @@ impl Incompatible {
         match self {
             Self::Network { .. } => 300,
             Self::AddressFormat(_) => 301,
-            Self::Encrypted(_) | Self::Transport(_) => 302,
+            Self::Encrypted(_) | Self::Unprotected | Self::NoKeys(_) | Self::Transport(_) => 302,
             Self::NoAudio | Self::AudioRefused => 304,
             Self::NoCodec(_) => 305,
             Self::Multicast(_) => 330,

@@ -1,6 +1,9 @@
 //! What we can do and where: the local side of a negotiation.
 
 use super::attr::{OPUS_BITRATE_MAX, OPUS_BITRATE_MIN};
+use super::security::Protection;
+use crate::crypto::fingerprint::Fingerprint;
+use crate::crypto::keys::Seed;
 use crate::negotiated::Codec;
 use std::net::IpAddr;
 
@@ -31,6 +34,12 @@ pub struct Local {
     pub comfort_noise: bool,
     /// Levels of RFC 6464 are asked for.
     pub audio_level: bool,
+    /// Whether media may, or must, be protected.
+    pub protection: Protection,
+    /// Of our certificate; without one there is no DTLS.
+    pub fingerprint: Option<Fingerprint>,
+    /// Where our keys come from; without it there is no SDES.
+    pub seed: Option<Seed>,
 }
 
 impl Local {
@@ -49,6 +58,9 @@ impl Local {
             opus_bitrate: 40_000,
             comfort_noise: true,
             audio_level: true,
+            protection: Protection::Optional,
+            fingerprint: None,
+            seed: None,
         }
     }
 

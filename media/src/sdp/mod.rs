@@ -7,6 +7,7 @@
 //! | [`print`](mod@print) | model → octets |
 //! | [`attr`] | readings of single lines: addresses, rtpmap, fmtp, extmap, directions |
 //! | [`remote`] | one audio section of the peer, read as a whole |
+//! | [`security`] | what sections say of keys, and what comes of it |
 //! | [`describe`] | our own sections and the text they make |
 //! | [`negotiate`] | pure offer/answer: capabilities + peer's description → sections + [`NegotiatedAudio`] |
 //! | [`session`] | the offer/answer state machine of one session |
@@ -20,8 +21,8 @@
 //! know, and copies every field. A description must come out as it came in, and the parser that
 //! keeps it so is smaller than the code that would put the lost order back.
 //!
-//! Encryption is not spoken yet. [`Profile`](attr::Profile) already tells the secure profiles
-//! apart; offers that have only those are refused with Warning 302.
+//! Keys of the description are preferred to those of a handshake only where there is no
+//! fingerprint: whoever sends both can do the handshake, and its keys never cross the signalling.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -35,12 +36,14 @@ pub mod negotiate;
 pub mod parse;
 pub mod print;
 pub mod remote;
+pub mod security;
 pub mod session;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ApiMisuse, Incompatible, Malformed, SdpError};
 pub use local::Local;
+pub use security::Protection;
 pub use session::Session;
 
 /// A session description: every line, in order, whether we know its type or not (RFC 8866 §5).

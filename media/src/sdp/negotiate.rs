@@ -13,9 +13,11 @@ use super::attr::{Direction, OpusParameters, Profile};
 use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
 use super::formats::{Formats, clock, name, number, usual_number};
 use super::remote::RemoteAudio;
+use super::security::{self, OurSecurity, Protection};
 use super::{Incompatible, Local, Malformed, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
+use crate::path::{Keying, NegotiatedPath};
 use smallvec::SmallVec;
 
 /// What both sides agreed on, and what is needed to agree again.
@@ -27,6 +29,8 @@ pub struct Agreement {
     pub audio_index: usize,
     /// What the RTP leg does.
     pub audio: NegotiatedAudio,
+    /// Where the keys come from.
+    pub keying: Keying,
     /// Every payload type that we ever gave a meaning, in order.
     history: Vec<(u8, Payload)>,
     /// The peer's payload types.
@@ -56,6 +60,7 @@ pub fn answer(
     limits: &Limits,
 ) -> Result<Agreement, SdpError> {
     let (audio_index, remote) = choose_section(local, offer, previous, limits)?;
+    let keys = previous.and_then(Agreement::keys);
     let mut ours = OurDescription {
         timing: timing(offer).to_owned(),
         sections: offer
@@ -86,16 +91,13 @@ pub fn answer(
         return Err(no_codec(local).into());
     }
     remember(&mut history, &formats);
+    let (security, keying) = if disabled {
+        (OurSecurity::default(), Keying::Plain)
+    } else {
+        security::answer(local, remote.profile, &remote.security, remote.ice, keys)?
+    };
     let section = AudioSection {
-        proto: match remote.profile {
-            Profile::Avpf => "RTP/AVPF",
-            Profile::Avp
-            | Profile::Savp
-            | Profile::Savpf
-            | Profile::UdpTlsSavp
-            | Profile::UdpTlsSavpf
-            | Profile::Other => "RTP/AVP",
-        },
+        profile: remote.profile,
         formats,
         ptime_ms: ptime(local, &remote, codec),
         direction: remote.direction.reversed().and(direction),
@@ -105,6 +107,8 @@ pub fn answer(
             .filter(|(_, level)| local.audio_level && level.sends())
             .map(|l| l.0),
         mid: remote.mid.clone(),
+        bundled: remote.bundled && local.rtcp_mux && remote.rtcp_mux,
+        security,
     };
     let audio = agreed(local, &section, &remote, codec, section.direction);
     if !disabled && let Some(slot) = ours.sections.get_mut(audio_index) {
@@ -115,6 +119,7 @@ pub fn answer(
         ours,
         audio_index,
         audio,
+        keying,
         history,
         theirs,
     };
@@ -143,8 +148,9 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         }
     }
     remember(&mut history, &formats);
+    let keys = previous.and_then(Agreement::keys);
     let audio = AudioSection {
-        proto: agreed.map_or("RTP/AVP", |section| section.proto),
+        profile: agreed.map_or_else(|| first_profile(local), |section| section.profile),
         formats,
         ptime_ms: previous.map_or(local.ptime_ms, |previous| previous.audio.send.ptime_ms),
         direction,
@@ -153,6 +159,8 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
             .audio_level
             .then(|| agreed.and_then(|s| s.level_id).unwrap_or(1)),
         mid: agreed.and_then(|section| section.mid.clone()),
+        bundled: agreed.is_some_and(|section| section.bundled),
+        security: OurSecurity::offer(local, keys),
     };
     let mut sections = previous.map_or_else(Vec::new, |previous| previous.ours.sections.clone());
     let audio_index = previous.map_or(0, |previous| previous.audio_index);
@@ -222,6 +230,15 @@ pub fn conclude(
         .find(offers)
         .ok_or_else(|| no_codec(local))?;
     let mut section = offered.audio.clone();
+    let keys = previous.and_then(Agreement::keys);
+    let (security, keying) = security::conclude(
+        local,
+        remote.profile,
+        &section.security,
+        &remote.security,
+        keys,
+    )?;
+    section.security = security.clone();
     section.rtcp_mux &= remote.rtcp_mux;
     section.level_id = remote
         .level
@@ -230,16 +247,37 @@ pub fn conclude(
     let direction = section.direction.and(remote.direction.reversed());
     let audio = agreed(local, &section, &remote, codec, direction);
     let (history, theirs) = (offered.history.clone(), numbers(&remote));
+    let mut ours = ours;
+    if let Some(OurSection::Audio(said)) = ours.sections.get_mut(index) {
+        // What is in force is what the next description says.
+        said.security = security;
+    }
     Ok(Agreement {
         ours,
         audio_index: index,
         audio,
+        keying,
         history,
         theirs,
     })
 }
 
 impl Agreement {
+    /// How packets are to travel; `None` for plain RTP.
+    pub fn path(&self) -> Option<NegotiatedPath> {
+        (self.keying != Keying::Plain).then(|| NegotiatedPath {
+            keying: self.keying.clone(),
+            rtp: self.audio.remote_rtp,
+            rtcp: self.audio.remote_rtcp,
+            rtcp_mux: self.audio.rtcp_mux,
+        })
+    }
+
+    /// The keys in force.
+    fn keys(&self) -> Option<(&OurSecurity, &Keying)> {
+        Some((&self.section()?.security, &self.keying))
+    }
+
     /// The audio section as we described it last, unless it is disabled.
     fn section(&self) -> Option<&AudioSection> {
         match self.ours.sections.get(self.audio_index)? {
@@ -256,6 +294,14 @@ impl Agreement {
         off.audio.sending = false;
         off.audio.receiving = false;
         off
+    }
+}
+
+/// What we offer first: protected where it must be, else plain with the keys beside it (RFC 8643).
+fn first_profile(local: &Local) -> Profile {
+    match local.protection {
+        Protection::Required => Profile::Savp,
+        Protection::Never | Protection::Optional => Profile::Avp,
     }
 }
 
@@ -283,9 +329,24 @@ fn choose_section(
     let rest = (0..offer.media.len()).filter(|&index| Some(index) != before);
     let order: Vec<usize> = before.into_iter().chain(rest).filter(is_audio).collect();
     let mut refusal = None;
-    for &index in order.iter().filter(|index| in_use(index)) {
+    // Of alternatives the protected one, where the policy allows it: those who offer both mean that.
+    let secure = |&&index: &&usize| {
+        let section = offer.media.get(index);
+        section.is_some_and(|section| Profile::parse(section.m.proto()).is_secure())
+    };
+    let kept = order.iter().filter(|&&index| Some(index) == before);
+    let other = || order.iter().filter(|&&index| Some(index) != before);
+    let first = other().filter(|index| secure(index) && local.protection != Protection::Never);
+    let last = other().filter(|index| !secure(index) || local.protection == Protection::Never);
+    let candidates = kept.chain(first).chain(last);
+    for &index in candidates.filter(|index| in_use(index)) {
         match RemoteAudio::read(offer, index, local.address, known, limits) {
-            Ok(remote) if first_common(local, &remote).is_some() => return Ok((index, remote)),
+            Ok(remote) if first_common(local, &remote).is_some() => {
+                match security::answer(local, remote.profile, &remote.security, remote.ice, None) {
+                    Ok(_) => return Ok((index, remote)),
+                    Err(error) => refusal = refusal.or_else(|| Some(error.into())),
+                }
+            }
             Ok(_) => refusal = refusal.or_else(|| Some(no_codec(local).into())),
             Err(error) => refusal = refusal.or(Some(error)),
         }

@@ -2,6 +2,7 @@
 //! (RFC 8866 §5.7, §6), hold in its old and new forms (RFC 3264 §8.4), RTCP's place.
 
 use super::attr::{self, AddressError, Direction, ExtMap, OpusParameters, Profile, RtpMap};
+use super::security::RemoteSecurity;
 use super::{Incompatible, Malformed, MediaSection, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, Payload};
@@ -12,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 /// What the peer says about one audio section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteAudio {
-    /// Plain RTP with or without early feedback; the others are refused while reading.
+    /// One of RTP's.
     pub profile: Profile,
     /// What we can speak of its formats, in the peer's order.
     pub formats: SmallVec<[RemoteFormat; 8]>,
@@ -39,6 +40,12 @@ pub struct RemoteAudio {
     pub level: Option<(u8, Direction)>,
     /// Its `a=mid:` (RFC 5888 §4).
     pub mid: Option<Bytes>,
+    /// What it says of keys.
+    pub security: RemoteSecurity,
+    /// It speaks ICE, so that the address of the section need not be where media goes (RFC 8839 §4.2.1).
+    pub ice: bool,
+    /// Its section is in a group that may share one transport (RFC 9143 §7.2).
+    pub bundled: bool,
 }
 
 /// A format of the peer that we can speak.
@@ -68,7 +75,7 @@ impl RemoteAudio {
         limits: &Limits,
     ) -> Result<Self, SdpError> {
         let section = description.media.get(index).ok_or(Incompatible::NoAudio)?;
-        let profile = plain(section.m.proto())?;
+        let profile = profile(section.m.proto())?;
         let rtp = destination(description, section, index, ours)?;
         let rtcp_on = rtcp_on(description, section);
         let said = Self::direction(description, section);
@@ -88,6 +95,9 @@ impl RemoteAudio {
             payload_bandwidth: bandwidth(description, section, "TIAS"),
             level: level(description, section),
             mid: mid(section),
+            security: RemoteSecurity::read(description, section, limits.sdp_formats),
+            ice: speaks_ice(description, section),
+            bundled: bundled(description, section),
         })
     }
 
@@ -126,21 +136,43 @@ pub(super) fn mid(section: &MediaSection) -> Option<Bytes> {
 }
 
 /// The attributes that hold for a section: its own first, then the session's.
-fn both<'a>(
+pub(super) fn both<'a>(
     description: &'a SessionDescription,
     section: &'a MediaSection,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
     section.attributes().chain(description.attributes())
 }
 
-fn plain(proto: &str) -> Result<Profile, Incompatible> {
+fn profile(proto: &str) -> Result<Profile, Incompatible> {
     match Profile::parse(proto) {
-        profile @ (Profile::Avp | Profile::Avpf) => Ok(profile),
-        Profile::Savp | Profile::Savpf | Profile::UdpTlsSavp | Profile::UdpTlsSavpf => {
-            Err(Incompatible::Encrypted(attr::quotable(proto)))
-        }
         Profile::Other => Err(Incompatible::Transport(attr::quotable(proto))),
+        profile @ (Profile::Avp
+        | Profile::Avpf
+        | Profile::Savp
+        | Profile::Savpf
+        | Profile::UdpTlsSavp
+        | Profile::UdpTlsSavpf) => Ok(profile),
     }
+}
+
+fn speaks_ice(description: &SessionDescription, section: &MediaSection) -> bool {
+    both(description, section).any(|(name, _)| name.eq_ignore_ascii_case("ice-ufrag"))
+}
+
+/// RFC 9143 §7.2: `a=group:BUNDLE` with the section's identification tag.
+fn bundled(description: &SessionDescription, section: &MediaSection) -> bool {
+    let Some(mid) = mid(section) else {
+        return false;
+    };
+    let named = |value: &str| {
+        let mut words = value.split_ascii_whitespace();
+        let bundle = words
+            .next()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("BUNDLE"));
+        bundle && words.any(|word| word.as_bytes() == mid)
+    };
+    let mut groups = description.attributes();
+    groups.any(|(name, value)| name.eq_ignore_ascii_case("group") && named(value))
 }
 
 fn destination(
@@ -160,6 +192,17 @@ fn destination(
         Err(AddressError::Format(text)) => return Err(Incompatible::AddressFormat(text).into()),
         Err(AddressError::Multicast(group)) => return Err(Incompatible::Multicast(group).into()),
     };
+    // With ICE the address is only the default one (RFC 8839 §4.2.1), or none at all while candidates are still being
+    // found (RFC 8840 §4.1.1); the checks find the peer.
+    let usable = !theirs.is_unspecified() && theirs.is_ipv4() == ours.is_ipv4();
+    if speaks_ice(description, section) && !usable {
+        let nowhere = if ours.is_ipv4() {
+            IpAddr::from([0; 4])
+        } else {
+            IpAddr::from([0; 16])
+        };
+        return Ok(Some(SocketAddr::new(nowhere, port)));
+    }
     // RFC 3264 §8.4: the hold of RFC 2543 is an address of zeros, of either family.
     if theirs.is_unspecified() {
         return Ok(None);

@@ -21,6 +21,7 @@ use super::{ApiMisuse, Local, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::negotiated::NegotiatedAudio;
+use crate::path::NegotiatedPath;
 use bytes::Bytes;
 
 /// One session's offers and answers.
@@ -150,6 +151,11 @@ impl Session {
     /// What is agreed now.
     pub fn negotiated(&self) -> Option<&NegotiatedAudio> {
         self.agreement.as_ref().map(|agreement| &agreement.audio)
+    }
+
+    /// How packets are to travel; `None` where nothing but plain RTP was agreed on.
+    pub fn path(&self) -> Option<NegotiatedPath> {
+        self.agreement.as_ref().and_then(Agreement::path)
     }
 
     /// No offer is open.
