@@ -11,6 +11,7 @@
 //! | [`jitter`] | packets waiting, media time, lateness, clock skew |
 //! | [`dtmf`] | digits by RFC 4733, in-band and signalled |
 //! | [`codec`] | Opus, G.722, G.711, resampling, concealment |
+//! | [`video`] | video below the mixer: payload formats, loss and its repair, feedback, rate, codecs |
 //! | [`pcm`] | the one internal audio format |
 //!
 //! # Decisions
@@ -45,3 +46,4 @@ pub mod pcm;
 mod random;
 pub mod rtp;
 pub mod sdp;
+pub mod video;
