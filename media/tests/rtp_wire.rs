@@ -6,6 +6,7 @@ use plenum_media::rtp::rtcp::{self, Statement};
 use plenum_media::rtp::sequence::{WideSequence, WideTimestamp};
 use plenum_media::rtp::source::{Source, Validity};
 use proptest::prelude::*;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 #[expect(
@@ -292,4 +293,42 @@ fn a_latch_moves_only_by_its_rules() {
     );
     latch.signal(later, Some("192.0.2.9:9".parse().unwrap()));
     assert_eq!(latch.latched(), None, "a re-INVITE opens it again");
+}
+
+#[test]
+fn a_source_is_alone_of_interest_only_while_nothing_could_move_the_latch() {
+    let start = epoch();
+    let rules = LatchRules {
+        window: Duration::from_secs(5),
+        silence: Duration::from_secs(1),
+    };
+    let ms = |ms: u64| start + Duration::from_millis(ms);
+    let phone: SocketAddr = "192.0.2.1:4000".parse().unwrap();
+    let mut latch = Latch::new(rules, None, start);
+    latch.signal(start, Some(phone));
+    let speak = |latch: &mut Latch, span: std::ops::Range<u64>| {
+        for at in span.step_by(20) {
+            latch.judge(ms(at), phone, 1, true);
+        }
+    };
+    speak(&mut latch, 0..1_000);
+    assert_eq!(latch.only_source(ms(980)), None, "not for long enough yet");
+    speak(&mut latch, 1_000..1_060);
+    assert_eq!(latch.only_source(ms(1_050)), Some(phone));
+    assert_eq!(latch.only_source(ms(1_119)), Some(phone), "60 ms packets");
+    assert_eq!(latch.only_source(ms(1_120)), None, "a break opens it");
+    speak(&mut latch, 1_200..3_200);
+    assert_eq!(
+        latch.only_source(ms(3_190)),
+        None,
+        "after a break it takes twice as long"
+    );
+    speak(&mut latch, 3_200..3_220);
+    assert_eq!(latch.only_source(ms(3_210)), Some(phone));
+    latch.signal(ms(3_210), Some("192.0.2.2:4000".parse().unwrap()));
+    assert_eq!(latch.only_source(ms(3_210)), None, "a re-INVITE opens it");
+    // Another host than the signalled one, which would still win.
+    speak(&mut latch, 3_220..9_000);
+    assert_eq!(latch.latched(), Some(phone));
+    assert_eq!(latch.only_source(ms(8_990)), None);
 }

@@ -38,12 +38,13 @@ impl Receiver {
         self.clocks = clocks();
     }
 
-    /// Reads a socket until it is empty, at most `most` datagrams. Returns how many there were.
+    /// Reads a socket until it is empty or `handle` says that nothing more is due, at most `most` datagrams. Returns how
+    /// many there were.
     pub(super) fn read(
         &mut self,
         socket: &UdpSocket,
         most: usize,
-        mut handle: impl FnMut(Instant, SocketAddr, &[u8]),
+        mut handle: impl FnMut(Instant, SocketAddr, &[u8]) -> bool,
     ) -> u64 {
         let mut count = 0;
         for _ in 0..most {
@@ -68,8 +69,10 @@ impl Receiver {
             let arrival = arrival(self.clocks, stamp);
             let from = message.address.as_ref().and_then(address);
             let length = message.bytes;
-            if let (Some(from), Some(packet)) = (from, self.buffer.get(..length)) {
-                handle(arrival, from, packet);
+            if let (Some(from), Some(packet)) = (from, self.buffer.get(..length))
+                && !handle(arrival, from, packet)
+            {
+                break;
             }
         }
         count
@@ -157,6 +160,7 @@ mod tests {
             assert_eq!(from, peer.local_addr().unwrap());
             times.push(arrival);
             got.push(packet.to_vec());
+            true
         });
         assert_eq!(count, 2, "no more than asked for");
         assert_eq!(got, [vec![0; 8], vec![1; 8]], "cut to what is read");

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use prometheus_client::metrics::gauge::Gauge;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::ports::{Lease, PortPool};
 
@@ -17,6 +17,8 @@ use super::ports::{Lease, PortPool};
 pub struct Sockets {
     /// RTP, and RTCP where shared.
     pub rtp: UdpSocket,
+    /// The only address RTP is taken from, if the kernel keeps the others away.
+    connected: Option<SocketAddr>,
     /// RTCP where it has a port of its own; `None` once both sides agreed to send it on the RTP port.
     pub rtcp: Option<UdpSocket>,
     address: IpAddr,
@@ -47,6 +49,7 @@ impl Sockets {
                 Ok((rtp, rtcp)) => {
                     return Ok(Self {
                         rtp,
+                        connected: None,
                         rtcp: Some(rtcp),
                         address,
                         buffer,
@@ -61,6 +64,51 @@ impl Sockets {
                 // Not an address of this machine, or a link-local one, which needs an interface beside it.
                 Err(error) => address = addresses.next().ok_or(error)?,
             }
+        }
+    }
+
+    /// Connects the RTP socket to the only source that is of interest, or opens it to all again.
+    pub fn hear_only(&mut self, source: Option<SocketAddr>) {
+        // A socket of all addresses would be bound to one of them by it, which need not be the one the peer knows.
+        if source == self.connected || self.address.is_unspecified() {
+            return;
+        }
+        self.connected = match source {
+            // Where it cannot be, it stays open to all, which is merely dearer.
+            Some(source) => self.rtp.connect(source).ok().map(|()| source),
+            // Where it cannot be opened for now, the next tick tries again.
+            None => match self.reopened() {
+                Ok(rtp) => {
+                    self.rtp = rtp;
+                    None
+                }
+                Err(_) => self.connected,
+            },
+        };
+    }
+
+    /// Another RTP socket on the same port, which the one there is gives way to.
+    fn reopened(&self) -> io::Result<UdpSocket> {
+        let old = SockRef::from(&self.rtp);
+        let new = unbound(self.address, self.buffer)?;
+        old.set_reuse_address(true)?;
+        new.set_reuse_address(true)?;
+        new.bind(&SocketAddr::new(self.address, self.port()).into())?;
+        // Nobody else is to come in.
+        new.set_reuse_address(false)?;
+        Ok(new.into())
+    }
+
+    /// Sends from the RTP port.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn send_rtp(&self, to: SocketAddr, packet: &[u8]) -> io::Result<usize> {
+        if self.connected == Some(to) {
+            // An ICMP error about an earlier packet makes a call fail, and is gone with it.
+            self.rtp.send(packet).or_else(|_| self.rtp.send(packet))
+        } else {
+            self.rtp.send_to(packet, to)
         }
     }
 
@@ -116,17 +164,79 @@ fn bind_pair(address: IpAddr, port: u16, buffer: usize) -> io::Result<(UdpSocket
 }
 
 fn bind(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
+    let socket = unbound(address.ip(), buffer)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+fn unbound(address: IpAddr, buffer: usize) -> io::Result<Socket> {
+    let domain = if address.is_ipv6() {
+        Domain::IPV6
+    } else {
+        Domain::IPV4
+    };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
     socket.set_recv_buffer_size(buffer)?;
     setsockopt(&socket, ReceiveTimestampns, &true)?;
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn got(socket: &UdpSocket) -> Vec<u8> {
+        let mut buffer = [0; 16];
+        let (length, _) = socket.recv_from(&mut buffer).unwrap();
+        buffer[..length].to_vec()
+    }
+
+    #[test]
+    fn a_connected_socket_hears_one_source_until_it_is_opened_again() {
+        let pool = Arc::new(PortPool::new(41_100, 41_109, 0, Gauge::default()));
+        let legs = Arc::new(AtomicUsize::new(0));
+        let place = Place::take(&legs, 1, &Gauge::default()).unwrap();
+        let address = [IpAddr::from([127, 0, 0, 1])];
+        let mut sockets = Sockets::open(&pool, &address, 65_536, place).unwrap();
+        sockets.rtp.set_nonblocking(false).unwrap();
+        let patience = Some(Duration::from_secs(5));
+        sockets.rtp.set_read_timeout(patience).unwrap();
+        let here = SocketAddr::new(address[0], sockets.port());
+        let [phone, other] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let at = phone.local_addr().unwrap();
+        for socket in [&phone, &other] {
+            socket.set_read_timeout(patience).unwrap();
+        }
+
+        sockets.hear_only(Some(at));
+        other.send_to(b"stray", here).unwrap();
+        phone.send_to(b"voice", here).unwrap();
+        assert_eq!(got(&sockets.rtp), b"voice");
+        sockets.send_rtp(at, b"one").unwrap();
+        sockets
+            .send_rtp(other.local_addr().unwrap(), b"two")
+            .unwrap();
+        assert_eq!(
+            (got(&phone), got(&other)),
+            (b"one".to_vec(), b"two".to_vec())
+        );
+
+        // Only an ICMP error, which other's kernel got for the stray one, may be in the way.
+        sockets.hear_only(None);
+        drop(
+            other
+                .send_to(b"moved", here)
+                .or_else(|_| other.send_to(b"moved", here)),
+        );
+        assert_eq!(got(&sockets.rtp), b"moved");
+        sockets.send_rtp(at, b"still").unwrap();
+        assert_eq!(got(&phone), b"still");
+        let taken = UdpSocket::bind(here).unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+    }
 }

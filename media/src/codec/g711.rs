@@ -5,6 +5,10 @@ static A_LAW: [f32; 256] = table(true);
 /// Samples in ±1.0 of every µ-law octet.
 static U_LAW: [f32; 256] = table(false);
 
+/// Their squares.
+static A_LAW_POWER: [f32; 256] = squares(table(true));
+static U_LAW_POWER: [f32; 256] = squares(table(false));
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Law {
@@ -30,15 +34,21 @@ pub fn decode_into(law: Law, payload: &[u8], out: &mut [f32]) {
 
 /// The mean square of a payload, without decoding it anywhere.
 pub fn power(law: Law, payload: &[u8]) -> f32 {
-    let table = decoding(law);
-    let mut sum = 0.0;
-    let mut count = 0.0;
-    for &octet in payload {
-        let sample = lookup(table, octet);
-        sum += sample * sample;
-        count += 1.0;
+    let table = match law {
+        Law::A => &A_LAW_POWER,
+        Law::U => &U_LAW_POWER,
+    };
+    // Several sums at once: one alone would wait for each addition.
+    let (eights, rest) = payload.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for eight in eights {
+        for (sum, octet) in sums.iter_mut().zip(eight) {
+            *sum += lookup(table, *octet);
+        }
     }
-    if count == 0.0 { 0.0 } else { sum / count }
+    let rest: f32 = rest.iter().map(|octet| lookup(table, *octet)).sum();
+    let count = u16::try_from(payload.len()).unwrap_or(u16::MAX).max(1);
+    (sums.iter().sum::<f32>() + rest) / f32::from(count)
 }
 
 /// Appends one octet for every sample in ±1.0.
@@ -115,6 +125,19 @@ const fn table(a_law: bool) -> [f32; 256] {
             u_law_linear(octet)
         };
         table[index] = linear as f32 / 32_768.0;
+        index += 1;
+    }
+    table
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at compile time over all 256 octets"
+)]
+const fn squares(mut table: [f32; 256]) -> [f32; 256] {
+    let mut index = 0;
+    while index < 256 {
+        table[index] *= table[index];
         index += 1;
     }
     table

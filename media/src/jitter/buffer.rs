@@ -123,6 +123,11 @@ impl PacketBuffer {
         self.waiting.front_mut()
     }
 
+    /// The packet to be played last.
+    pub fn last(&self) -> Option<&Waiting> {
+        self.waiting.back()
+    }
+
     /// All packets in order.
     pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.iter()

@@ -107,7 +107,10 @@ impl Segment {
 
 /// A time as samples at 48 kHz.
 pub fn samples(time: Duration) -> i64 {
-    i64::try_from(time.as_micros() * 48 / 1000).unwrap_or(i64::MAX)
+    let whole = time.as_secs().saturating_mul(48_000);
+    // 6 / 125,000 of a nanosecond is a sample.
+    let part = u64::from(time.subsec_nanos()) * 6 / 125_000;
+    i64::try_from(whole.saturating_add(part)).unwrap_or(i64::MAX)
 }
 
 /// Samples at 48 kHz as a time.

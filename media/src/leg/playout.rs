@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 pub(crate) const TICK: i64 = 960;
 /// A stream begins with a packet that has waited this long, 1 ms, so that a little jitter does no harm.
 const HEAD_START: i64 = 48;
+/// A packet is looked for when the one before it is within 2 ms of a packet time old.
+const EARLY: i64 = 96;
 /// Concealment of one underrun ends after this, 60 ms; then there is silence.
 pub(super) const CONCEAL_MOST: i64 = 2880;
 /// A gap longer than this, 250 ms, is not played out but jumped over.
@@ -178,6 +180,16 @@ impl Playout {
                 .decoding
                 .as_ref()
                 .map_or(0, |decoding| to_i64(decoding.ring.available()))
+    }
+
+    /// Whether more may be under way that this tick needs, or that has been waiting.
+    pub(crate) fn expects_more(&self, now: Instant) -> bool {
+        let Some(last) = self.buffer.last() else {
+            return true;
+        };
+        let age = samples(now.saturating_duration_since(last.arrival));
+        let suffices = self.running && last.end() >= self.position() + TICK;
+        !suffices || age + EARLY >= last.samples || self.buffer.lost_before_front()
     }
 
     pub(crate) fn activity(&self) -> Activity {

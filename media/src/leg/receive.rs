@@ -74,6 +74,17 @@ impl AudioLeg {
         self.take(now, &packet, sequence, payload);
     }
 
+    /// Whether a packet may wait that is needed at this tick: what came last is more than a packet time old, or does not
+    /// suffice. A packet that is left waiting for the next tick has the time of its arrival all the same.
+    pub fn expects_more(&self, now: Instant) -> bool {
+        self.playout.expects_more(now)
+    }
+
+    /// The only address RTP can come from as things are, so that all others may be kept away until this is `None` again.
+    pub fn only_source(&self, now: Instant) -> Option<SocketAddr> {
+        self.latch.only_source(now)
+    }
+
     /// Takes one datagram from the RTCP port.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let signalled = self

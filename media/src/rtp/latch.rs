@@ -7,6 +7,12 @@ use std::time::{Duration, Instant};
 const REBIND_PACKETS: u32 = 5;
 /// For that the latched address must have been silent for a while, so that a burst between two packets is not enough.
 const REBIND_SILENCE: Duration = Duration::from_millis(150);
+/// A source heard this long without a break is alone of interest; after each break twice as long, up to about a minute.
+const STEADY: Duration = Duration::from_secs(1);
+const STEADY_DOUBLED_MOST: u32 = 6;
+/// A break: longer than the longest usual packet time, and short enough that a new address is heard before
+/// [`REBIND_SILENCE`] has gone by.
+const BREAK: Duration = Duration::from_millis(80);
 /// Packets in a row from another address before the latch moves after silence.
 const RELATCH_PACKETS: u32 = 2;
 
@@ -39,6 +45,10 @@ pub struct Latch {
     signalled_at: Instant,
     latched: Option<SocketAddr>,
     last_heard: Instant,
+    /// Since when the source is heard without a break.
+    steady_since: Instant,
+    /// How often a steady source had a break.
+    breaks: u32,
     challenger: Option<(SocketAddr, u32, u32)>,
 }
 
@@ -52,6 +62,8 @@ impl Latch {
             signalled_at: now,
             latched: None,
             last_heard: now,
+            steady_since: now,
+            breaks: 0,
             challenger: None,
         }
     }
@@ -71,11 +83,33 @@ impl Latch {
         self.latched
     }
 
+    /// The source, while no packet from elsewhere could change anything: it is heard without a break, and is of the host
+    /// that was signalled. So the caller may have all others kept away from it.
+    pub fn only_source(&self, now: Instant) -> Option<SocketAddr> {
+        let latched = self.latched?;
+        let as_signalled = self.signalled.is_none_or(|it| it.ip() == latched.ip());
+        let present = now.saturating_duration_since(self.last_heard) < BREAK;
+        (as_signalled && present && self.is_steady(now)).then_some(latched)
+    }
+
+    fn is_steady(&self, now: Instant) -> bool {
+        let needed = STEADY * (1 << self.breaks.min(STEADY_DOUBLED_MOST));
+        now.saturating_duration_since(self.steady_since) >= needed
+    }
+
+    fn hear(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.last_heard) >= BREAK {
+            self.breaks += u32::from(self.is_steady(self.last_heard));
+            self.steady_since = now;
+        }
+        self.last_heard = now;
+    }
+
     /// Judges a packet by its source address; `same_ssrc` is the SSRC of the stream in force, if that is what it carries.
     pub fn judge(&mut self, now: Instant, from: SocketAddr, ssrc: u32, same_ssrc: bool) -> Verdict {
         match self.latched {
             Some(latched) if latched == from => {
-                self.last_heard = now;
+                self.hear(now);
                 self.challenger = None;
                 Verdict::Accepted
             }
@@ -131,6 +165,7 @@ impl Latch {
     fn move_to(&mut self, now: Instant, from: SocketAddr) -> Verdict {
         self.latched = Some(from);
         self.last_heard = now;
+        self.steady_since = now;
         self.challenger = None;
         Verdict::Moved
     }

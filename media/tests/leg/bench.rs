@@ -200,6 +200,10 @@ pub(crate) fn play(
         let now = phase_us + tick * 20_000;
         while let Some((us, packet)) = next.next_if(|(us, _)| *us <= now) {
             leg.handle_rtp(at(*us), peer(), packet);
+            // As a socket is read: what is not needed yet waits for the next tick.
+            if !leg.expects_more(at(now)) {
+                break;
+            }
         }
         let mut frame = PcmFrame::default();
         run.pulled.push(leg.pull(at(now), &mut frame));
