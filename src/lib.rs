@@ -6,6 +6,7 @@
 //! | [`config`] | what can be set, every mistake at once |
 //! | [`limits`] | every bound of the product, its number and its refusal |
 //! | [`selfcheck`] | what this machine says about the configuration |
+//! | [`doctor`] | what is wrong with addresses, ports, DNS, certificates and clock |
 //! | [`compose`] | builds the shells in the order of their dependencies |
 //! | [`http`] | health, metrics, local control |
 //! | `feed` | what happens in conferences, live |
@@ -33,6 +34,7 @@
 
 pub mod compose;
 pub mod config;
+pub mod doctor;
 mod feed;
 pub mod http;
 mod journal;

@@ -193,6 +193,12 @@ fn media(section: &mut Section<'_, '_>) -> plenum_media::limits::Limits {
             dtls_waiting: section.get("dtls_waiting", "8"),
             dtls_octets: section.get("dtls_octets", "65536"),
         },
+        ice: plenum_media::ice::Limits {
+            candidates: section.get("ice_candidates", "16"),
+            pairs: section.get("ice_pairs", "64"),
+            answers_per_second: section.get("ice_answers_per_second", "100"),
+            patience: section.get::<Seconds>("ice_patience_s", "20").0,
+        },
     }
 }
 

@@ -37,6 +37,12 @@ enum Task {
         #[arg(long)]
         reference: bool,
     },
+    /// Says which of Contact, SDP address, ports, DNS, certificate or clock is wrong, and how to mend it.
+    Doctor {
+        /// The configuration of the server, which may run or not.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
     /// Makes the running server call somebody into a conference.
     Call {
         /// The name of the conference.
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
             reference: true, ..
         } => reference(),
         Task::Check { config, .. } => check(config.as_deref()),
+        Task::Doctor { config } => cli::doctor::run(config.as_deref()),
         Task::Call {
             conference,
             to,

@@ -268,6 +268,7 @@ fn conference() -> McuConference<u16> {
             jitter_ceiling: Duration::from_millis(200),
             jitter_packets: 64,
             security: plenum_media::limits::SecurityLimits::default(),
+            ice: plenum_media::ice::Limits::default(),
         },
     };
     let settings = ConferenceSettings {

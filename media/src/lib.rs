@@ -8,6 +8,7 @@
 //! | [`crypto`] | SRTP, SDES, DTLS |
 //! | [`leg`] | one audio leg: datagrams in, 20 ms frames out, and the other way round |
 //! | [`rtp`] | RTP and RTCP on the wire, sources, the latch of symmetric RTP |
+//! | [`ice`] | the way to a peer behind a NAT: STUN, ICE, TURN |
 //! | [`jitter`] | packets waiting, media time, lateness, clock skew |
 //! | [`dtmf`] | digits by RFC 4733, in-band and signalled |
 //! | [`codec`] | Opus, G.722, G.711, resampling, concealment |
@@ -35,6 +36,7 @@
 pub mod codec;
 pub mod crypto;
 pub mod dtmf;
+pub mod ice;
 pub mod jitter;
 pub mod leg;
 pub mod level;

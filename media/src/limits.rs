@@ -17,6 +17,8 @@ pub struct Limits {
     pub jitter_packets: usize,
     /// Bounds of keys and handshakes.
     pub security: SecurityLimits,
+    /// Of ICE.
+    pub ice: crate::ice::Limits,
 }
 
 /// Bounds on what protected media can make a leg hold or do.

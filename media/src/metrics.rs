@@ -28,6 +28,18 @@ pub struct Metrics {
     pub relatched: Counter,
     /// Leg events dropped because nobody polled them.
     pub events_dropped: Counter,
+    /// STUN messages on media ports that cannot be read or are not Binding.
+    pub stun_malformed: Counter,
+    /// STUN messages on media ports that are not for us (user name) or not signed with the password.
+    pub stun_refused: Counter,
+    /// STUN checks beyond what a leg answers in a second.
+    pub stun_limited: Counter,
+    /// Legs for which ICE found no way to the peer.
+    pub ice_failed: Counter,
+    /// Legs whose peer stopped consenting to media (RFC 7675).
+    pub consent_lost: Counter,
+    /// Allocations on a TURN server that were refused or lost.
+    pub turn_failed: Counter,
     /// Session descriptions that are none (answered 400).
     pub sdp_malformed: Counter,
     /// Session descriptions we could not agree to (answered 488), limits included.
@@ -40,7 +52,7 @@ impl Metrics {
     /// Makes every counter visible in `registry`.
     pub fn register(&self, registry: &mut Registry) {
         self.security.register(registry);
-        for (name, help, counter) in self.all() {
+        for (name, help, counter) in self.all().into_iter().chain(self.of_nat()) {
             registry.register(format!("media_{name}"), help, counter.clone());
         }
     }
@@ -111,6 +123,41 @@ impl Metrics {
                 "sdp_incompatible",
                 "Session descriptions that could not be agreed to",
                 &self.sdp_incompatible,
+            ),
+        ]
+    }
+
+    fn of_nat(&self) -> [(&str, &str, &Counter); 6] {
+        [
+            (
+                "stun_malformed",
+                "STUN messages on media ports that could not be read",
+                &self.stun_malformed,
+            ),
+            (
+                "stun_refused",
+                "STUN messages on media ports not addressed to us or not signed with the right password",
+                &self.stun_refused,
+            ),
+            (
+                "stun_limited",
+                "STUN checks beyond what a leg answers in a second",
+                &self.stun_limited,
+            ),
+            (
+                "ice_failed",
+                "Legs for which ICE found no way to the peer",
+                &self.ice_failed,
+            ),
+            (
+                "consent_lost",
+                "Legs whose peer stopped consenting to media",
+                &self.consent_lost,
+            ),
+            (
+                "turn_failed",
+                "Allocations on a TURN server that were refused or lost",
+                &self.turn_failed,
             ),
         ]
     }

@@ -22,6 +22,7 @@ fn limits() -> Limits {
         jitter_ceiling: Duration::from_millis(200),
         jitter_packets: 64,
         security: plenum_media::limits::SecurityLimits::default(),
+        ice: plenum_media::ice::Limits::default(),
     }
 }
 

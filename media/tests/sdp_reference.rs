@@ -56,6 +56,7 @@ fn the_bodies_of_the_reference_messages_are_read_and_kept() {
         jitter_ceiling: Duration::from_millis(200),
         jitter_packets: 64,
         security: plenum_media::limits::SecurityLimits::default(),
+        ice: plenum_media::ice::Limits::default(),
     };
     for (name, octets) in found {
         let description = match parse::parse(&octets, &limits) {

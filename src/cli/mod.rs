@@ -2,6 +2,7 @@
 
 mod client;
 pub(crate) mod conference;
+pub(crate) mod doctor;
 pub(crate) mod store;
 mod table;
 pub(crate) mod trunk;

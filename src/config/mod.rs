@@ -3,12 +3,14 @@
 mod auth;
 mod conference;
 mod join;
+mod nat;
 pub(crate) mod read;
 mod trunk;
 mod values;
 
 pub use auth::{Auth, DigestName, Required, StoreSettings};
 pub use join::{Authority, Join, PhoneNumber, PublicUrl};
+pub use nat::{IceMode, Nat, Told};
 pub use read::{KnownKey, Problem};
 pub use trunk::{
     CalledIn, Day, DialRule, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk, Who,
@@ -42,6 +44,8 @@ pub struct Config {
     pub auth: Auth,
     /// `[store]`
     pub store: StoreSettings,
+    /// `[doctor]`
+    pub doctor: Doctor,
     /// `[conferences]`: what holds for every conference that does not say otherwise.
     pub conferences: Conferences,
     /// `[[conference]]`: the configured ones.
@@ -90,6 +94,8 @@ pub struct Media {
     pub ptime: Duration,
     /// Threads that mix; 0: one per processor.
     pub workers: usize,
+    /// Ways through NATs.
+    pub nat: Nat,
 }
 
 /// `[http]`: health, metrics, local control.
@@ -119,6 +125,13 @@ pub struct Records {
     pub file: Option<String>,
     /// Where to post them, `http://…`; `None`: nowhere.
     pub url: Option<String>,
+}
+
+/// `[doctor]`: what `plenum doctor` needs to know.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// An NTP server, to compare the clock with; empty: none.
+    pub time_server: String,
 }
 
 /// `[conferences]`
@@ -154,7 +167,8 @@ impl Config {
         let (_, _, known) = Self::read(
             "[[conference]]\nname = \"reference\"\n\
              [[trunk]]\nname = \"reference\"\nserver = \"192.0.2.1\"\n\
-             [[dial_rule]]\nprefix = \"\"\ntrunks = [\"reference\"]\n",
+             [[dial_rule]]\nprefix = \"\"\ntrunks = [\"reference\"]\n\
+             [[media.network]]\nfor = []\naddress = \"192.0.2.1\"\n",
         );
         known
     }
@@ -170,6 +184,9 @@ impl Config {
         let records = Self::within(&mut root, "records", read_records);
         let auth = Self::within(&mut root, "auth", Auth::read);
         let store = Self::within(&mut root, "store", StoreSettings::read);
+        let doctor = Self::within(&mut root, "doctor", |section| Doctor {
+            time_server: section.get("time_server", "\"\""),
+        });
         let limits = Self::within(&mut root, "limits", Limits::read);
         let keys = Self::within(&mut root, "keys", |section| {
             conference::read_keys(section, &limits)
@@ -192,6 +209,7 @@ impl Config {
             records,
             auth,
             store,
+            doctor,
             conferences,
             conference,
             trunk: trunk.into_iter().flatten().collect(),
@@ -290,6 +308,7 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
         opus_bitrate: section.get("opus_bitrate", "40000"),
         ptime: section.get::<Milliseconds>("ptime_ms", "20").0,
         workers: section.get("workers", "0"),
+        nat: Nat::read(section),
     };
     if media.codecs.is_empty() {
         section.refuse("codecs", "must name at least one codec".to_owned());

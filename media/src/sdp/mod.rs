@@ -6,6 +6,7 @@
 //! | [`parse`] | octets → model, tolerant of what real devices send |
 //! | [`print`](mod@print) | model → octets |
 //! | [`attr`] | readings of single lines: addresses, rtpmap, fmtp, extmap, directions |
+//! | [`ice`] | the attributes of ICE |
 //! | [`remote`] | one audio section of the peer, read as a whole |
 //! | [`security`] | what sections say of keys, and what comes of it |
 //! | [`describe`] | our own sections and the text they make |
@@ -31,6 +32,7 @@ pub mod attr;
 pub mod describe;
 mod error;
 mod formats;
+pub mod ice;
 mod local;
 pub mod negotiate;
 pub mod parse;
@@ -39,7 +41,7 @@ pub mod remote;
 pub mod security;
 pub mod session;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{ApiMisuse, Incompatible, Malformed, SdpError};
 pub use local::Local;

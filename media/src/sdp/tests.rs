@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// Small enough to be reached in tests.
-pub(super) fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         sdp_bytes: 4_096,
         sdp_sections: 6,
@@ -17,6 +17,7 @@ pub(super) fn limits() -> Limits {
         jitter_ceiling: Duration::from_millis(200),
         jitter_packets: 64,
         security: crate::limits::SecurityLimits::default(),
+        ice: crate::ice::Limits::default(),
     }
 }
 
