@@ -9,6 +9,7 @@ use plenum_media::ice::turn::{TurnConfig, TurnFailure};
 use plenum_sip::endpoint::{Target, Transport};
 use plenum_sip::msg::Uri;
 use plenum_sip::resolve::{Policy, Resolution, Resolver};
+use plenum_sip::transport::Unresolved;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use std::collections::BTreeSet;
@@ -133,9 +134,18 @@ async fn resolve(config: &Config, domain: &str) -> Result<Vec<Target>, String> {
     let mut resolver = Resolver::system(policy, patience, seed()?);
     match resolver.resolve(&uri) {
         Resolution::Done(targets) => Ok(targets),
-        Resolution::Pending(pending) => pending.run().await.map_err(|error| error.to_string()),
-        Resolution::Failed(error) => Err(error.to_string()),
+        Resolution::Pending(pending) => pending.run().await.map_err(why),
+        Resolution::Failed(error) => Err(why(error)),
     }
+}
+
+fn why(unresolved: Unresolved) -> String {
+    let text = match unresolved {
+        Unresolved::Unsupported => "it asks for a transport we do not have",
+        Unresolved::NotFound => "no such name, or none with an address",
+        Unresolved::TimedOut | Unresolved::Overload => "the name server does not answer",
+    };
+    text.to_owned()
 }
 
 fn seed() -> Result<[u8; 32], String> {
