@@ -2,13 +2,14 @@
 
 use crate::config::{CodecName, Config, Listen};
 use crate::feed::Feed;
-use crate::http::join::Published;
+use crate::http::join::{Join, Published};
+use crate::http::websocket::WebSockets;
 use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
 use crate::records::Records;
 use crate::trunk::Switchboard;
-use crate::{http, selfcheck};
+use crate::{http, selfcheck, tls};
 use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
 use plenum_focus::output::McuType;
@@ -23,7 +24,8 @@ use plenum_sip::endpoint::{Advertised, Endpoint, Transport};
 use plenum_sip::msg::{Host, Method, Uri};
 use plenum_sip::resolve::{Policy as ResolvePolicy, Resolver};
 use plenum_sip::transaction::timer::Times;
-use plenum_sip::transport::{BindError, Transports};
+use plenum_sip::transport::{BindError, Incoming, Security, Transports};
+use plenum_sip::websocket::Origins;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use std::io;
@@ -45,10 +47,15 @@ pub struct Server {
     published: watch::Sender<Arc<Published>>,
     web: Option<server::Serving>,
     switchboard: Switchboard,
+    public_web: Option<server::Serving>,
+    certificates: tls::Store,
+    watching: JoinHandle<()>,
     /// Where SIP is listened on.
     pub listening: Vec<SocketAddr>,
     /// Where HTTP is listened on.
     pub http: Option<SocketAddr>,
+    /// Where HTTPS is listened on.
+    pub https: Option<SocketAddr>,
     metrics: Metrics,
     config: Config,
 }
@@ -59,6 +66,9 @@ pub enum StartError {
     /// A SIP address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// There are no certificates to be had.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
     /// HTTP cannot be listened on.
     #[error("HTTP cannot listen on {0}: {1}")]
     Http(SocketAddr, #[source] io::Error),
@@ -105,11 +115,24 @@ impl Server {
         let limits = &config.limits;
         let shell = &limits.sip_shell;
         let listen = listen(&config.sip.listen);
-        let transports = Transports::bind(&listen, &limits.sip, shell, &metrics.transport)?;
+        let certificates = start_tls(&config, &metrics)?;
+        let security = Security {
+            tls: Some(certificates.configs()),
+            origins: origins(&config),
+        };
+        let (of_sip, counters) = (&limits.sip, &metrics.transport);
+        let transports = Transports::bind_secured(&listen, of_sip, shell, counters, security)?;
+        let incoming = transports.incoming();
         let listening = transports.listening().iter().map(|one| one.addr).collect();
         let mut endpoint = Endpoint::new(sip_config(&config), seed()?, metrics.sip.clone());
         endpoint.set_sources(plenum_sip::transport::sources(transports.listening()));
-        let policy = ResolvePolicy::new(transports.listening(), shell.resolve_targets);
+        let mut policy = ResolvePolicy::new(transports.listening(), shell.resolve_targets);
+        if policy.transports.contains(&Transport::Tls) {
+            endpoint.set_secured(true);
+        } else {
+            // Whoever asks for TLS gets it, also where nobody can call us over it.
+            policy.transports.push(Transport::Tls);
+        }
         let resolvers = resolvers(&config, &policy)?;
         let resolver = resolver(&config, policy)?;
         let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
@@ -139,7 +162,13 @@ impl Server {
             trunks: switchboard.shown.clone(),
             event_readers: limits.http.event_readers,
         };
+        let join = Join {
+            published: api.published.clone(),
+            directory: directory.clone(),
+        };
         let web = start_web(&config, &metrics, api).await?;
+        let public_web = start_public(&config, &metrics, join, incoming, &certificates).await?;
+        let watching = tokio::spawn(certificates.clone().watch());
         Ok(Self {
             directory,
             feed,
@@ -148,9 +177,13 @@ impl Server {
             driver,
             ready,
             http: web.as_ref().map(|web| web.address),
+            https: public_web.as_ref().map(|web| web.address),
             published,
             web,
             switchboard,
+            public_web,
+            certificates,
+            watching,
             listening,
             metrics,
             config,
@@ -160,6 +193,7 @@ impl Server {
     /// Takes what can be changed while running: the conferences, their policy and their limits.
     /// Answers which sections changed that only a restart takes.
     pub fn reload(&mut self, config: Config) -> Vec<&'static str> {
+        self.certificates.refresh();
         let settings = settings(&config, &self.metrics);
         let records = config.conference.clone();
         self.published
@@ -172,6 +206,11 @@ impl Server {
                 "sip",
                 format!("{:?}", self.config.sip),
                 format!("{:?}", config.sip),
+            ),
+            changed(
+                "tls",
+                format!("{:?}", self.config.tls),
+                format!("{:?}", config.tls),
             ),
             changed(
                 "media",
@@ -223,9 +262,10 @@ impl Server {
         self.feed.flush(QUIET).await;
         // Who reads events reads on until here.
         drop(self.ready);
-        if let Some(web) = self.web {
+        for web in [self.web, self.public_web].into_iter().flatten() {
             web.stop().await;
         }
+        self.watching.abort();
         // A driver that panicked has said so in the log.
         self.driver.await.ok();
         left
@@ -313,9 +353,65 @@ async fn start_web(
     let path = http::token::path(&config.http.token_file);
     api.token.keep(&path).map_err(StartError::Token)?;
     let (router, counters) = (http::router(api), metrics.http.clone());
-    let web = server::serve(address, router, config.limits.http.clone(), counters).await;
+    let web = server::serve(address, router, config.limits.http.clone(), counters, None).await;
     let web = web.map_err(|error| StartError::Http(address, error))?;
     Ok(Some(web))
+}
+
+/// Serves the public side over TLS, if it is to be listened on.
+async fn start_public(
+    config: &Config,
+    metrics: &Metrics,
+    join: Join,
+    incoming: Incoming,
+    certificates: &tls::Store,
+) -> Result<Option<server::Serving>, StartError> {
+    let Some(address) = config.http.public_listen else {
+        return Ok(None);
+    };
+    let origins = Arc::new(origins(config));
+    let router = http::public_router(join, WebSockets { incoming, origins });
+    let (limits, counters) = (config.limits.http.clone(), metrics.http.clone());
+    let tls = Some(certificates.configs());
+    let web = server::serve(address, router, limits, counters, tls).await;
+    let web = web.map_err(|error| StartError::Http(address, error))?;
+    Ok(Some(web))
+}
+
+/// The certificates; the one for trying out bears the names that we are reached by.
+fn start_tls(config: &Config, metrics: &Metrics) -> Result<tls::Store, StartError> {
+    let advertised = config.sip.advertise.iter().map(|one| one.host.clone());
+    let mut names: Vec<String> = config
+        .sip
+        .domains
+        .iter()
+        .cloned()
+        .chain(advertised)
+        .collect();
+    for name in &mut names {
+        *name = name.trim_matches(['[', ']']).to_owned();
+    }
+    let listened = config.sip.listen.iter().map(|one| one.address.ip());
+    let mut also: Vec<String> = vec!["localhost".to_owned()];
+    also.extend(
+        selfcheck::own_addresses(listened)
+            .iter()
+            .map(IpAddr::to_string),
+    );
+    also.retain(|name| !names.contains(name));
+    Ok(tls::Store::open(
+        &config.tls,
+        &names,
+        &also,
+        metrics.tls.clone(),
+    )?)
+}
+
+fn origins(config: &Config) -> Origins {
+    match config.sip.websocket_origins.as_slice() {
+        [] => Origins::Any,
+        some => Origins::Only(some.to_vec()),
+    }
 }
 
 fn start_feed(config: &Config, metrics: &Metrics) -> Result<Feed, StartError> {
@@ -375,11 +471,10 @@ fn codec(name: CodecName) -> Codec {
 }
 
 fn listen(wanted: &[Listen]) -> Vec<plenum_sip::transport::Listen> {
-    let transport = |tcp| if tcp { Transport::Tcp } else { Transport::Udp };
     wanted
         .iter()
         .map(|one| plenum_sip::transport::Listen {
-            transport: transport(one.tcp),
+            transport: one.transport,
             addr: one.address,
         })
         .collect()
@@ -389,10 +484,14 @@ fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
     let sip = &config.sip;
     let advertised = sip.advertise.iter().flat_map(|advertise| {
         let host = host(&advertise.host);
-        [Transport::Udp, Transport::Tcp].map(|transport| Advertised {
+        ALL_TRANSPORTS.map(|transport| Advertised {
             transport,
             host: host.clone(),
-            port: advertise.port,
+            // The port stands for the plain transports, whose default it replaces.
+            port: match transport {
+                Transport::Udp | Transport::Tcp => advertise.port,
+                Transport::Tls | Transport::Ws | Transport::Wss => listened_port(sip, transport),
+            },
         })
     });
     plenum_sip::endpoint::Config {
@@ -412,6 +511,13 @@ fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
         events: plenum_sip::endpoint::Events::default(),
         limits: config.limits.sip.clone(),
     }
+}
+
+/// The first port that a transport listens on, where it is not its default.
+fn listened_port(sip: &crate::config::Sip, transport: Transport) -> Option<u16> {
+    let first = sip.listen.iter().find(|one| one.transport == transport);
+    let port = first.map(|one| one.address.port());
+    port.filter(|port| *port != transport.default_port())
 }
 
 fn factory(config: &Config) -> FocusFactory {
@@ -480,6 +586,14 @@ fn seed() -> Result<[u8; 32], StartError> {
 const SERVER_NAME: &str = concat!("Plenum/", env!("CARGO_PKG_VERSION"));
 /// After everybody has been told goodbye: time for the answers to our BYEs.
 const QUIET: Duration = Duration::from_secs(4);
+/// Every transport there is.
+const ALL_TRANSPORTS: [Transport; 5] = [
+    Transport::Udp,
+    Transport::Tcp,
+    Transport::Tls,
+    Transport::Ws,
+    Transport::Wss,
+];
 /// What `Allow` says.
 const METHODS: [Method; 10] = [
     Method::Invite,

@@ -13,6 +13,7 @@
 //! | [`records`] | conference detail records |
 //! | [`trunk`] | providers of telephone lines |
 //! | [`observe`] | log and metrics |
+//! | [`tls`] | the certificates of the process |
 //! | [`state`] | where what survives a restart is kept |
 //!
 //! # How the pieces are joined
@@ -47,4 +48,5 @@ pub mod store;
 #[cfg(test)]
 mod tidy;
 pub mod trunk;
+pub mod tls;
 pub mod users;

@@ -144,6 +144,9 @@ fn sip_shell(section: &mut Section<'_, '_>) -> plenum_sip::transport::ShellLimit
     plenum_sip::transport::ShellLimits {
         head_bytes: section.get("sip_head_bytes", "32768"),
         connect_timeout: section.get::<Seconds>("sip_connect_timeout_s", "5").0,
+        handshakes: section.get("handshakes", "500"),
+        handshake_timeout: section.get::<Seconds>("handshake_timeout_s", "10").0,
+        websocket_ping: section.get::<Seconds>("websocket_ping_s", "30").0,
         linger: section.get::<Seconds>("sip_linger_s", "2").0,
         write_queue_messages: section.get("sip_write_queue_messages", "1000"),
         datagram_queue: section.get("sip_datagram_queue", "4096"),

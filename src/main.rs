@@ -115,6 +115,9 @@ async fn run(config: Config, path: Option<&Path>) -> Result<(), Failure> {
     if let Some(address) = server.http {
         tracing::info!(%address, "HTTP");
     }
+    if let Some(address) = server.https {
+        tracing::info!(%address, "HTTPS and WebSockets");
+    }
     tracing::info!("ready: any SIP phone may call sip:NAME@HOST");
     loop {
         tokio::select! {

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub users: crate::users::Metrics,
     /// Of trunks.
     pub trunk: crate::trunk::Metrics,
+    /// Of certificates.
+    pub tls: crate::tls::Metrics,
     /// Of the HTTP server.
     pub http: crate::http::server::Metrics,
 }
@@ -69,6 +71,7 @@ impl Metrics {
         self.media.register(&mut registry);
         self.mcu.register(&mut registry);
         self.focus.register(&mut registry);
+        self.tls.register(&mut registry);
         self.http.register(&mut registry);
         self.records.register(&mut registry);
         self.store.register(&mut registry);

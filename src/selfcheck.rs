@@ -55,6 +55,27 @@ impl Facts {
     }
 }
 
+/// The addresses at which somebody may reach sockets bound like this: wildcards stand for all
+/// addresses of this host.
+pub(crate) fn own_addresses(bound: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for ip in bound {
+        if !ip.is_unspecified() {
+            found.push(ip);
+            continue;
+        }
+        let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
+        found.extend(interfaces.filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+        }));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// What follows from the facts for this configuration.
 #[must_use]
 pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
@@ -95,6 +116,9 @@ pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
                 facts.open_files
             ),
         );
+    }
+    for (serious, text) in crate::tls::findings(&config.tls) {
+        find(serious, text);
     }
     for ip in &facts.not_ours {
         find(

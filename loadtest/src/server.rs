@@ -3,8 +3,8 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
-use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -18,6 +18,10 @@ pub struct ServerSettings {
     pub ip: String,
     /// Its RTP ports.
     pub ports: String,
+    /// Transports to listen on besides UDP and TCP, on their usual ports: `tls`, `ws` (5080).
+    pub transports: Vec<&'static str>,
+    /// Further keys of `[tls]`; its folder is the server's own.
+    pub tls: String,
     /// Further keys of `[sip]`, `[media]`, `[conferences]` and `[limits]`.
     pub sip: String,
     /// See above.
@@ -38,6 +42,8 @@ impl Default for ServerSettings {
         Self {
             ip: own_address(),
             ports: "20000-29999".to_owned(),
+            transports: Vec::new(),
+            tls: String::new(),
             sip: String::new(),
             media: String::new(),
             conferences: "entry_tone = false\nexit_tone = false\nalone = \"silence\"\n".to_owned(),
@@ -78,6 +84,10 @@ impl Server {
             let token = folder.join("token");
             settings.http += &format!("token_file = \"{}\"\n", token.display());
         }
+        if !settings.tls.contains("folder") {
+            let kept = folder.join("tls");
+            settings.tls = format!("folder = \"{}\"\n{}", kept.display(), settings.tls);
+        }
         fs::write(&config, text(&settings, sip, http))?;
         let log = File::create(folder.join("log"))?;
         let child = Command::new(program)
@@ -116,6 +126,31 @@ impl Server {
     /// The folder with its configuration and log.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The certificate it made for itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("tls/certificate.pem")
+    }
+
+    /// Asks it for a path over HTTP; answers status and body.
+    pub fn get(&self, path: &str) -> io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.http)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let host = self.http;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let status = text
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let parts = status.zip(text.split_once("\r\n\r\n"));
+        let (status, (_, body)) = parts.ok_or_else(|| io::Error::other("no answer of HTTP"))?;
+        Ok((status, body.to_owned()))
     }
 
     /// What it has logged.
@@ -247,10 +282,22 @@ fn build() -> io::Result<PathBuf> {
     Ok(profile.join("plenum"))
 }
 
+/// Where a transport is listened on.
+fn port(transport: &str) -> u16 {
+    match transport {
+        "tls" => 5061,
+        "ws" => 5080,
+        "wss" => 5443,
+        _ => 5060,
+    }
+}
+
 fn text(settings: &ServerSettings, sip: SocketAddr, http: SocketAddr) -> String {
     let ServerSettings {
         ip,
         ports,
+        transports,
+        tls,
         sip: more,
         media,
         conferences,
@@ -258,8 +305,12 @@ fn text(settings: &ServerSettings, sip: SocketAddr, http: SocketAddr) -> String 
         http: more_http,
         rest,
     } = settings;
+    let further: String = transports
+        .iter()
+        .map(|transport| format!(", \"{transport}:{ip}:{}\"", port(transport)))
+        .collect();
     format!(
-        "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\n{more}\n[media]\nbind = [\"{ip}\"]\n\
+        "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"{further}]\n{more}\n[tls]\n{tls}\n[media]\nbind = [\"{ip}\"]\n\
          ports = \"{ports}\"\n{media}\n[http]\nlisten = \"{http}\"\n{more_http}\n[conferences]\n{conferences}\n\
          [limits]\n{limits}\n{rest}"
     )

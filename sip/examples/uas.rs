@@ -76,6 +76,7 @@ impl TransactionUser for Yes {
             | Event::Subscribe { .. }
             | Event::Refer { .. }
             | Event::Notifier { .. }
+            | Event::FlowClosed { .. }
             | Event::Subscriber { .. } => Ok(()),
         };
         if let Err(error) = answered {
@@ -186,6 +187,9 @@ fn shell() -> ShellLimits {
     ShellLimits {
         head_bytes: 16_384,
         connect_timeout: Duration::from_secs(5),
+        handshakes: 500,
+        handshake_timeout: Duration::from_secs(10),
+        websocket_ping: Duration::from_secs(30),
         linger: Duration::from_secs(1),
         write_queue_messages: 1_000,
         datagram_queue: 4_096,

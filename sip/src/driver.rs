@@ -17,7 +17,7 @@
 //! *Invariant:* between two waits nothing waits.
 
 use crate::endpoint::{Endpoint, Event, Output, ResolveId, Target};
-use crate::msg::Uri;
+use crate::msg::{Text, Uri};
 use crate::resolve::{Resolution, Resolver};
 use crate::transport::{Arrival, ShellLimits, ShellMetrics, Transports, Unresolved, UnresolvedBy};
 use std::pin::Pin;
@@ -188,6 +188,7 @@ impl<U: TransactionUser> Driver<U> {
     fn on_arrival(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
             Arrival::Message(flow, bytes) => self.endpoint.handle_message(now, flow, bytes),
+            Arrival::Certified(id, names) => self.endpoint.handle_certificate(id, names),
             Arrival::Closed(id) => self.endpoint.handle_flow_closed(now, id),
             Arrival::SendFailed(tx) => self.endpoint.handle_send_failed(now, tx),
         }
@@ -244,8 +245,14 @@ impl<U: TransactionUser> Driver<U> {
     fn drain(&mut self, now: Instant) {
         loop {
             match self.endpoint.poll_output() {
-                Output::Transmit { via, bytes, tx } => {
-                    let sent = self.transports.send(via, bytes, tx);
+                Output::Transmit {
+                    via,
+                    domain,
+                    bytes,
+                    tx,
+                } => {
+                    let domain = domain.as_ref().and_then(Text::to_str);
+                    let sent = self.transports.send_to(via, domain, bytes, tx);
                     if let Some(tx) = tx.filter(|_| !sent) {
                         self.endpoint.handle_send_failed(now, tx);
                     }

@@ -6,6 +6,11 @@
 #[expect(dead_code, reason = "the bed serves other tests too")]
 #[path = "transport/bed.rs"]
 mod bed;
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
+#[path = "bounds/shell.rs"]
+mod shell;
 
 #[cfg(test)]
 mod descriptors {

@@ -30,6 +30,8 @@ use std::time::Duration;
 pub struct Config {
     /// `[sip]`
     pub sip: Sip,
+    /// `[tls]`
+    pub tls: crate::tls::Settings,
     /// `[media]`
     pub media: Media,
     /// `[http]`
@@ -63,6 +65,8 @@ pub struct Config {
 pub struct Sip {
     /// Sockets to listen on.
     pub listen: Vec<Listen>,
+    /// Pages that may open a WebSocket, such as `https://meet.example.com`; empty: any.
+    pub websocket_origins: Vec<String>,
     /// Host names and addresses this server answers for; empty: any.
     pub domains: Vec<String>,
     /// Host to put into Via and Contact instead of the address a peer reached us at.
@@ -103,6 +107,8 @@ pub struct Media {
 pub struct Http {
     /// Where to listen; `None`: nowhere.
     pub listen: Option<SocketAddr>,
+    /// Where to listen for the public side, over TLS: join pages and WebSockets; `None`: nowhere.
+    pub public_listen: Option<SocketAddr>,
     /// Where the token for local control is kept.
     pub token_file: String,
 }
@@ -168,7 +174,8 @@ impl Config {
             "[[conference]]\nname = \"reference\"\n\
              [[trunk]]\nname = \"reference\"\nserver = \"192.0.2.1\"\n\
              [[dial_rule]]\nprefix = \"\"\ntrunks = [\"reference\"]\n\
-             [[media.network]]\nfor = []\naddress = \"192.0.2.1\"\n",
+             [[media.network]]\nfor = []\naddress = \"192.0.2.1\"\n\
+             [[tls.certificate]]\nchain = \"c\"\nkey = \"k\"\n",
         );
         known
     }
@@ -177,6 +184,7 @@ impl Config {
         let (document, findings) = Findings::parse(text);
         let mut root = Section::root(&document, &findings);
         let sip = Self::within(&mut root, "sip", read_sip);
+        let tls = Self::within(&mut root, "tls", crate::tls::Settings::read);
         let media = Self::within(&mut root, "media", read_media);
         let http = Self::within(&mut root, "http", read_http);
         let join = Self::within(&mut root, "join", Join::read);
@@ -202,6 +210,7 @@ impl Config {
         let dial_rule = root.sections("dial_rule", trunk::read_rule);
         let config = Self {
             sip,
+            tls,
             media,
             http,
             join,
@@ -278,8 +287,9 @@ fn read_sip(section: &mut Section<'_, '_>) -> Sip {
     let sip = Sip {
         listen: section.get(
             "listen",
-            r#"["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060", "udp:[::]:5060", "tcp:[::]:5060"]"#,
+            r#"["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060", "tls:0.0.0.0:5061", "udp:[::]:5060", "tcp:[::]:5060", "tls:[::]:5061"]"#,
         ),
+        websocket_origins: section.get("websocket_origins", "[]"),
         domains: section.get("domains", "[]"),
         advertise: section.optional("advertise", "(the address a peer reached us at)"),
         nameservers: section.get("nameservers", "[]"),
@@ -324,15 +334,18 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
 
 fn read_http(section: &mut Section<'_, '_>) -> Http {
     let listen: String = section.get("listen", "\"127.0.0.1:8060\"");
+    let public: String = section.get("public_listen", "\"\"");
     let http = Http {
         listen: listen.parse().ok(),
+        public_listen: public.parse().ok(),
         token_file: section.get("token_file", "\"\""),
     };
+    let expected = "expected an address with a port, or \"\" for none";
     if http.listen.is_none() && !listen.is_empty() {
-        section.refuse(
-            "listen",
-            "expected an address with a port, or \"\" for none".to_owned(),
-        );
+        section.refuse("listen", expected.to_owned());
+    }
+    if http.public_listen.is_none() && !public.is_empty() {
+        section.refuse("public_listen", expected.to_owned());
     }
     http
 }

@@ -13,7 +13,7 @@ fn problems(text: &str) -> Vec<String> {
 #[test]
 fn an_empty_file_is_the_default() {
     let config = Config::parse("").unwrap();
-    assert_eq!(config.sip.listen.len(), 4);
+    assert_eq!(config.sip.listen.len(), 6);
     assert_eq!(
         config.media.ports,
         PortRange {

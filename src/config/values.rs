@@ -5,6 +5,7 @@ use plenum_focus::access::{AdmissionPolicy, Autopromote};
 use plenum_focus::keys::KeyAction;
 use plenum_focus::policy::Network;
 use plenum_focus::record::{Alone, Watchers};
+use plenum_sip::endpoint::Transport;
 use plenum_sip::msg::Uri;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -13,40 +14,45 @@ use toml::de::DeValue;
 /// A transport to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// TCP rather than UDP.
-    pub tcp: bool,
+    /// How.
+    pub transport: Transport,
     /// Where.
     pub address: SocketAddr,
 }
+
+/// How transports are written in the file.
+const TRANSPORTS: [(&str, Transport); 5] = [
+    ("udp", Transport::Udp),
+    ("tcp", Transport::Tcp),
+    ("tls", Transport::Tls),
+    ("ws", Transport::Ws),
+    ("wss", Transport::Wss),
+];
 
 impl Setting for Listen {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let text = String::read(value)?;
         let parsed = text.split_once(':').and_then(|(transport, address)| {
-            let tcp = match transport {
-                "udp" => false,
-                "tcp" => true,
-                _ => return None,
-            };
+            let known = TRANSPORTS.into_iter().find(|(name, _)| *name == transport);
             Some(Self {
-                tcp,
+                transport: known?.1,
                 address: address.parse().ok()?,
             })
         });
         parsed.ok_or_else(|| {
-            format!("expected \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\", found \"{text}\"")
+            format!(
+                "expected \"TRANSPORT:ADDRESS:PORT\" with udp, tcp, tls, ws or wss, found \"{text}\""
+            )
         })
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}",
-            if self.tcp { "tcp" } else { "udp" },
-            self.address
-        )
+        let known = TRANSPORTS
+            .into_iter()
+            .find(|(_, transport)| *transport == self.transport);
+        write!(f, "{}:{}", known.map_or("", |(name, _)| name), self.address)
     }
 }
 

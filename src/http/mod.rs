@@ -8,12 +8,16 @@
 //! | `/v1/…` | local control, with token: see the module `control` |
 //! | `/meet/…` | joining by link: see the module `join` |
 //!
+//! On the public side, over TLS, there is only `/meet/…`, and `/sip`, the WebSocket of browsers: see
+//! the module `websocket`.
+//!
 //! [`server`] keeps the bounds.
 
 pub mod control;
 pub(crate) mod join;
 pub mod server;
 pub mod token;
+pub(crate) mod websocket;
 
 use crate::feed::Feed;
 use crate::observe;
@@ -76,6 +80,11 @@ pub(crate) fn router(api: Api) -> Router {
         .with_state(Arc::new(health))
         .merge(control)
         .merge(join)
+}
+
+/// What the world may see.
+pub(crate) fn public_router(join: join::Join, sockets: websocket::WebSockets) -> Router {
+    join::router(join).merge(websocket::router(sockets))
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {

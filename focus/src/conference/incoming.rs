@@ -75,6 +75,7 @@ impl Focus {
             Event::Pracked { tx: None, .. }
             | Event::Response { .. }
             | Event::Refused { .. }
+            | Event::FlowClosed { .. }
             | Event::Subscriber { .. } => {}
             Event::Subscribe {
                 tx,

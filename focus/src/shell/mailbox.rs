@@ -66,6 +66,7 @@ impl Message {
                 | Event::Response { .. }
                 | Event::Notifier { .. }
                 | Event::Subscriber { .. }
+                | Event::FlowClosed { .. }
                 | Event::Ended { .. } => false,
             },
             Self::Command(..) | Self::Inspect(_) => true,

@@ -48,6 +48,13 @@ impl Inner {
             | Event::Answered { id, .. }
             | Event::Modified { id, .. }
             | Event::Ended { id, .. } => self.route_to_call(now, id, event),
+            // Each conference hears of its own calls.
+            Event::FlowClosed { flow, calls } => {
+                for id in calls {
+                    let calls = vec![id];
+                    self.route_to_call(now, id, Event::FlowClosed { flow, calls });
+                }
+            }
             // A focus sends no requests but INVITE and BYE.
             Event::Response { .. } | Event::Refused { .. } | Event::Subscriber { .. } => {}
             Event::Notifier { id, event } => self.route_to_notifier(now, id, event),
@@ -525,6 +532,7 @@ impl Inner {
                 ..
             }
             | Event::Subscriber { .. }
+            | Event::FlowClosed { .. }
             | Event::Ended { .. } => {}
             Event::Notifier {
                 id,

@@ -34,6 +34,24 @@ pub struct Account<'a> {
     pub password: &'a str,
 }
 
+/// How a baresip reaches the server.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// `udp`, `tcp` or `tls`.
+    pub transport: &'static str,
+    /// The file with whose certificates it verifies the server; `None`: it does not.
+    pub authority: Option<PathBuf>,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            transport: "udp",
+            authority: None,
+        }
+    }
+}
+
 /// What a baresip heard, mono.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -46,12 +64,17 @@ pub struct Recording {
 impl Baresip {
     /// Starts one that speaks `codec` only, says `signal` and calls from 127.0.0.1.
     pub fn start(codec: Codec, signal: Signal) -> io::Result<Self> {
-        Self::with_account(codec, signal, None)
+        Self::start_over(codec, signal, &Way::default())
+    }
+
+    /// As [`Self::start`], over another transport.
+    pub fn start_over(codec: Codec, signal: Signal, way: &Way) -> io::Result<Self> {
+        Self::with_account(codec, signal, None, way)
     }
 
     /// Starts one that is registered as a user of a provider, and answers who calls it.
     pub fn subscribe(codec: Codec, signal: Signal, account: &Account<'_>) -> io::Result<Self> {
-        let this = Self::with_account(codec, signal, Some(account))?;
+        let this = Self::with_account(codec, signal, Some(account), &Way::default())?;
         let end = clock::now() + Duration::from_secs(10);
         // Events before the control connection are lost; the log has them all.
         while !this.log().contains("200 OK (") {
@@ -68,6 +91,7 @@ impl Baresip {
         codec: Codec,
         signal: Signal,
         account: Option<&Account<'_>>,
+        way: &Way,
     ) -> io::Result<Self> {
         super::installed("baresip", "-h", "baresip-core")?;
         let sip = free_ports()?;
@@ -76,13 +100,21 @@ impl Baresip {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder)?;
         write_wav(&folder.join("say.wav"), signal)?;
-        fs::write(folder.join("config"), configuration(sip, control, &folder))?;
+        let mut settings = configuration(sip, control, &folder);
+        if let Some(authority) = &way.authority {
+            settings += &format!(
+                "sip_cafile {}\nsip_verify_server yes\n",
+                authority.display()
+            );
+        }
+        fs::write(folder.join("config"), settings)?;
         fs::write(folder.join("contacts"), "")?;
         let codec = codec_name(codec);
         let account = match account {
             None => format!(
-                "<sip:b{}@{sip};transport=udp>;regint=0;audio_codecs={codec}\n",
-                control.port()
+                "<sip:b{}@{sip};transport={}>;regint=0;audio_codecs={codec}\n",
+                control.port(),
+                way.transport
             ),
             Some(account) => format!(
                 "<sip:{0}@{1};transport=udp>;auth_user={0};auth_pass={2};regint=60;\

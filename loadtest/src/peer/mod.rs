@@ -1,6 +1,7 @@
 //! Peers that we did not write, driven headless on loopback: the second opinion on everything.
 
 pub mod baresip;
+pub mod browser;
 pub mod dns;
 pub mod kamailio;
 pub mod raw;

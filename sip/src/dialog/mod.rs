@@ -11,7 +11,7 @@ pub(crate) use usage::{
     Calling, Cancelling, Incoming, Modify, Modifying, Stage, Unacknowledged, Up, Usage,
 };
 
-use crate::endpoint::{Flow, Target};
+use crate::endpoint::{Flow, Target, Via};
 use crate::id::hex;
 use crate::msg::{CSeq, HeaderName, Headers, Method, NameAddr, Request, Response, Text, Uri};
 use crate::transaction::{from_tag, to_tag};
@@ -50,6 +50,17 @@ pub(crate) enum Hop {
     Flow(Flow),
     /// The next hop was resolved to this before.
     Target(Target),
+}
+
+impl Hop {
+    /// The peer is a browser: whatever its Contact says, it is reached where it is (RFC 7118 §5).
+    fn is_web(&self) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Flow(flow) => flow.transport.is_web(),
+            Self::Target(target) => target.transport.is_web(),
+        }
+    }
 }
 
 /// The CSeq of a request in the dialog (§12.2.2).
@@ -126,6 +137,19 @@ impl Dialog {
         })
     }
 
+    /// The peer answered on this way, and no proxy wants to stay between: what lies behind a flow is
+    /// reached on that flow only, and a browser's Contact names no place at all (RFC 5626 §4.3,
+    /// RFC 7118 §5).
+    pub(crate) fn stay_on(&mut self, way: Option<Via>) {
+        self.hop = match way {
+            Some(Via::Flow(flow)) if self.is_direct() => Hop::Flow(flow),
+            Some(Via::Target(target)) if self.is_direct() && target.transport.is_web() => {
+                Hop::Target(target)
+            }
+            Some(Via::Flow(_) | Via::Target(_)) | None => Hop::Unknown,
+        };
+    }
+
     /// Whether the peer is reached without a proxy in between.
     pub(crate) fn is_direct(&self) -> bool {
         self.routes.is_empty()
@@ -143,7 +167,7 @@ impl Dialog {
             return;
         }
         self.target = contact.uri.detached();
-        if self.is_direct() {
+        if self.is_direct() && !self.hop.is_web() {
             self.hop = Hop::Unknown;
         }
     }

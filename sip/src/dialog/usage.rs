@@ -6,7 +6,7 @@ use super::session_timer::SessionTimer;
 use crate::auth::Credentials;
 use crate::endpoint::{Accept, Body, Contact, EndCause};
 use crate::event::Members;
-use crate::id::{ClientTxId, NotifierId, ServerTxId};
+use crate::id::{ClientTxId, FlowId, NotifierId, ServerTxId};
 use crate::msg::{HeaderName, Headers, Method, Text};
 use smallvec::SmallVec;
 
@@ -44,6 +44,8 @@ pub(crate) struct Usage {
     pub(crate) bound: SmallVec<[NotifierId; 1]>,
     /// Requests of the peer in this usage that wait for the transaction user.
     pub(crate) pending: SmallVec<[ServerTxId; 2]>,
+    /// The stream that the peer is behind, as the endpoint's index knows it.
+    pub(crate) flow: Option<FlowId>,
 }
 
 /// How far the call is.
@@ -163,6 +165,7 @@ impl Usage {
             members: Members::default(),
             bound: SmallVec::new(),
             pending: SmallVec::new(),
+            flow: None,
         }
     }
 

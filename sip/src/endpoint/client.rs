@@ -1,8 +1,9 @@
 //! The client transactions: their table, targets and failover, and what their machines want done.
 
 use super::compose::transport_of;
+use super::flow::domain_of;
 use super::{
-    ClientTxId, Contact, Endpoint, Event, FlowId, InviteId, NotifierId, Output, SubscriberId, Via,
+    ClientTxId, Contact, Endpoint, Event, InviteId, NotifierId, Output, SubscriberId, Via,
 };
 use crate::auth::Credentials;
 use crate::id::unhex;
@@ -61,7 +62,15 @@ pub(super) struct Hopeful {
 #[derive(Debug)]
 pub(super) struct Acked {
     pub(super) tag: Text,
-    pub(super) sent: Option<(Via, Bytes)>,
+    pub(super) sent: Option<Sent>,
+}
+
+/// An ACK as it left.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) via: Via,
+    pub(super) domain: Option<Text>,
+    pub(super) bytes: Bytes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,24 +147,6 @@ impl Endpoint {
             Machine::NonInvite(state) => Machine::NonInvite(state.on_transport_error(&mut actions)),
         };
         self.run_client(now, id, &actions, None);
-    }
-
-    /// A stream flow is gone: what still waits for an answer on it has failed.
-    pub fn handle_flow_closed(&mut self, now: Instant, flow: FlowId) {
-        let waiting: Vec<ClientTxId> = self
-            .clients
-            .ids()
-            .filter(|id| self.is_on(*id, flow))
-            .collect();
-        for id in waiting {
-            self.handle_send_failed(now, id);
-        }
-        self.on_stream_lost(flow);
-    }
-
-    pub(super) fn is_on(&self, id: ClientTxId, flow: FlowId) -> bool {
-        let via = self.clients.get(id).and_then(|tx| tx.via);
-        matches!(via, Some(Via::Flow(used)) if used.id == flow && used.transport.is_reliable())
     }
 
     /// A response from the network (§17.1.3, §18.1.2).
@@ -271,8 +262,11 @@ impl Endpoint {
             && let Some(via) = tx.via
         {
             let bytes = tx.bytes.clone();
+            let request = tx.request.as_ref();
+            let domain = request.and_then(|request| domain_of(request, &via));
             self.out.push_back(Output::Transmit {
                 via,
+                domain,
                 bytes,
                 tx: Some(id),
             });
@@ -401,6 +395,7 @@ impl Endpoint {
 
     pub(super) fn close_client(&mut self, id: ClientTxId) {
         self.timers.clear_all(Owner::Client(id));
+        self.forget_way(id);
         let Some(tx) = self.clients.remove(id) else {
             return;
         };

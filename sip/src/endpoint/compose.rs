@@ -129,14 +129,16 @@ impl Endpoint {
         request.headers.prepend(HeaderName::Via, &field);
     }
 
-    /// Our Contact as the peer behind this way reaches it (§8.1.1.8).
-    pub(super) fn contact_value(&self, contact: &Contact, via: &Via) -> Text {
+    /// Our Contact as the peer behind this way reaches it (§8.1.1.8); `secured`: as a `sips:` URI,
+    /// whose transport names what is below TLS (RFC 5630 §3.1.3).
+    pub(super) fn contact_value(&self, contact: &Contact, via: &Via, secured: bool) -> Text {
         let (host, port) = match &contact.seen_as {
             Some(seen) => seen.clone(),
             None => self.own_address(via),
         };
+        let secured = secured && transport_of(via).is_secure();
         let mut value = String::with_capacity(64);
-        value.push_str("<sip:");
+        value.push_str(if secured { "<sips:" } else { "<sip:" });
         if let Some(user) = &contact.user {
             value.push_str(&user.to_str_lossy());
             value.push('@');
@@ -149,6 +151,7 @@ impl Endpoint {
         let transport = match transport_of(via) {
             Transport::Udp => "",
             Transport::Tcp => ";transport=tcp",
+            Transport::Tls if secured => "",
             Transport::Tls => ";transport=tls",
             Transport::Ws | Transport::Wss => ";transport=ws",
         };

@@ -27,6 +27,22 @@ impl Transport {
         }
     }
 
+    /// The octets are secured on the way (RFC 3261 §26.2.1).
+    pub fn is_secure(self) -> bool {
+        match self {
+            Self::Tls | Self::Wss => true,
+            Self::Udp | Self::Tcp | Self::Ws => false,
+        }
+    }
+
+    /// A WebSocket, which the browser alone can open (RFC 7118 §5).
+    pub fn is_web(self) -> bool {
+        match self {
+            Self::Ws | Self::Wss => true,
+            Self::Udp | Self::Tcp | Self::Tls => false,
+        }
+    }
+
     /// Its name in a Via (RFC 3261 §20.42, RFC 7118 §5.2).
     pub fn via_name(self) -> &'static str {
         match self {
@@ -101,6 +117,9 @@ pub enum Output {
     Transmit {
         /// How.
         via: Via,
+        /// Whose certificate a TLS connection of ours has to show: the host of the next hop as it
+        /// was asked for, before any resolution (RFC 5922 §4). `None`: none is opened for this.
+        domain: Option<Text>,
         /// What.
         bytes: Bytes,
         /// For the failure report.
@@ -274,6 +293,16 @@ pub enum Event {
         tx: ClientTxId,
         /// The response.
         response: Response,
+    },
+    /// A stream connection (TCP, TLS, WebSocket) is over. What waited for an answer on it has failed
+    /// already. Nothing else is ended by that: a peer that is alive comes back on another flow and
+    /// says so by a request (RFC 5626 §4.5); whoever keeps a binding or an attendance of a peer that
+    /// is reached on this flow only ends it.
+    FlowClosed {
+        /// Which; never used again.
+        flow: FlowId,
+        /// The calls whose peer was reached on it, in the order of their ids.
+        calls: Vec<InviteId>,
     },
     /// The usage is over; its id is never used again. Always the last event of a usage.
     Ended {

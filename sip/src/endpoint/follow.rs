@@ -1,7 +1,8 @@
 //! What follows an INVITE of ours: ACK to a failure (RFC 3261 §17.1.1.3) and to a 2xx (§13.2.2.4),
 //! CANCEL (§9.1).
 
-use super::client::{Acked, FORKS, Machine, Purpose, Resolving};
+use super::client::{Acked, FORKS, Machine, Purpose, Resolving, Sent};
+use super::flow::domain_of;
 use super::way::locate;
 use super::{Body, ClientTxId, Endpoint, Output, Via};
 use crate::dialog::{Dialog, next_hop};
@@ -28,8 +29,11 @@ impl Endpoint {
         }
         if let Some(via) = tx.via {
             let bytes = tx.ack.clone();
+            let request = tx.request.as_ref();
+            let domain = request.and_then(|request| domain_of(request, &via));
             self.out.push_back(Output::Transmit {
                 via,
+                domain,
                 bytes,
                 tx: None,
             });
@@ -70,16 +74,25 @@ impl Endpoint {
     pub(super) fn emit_ack(&mut self, tx: ClientTxId, tag: Text, mut request: Request, via: Via) {
         let branch = self.rng.next_u64();
         self.push_via(&mut request, &via, branch);
-        let bytes = request.print();
-        self.keep_ack(tx, tag, Some((via, bytes.clone())));
-        self.out.push_back(Output::Transmit {
+        let sent = Sent {
             via,
-            bytes,
+            domain: domain_of(&request, &via),
+            bytes: request.print(),
+        };
+        self.keep_ack(tx, tag, Some(sent.clone()));
+        self.transmit_ack(sent);
+    }
+
+    fn transmit_ack(&mut self, sent: Sent) {
+        self.out.push_back(Output::Transmit {
+            via: sent.via,
+            domain: sent.domain,
+            bytes: sent.bytes,
             tx: None,
         });
     }
 
-    pub(super) fn keep_ack(&mut self, tx: ClientTxId, tag: Text, sent: Option<(Via, Bytes)>) {
+    pub(super) fn keep_ack(&mut self, tx: ClientTxId, tag: Text, sent: Option<Sent>) {
         let Some(tx) = self.clients.get_mut(tx) else {
             return;
         };
@@ -96,14 +109,11 @@ impl Endpoint {
         };
         let tag = to_tag(&response.headers).unwrap_or_default();
         let known = tx.acks.iter().find(|acked| acked.tag == tag);
-        if let Some((via, bytes)) = known.and_then(|acked| acked.sent.clone()) {
-            self.out.push_back(Output::Transmit {
-                via,
-                bytes,
-                tx: None,
-            });
+        let settled = known.is_some() || tx.acks.len() >= FORKS;
+        if let Some(sent) = known.and_then(|acked| acked.sent.clone()) {
+            self.transmit_ack(sent);
         }
-        known.is_some() || tx.acks.len() >= FORKS
+        settled
     }
 
     /// Sends the CANCEL of an INVITE on its way and with its branch (§9.1), and gives the INVITE
@@ -125,8 +135,8 @@ impl Endpoint {
             tx.machine = Machine::NonInvite(ClientNonInvite::start(&path, &mut actions));
             tx.branch = branch;
             tx.bytes = bytes;
-            tx.via = Some(via);
         }
+        self.set_way(id, via);
         self.branches.insert((branch, true), id);
         self.run_client(now, id, &actions, None);
         let at = now + self.config.times.patience();

@@ -44,6 +44,7 @@ impl Endpoint {
         let order = dialog.order(seq);
         if arrival.direct && dialog.is_direct() {
             dialog.hop = Hop::Flow(arrival.from);
+            self.note_call_flow(id);
         }
         if order == Order::Old {
             return self.refuse(
@@ -465,6 +466,7 @@ impl Endpoint {
             return;
         };
         self.tags.remove(&usage.local_tag);
+        self.forget_call_flow(id, usage.flow);
         self.leave_dialog(&mut usage);
         let mut half_open = usage.incoming_mut().is_some();
         if let Some(up) = usage.up_mut() {

@@ -11,6 +11,7 @@
 //! | `server`, `client` | the transactions: their tables and actions |
 //! | `way` | where a request goes: resolving, targets, failover |
 //! | `challenge` | credentials for requests of ours that are challenged |
+//! | `flow` | who is behind a stream connection, and its end |
 //! | `follow` | the ACK and the CANCEL of an INVITE of ours |
 //! | `compose` | the header fields every message of ours carries |
 //! | `uas`, `uac` | the INVITE usage until it is confirmed, from either side |
@@ -28,6 +29,7 @@ mod command;
 mod compose;
 mod config;
 mod event;
+mod flow;
 mod follow;
 mod holder;
 mod in_dialog;
@@ -103,6 +105,9 @@ pub struct Endpoint {
     notifiers: Slab<NotifierId, Notifier>,
     /// Whose best effort notifications leave on which stream.
     best_effort: BTreeSet<(FlowId, NotifierId)>,
+    behind: flow::Behind,
+    /// `sips:` can be reached here at all.
+    secured: bool,
     subscribers: Slab<SubscriberId, Subscriber>,
     half_open: usize,
     byes: usize,
@@ -135,6 +140,8 @@ impl Endpoint {
             alone: Slab::default(),
             notifiers: Slab::default(),
             best_effort: BTreeSet::new(),
+            behind: flow::Behind::default(),
+            secured: false,
             subscribers: Slab::default(),
             tags: HashMap::with_hasher(keyed),
             half_open: 0,
@@ -208,6 +215,12 @@ impl Endpoint {
     /// Tells where requests leave from. Until then, what is not advertised is not known.
     pub fn set_sources(&mut self, sources: Sources) {
         self.sources = sources;
+    }
+
+    /// Tells whether peers can reach us over TLS. Until then a request to a `sips:` URI is refused
+    /// with 416 (RFC 3261 §8.2.2.1).
+    pub fn set_secured(&mut self, secured: bool) {
+        self.secured = secured;
     }
 
     /// Replaces the configuration (on reload); running calls keep what they agreed on.

@@ -4,6 +4,7 @@
 //! no answer, so it never waits, except for the resolver.
 
 use super::client::{Outcome, Purpose, Resolving};
+use super::flow::domain_of;
 use super::way::locate;
 use super::{CommandError, Endpoint, Event, FlowId, InviteId, NotifierId, Output, Target, Via};
 use crate::dialog::{Hop, next_hop};
@@ -303,9 +304,11 @@ impl Endpoint {
         self.note_flow(id);
         let branch = self.rng.next_u64();
         self.push_via(&mut request, &via, branch);
+        let domain = domain_of(&request, &via);
         let bytes = request.print();
         self.out.push_back(Output::Transmit {
             via,
+            domain,
             bytes,
             tx: None,
         });

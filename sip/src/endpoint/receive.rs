@@ -8,7 +8,8 @@
 //! | 4 | method | 501, 405 with Allow (§8.2.1) |
 //! | 5 | inside a dialog: to its usage | 481 (§12.2.2) |
 //! | 6 | not merged | 482 (§8.2.2.2) |
-//! | 7 | Max-Forwards, Require, body | 483, 420 with Unsupported, 415 with Accept (§8.2.2, §8.2.3) |
+//! | 7 | `sips:` came over TLS | 416 where we have none, else 480 (RFC 5630 §5.3) |
+//! | 8 | Max-Forwards, Require, body | 483, 420 with Unsupported, 415 with Accept (§8.2.2, §8.2.3) |
 //!
 //! Refusals outside a dialog leave no state behind (§8.2.7): their To tag is computed from the
 //! request, so that a retransmission is refused with the same one.
@@ -19,7 +20,8 @@ use super::{Endpoint, Event, Flow, InviteId, Output, Via};
 use crate::event::Holder;
 use crate::id::hex;
 use crate::msg::{
-    Framing, HeaderName, Headers, Message, Method, Request, Response, StatusCode, Text, parse,
+    Framing, HeaderName, Headers, Message, Method, Request, Response, Scheme, StatusCode, Text,
+    parse,
 };
 use crate::transaction::{ServerKey, from_tag, to_tag};
 use bytes::Bytes;
@@ -84,6 +86,7 @@ impl Endpoint {
         self.stamp_server(&mut answer.headers);
         self.out.push_back(Output::Transmit {
             via: Via::Flow(flow),
+            domain: None,
             bytes: answer.print(),
             tx: None,
         });
@@ -155,7 +158,7 @@ impl Endpoint {
                 }
             };
         }
-        if let Err(refusal) = self.check_outside(&arrival.request) {
+        if let Err(refusal) = self.check_outside(&arrival.request, arrival.from) {
             return self.refuse_stateless(&arrival, refusal);
         }
         if arrival.request.method == Method::Invite {
@@ -208,18 +211,33 @@ impl Endpoint {
         refusal.with(HeaderName::RetryAfter, seconds).saying(why)
     }
 
-    /// Checks 6 and 7 of the table above.
-    fn check_outside(&self, request: &Request) -> Result<(), Refusal> {
+    /// Checks 6 to 8 of the table above.
+    fn check_outside(&self, request: &Request, from: Flow) -> Result<(), Refusal> {
         if self
             .merge_key(request)
             .is_some_and(|key| self.merged.contains_key(&key))
         {
             return Err(Refusal::new(StatusCode::LOOP_DETECTED));
         }
+        if request.uri.scheme == Scheme::Sips && !from.transport.is_secure() {
+            return Err(self.no_sips());
+        }
         if request.headers.max_forwards() == Ok(Some(0)) && self.config.refuse_spent_hops {
             return Err(Refusal::new(StatusCode::TOO_MANY_HOPS));
         }
         self.check_content(request)
+    }
+
+    /// A request to a `sips:` URI that came over an insecure transport. Without TLS at all we do not
+    /// know the scheme (§8.2.2.1); else somebody on the way broke its promise (RFC 5630 §5.3).
+    fn no_sips(&self) -> Refusal {
+        if self.secured {
+            let text = "380 plenum \"SIPS Not Allowed\"";
+            Refusal::new(StatusCode::TEMPORARILY_UNAVAILABLE)
+                .with(HeaderName::Warning, text.to_owned())
+        } else {
+            Refusal::new(StatusCode::UNSUPPORTED_URI_SCHEME)
+        }
     }
 
     /// Require and the body (§8.2.2.3, §8.2.3), also of requests inside a dialog.
@@ -296,6 +314,7 @@ impl Endpoint {
         let bytes = response.print();
         self.out.push_back(Output::Transmit {
             via: Via::Flow(arrival.flow),
+            domain: None,
             bytes,
             tx: None,
         });
@@ -329,6 +348,7 @@ impl Endpoint {
         let bytes = response.print();
         self.out.push_back(Output::Transmit {
             via: Via::Flow(arrival.flow),
+            domain: None,
             bytes,
             tx: None,
         });

@@ -4,7 +4,7 @@ use super::subscription::Asking;
 use super::{Answer, Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Via};
 use crate::dialog::session_timer::Asked;
 use crate::id::hex;
-use crate::msg::{HeaderName, Headers, Method, Request, Response, StatusCode, Text};
+use crate::msg::{HeaderName, Headers, Method, Request, Response, Scheme, StatusCode, Text};
 use crate::msg::{Host, Via as ViaField};
 use crate::transaction::server_invite::ServerInvite;
 use crate::transaction::server_non_invite::ServerNonInvite;
@@ -42,6 +42,8 @@ pub(super) struct ServerTx {
     pub(super) asking: Option<Box<Asking>>,
     /// The 2xx was acknowledged, or nobody waits for it any more.
     pub(super) settled: bool,
+    /// Our Contact in its responses is a `sips:` URI (RFC 3261 §12.1.1).
+    secured: bool,
 }
 
 /// Who answers a transaction.
@@ -163,6 +165,7 @@ impl Endpoint {
             interval: self.config.times.t1,
             asking: None,
             settled: false,
+            secured: asks_for_sips(request),
         });
         self.kept = self.kept.saturating_add(arrival.key.as_bytes().len());
         self.server_keys.insert(arrival.key.clone(), id);
@@ -329,6 +332,7 @@ impl Endpoint {
         if let Some(tx) = self.servers.get(id) {
             let bytes = bytes.unwrap_or_else(|| tx.last.clone());
             self.out.push_back(Output::Transmit {
+                domain: None,
                 via: Via::Flow(tx.flow),
                 bytes,
                 tx: None,
@@ -461,8 +465,9 @@ impl Endpoint {
 
     /// Our Contact in a response of this transaction.
     pub(super) fn contact_for(&self, id: ServerTxId, contact: &Contact) -> Text {
-        let flow = self.servers.get(id).map(|tx| Via::Flow(tx.flow));
-        flow.map(|via| self.contact_value(contact, &via))
+        let server = self.servers.get(id);
+        server
+            .map(|tx| self.contact_value(contact, &Via::Flow(tx.flow), tx.secured))
             .unwrap_or_default()
     }
 
@@ -499,4 +504,20 @@ pub(super) fn answer_flow(from: Flow, via: &ViaField) -> Flow {
         remote: SocketAddr::new(ip, sent_by),
         ..from
     }
+}
+
+/// RFC 3261 §12.1.1: the Request-URI, or the topmost Record-Route, or without any the Contact is a
+/// `sips:` URI.
+fn asks_for_sips(request: &Request) -> bool {
+    let recorded = request.headers.record_routes().unwrap_or_default();
+    let contacts = request.headers.contacts();
+    let peer = match recorded.first() {
+        Some(route) => Some(&route.uri.scheme),
+        None => contacts
+            .as_ref()
+            .ok()
+            .and_then(|contacts| contacts.first())
+            .map(|contact| &contact.uri.scheme),
+    };
+    request.uri.scheme == Scheme::Sips || peer == Some(&Scheme::Sips)
 }

@@ -251,7 +251,8 @@ impl Endpoint {
 
     fn early_dialog(&mut self, id: InviteId, tx: ClientTxId, response: &Response) -> Option<usize> {
         let tag = to_tag(&response.headers).unwrap_or_default();
-        let request = self.clients.get(tx)?.request.as_ref()?;
+        let client = self.clients.get(tx)?;
+        let request = client.request.as_ref()?;
         let usage = self.usages.get_mut(id)?;
         let known = usage
             .dialogs
@@ -264,6 +265,7 @@ impl Endpoint {
             return None;
         }
         let mut dialog = Dialog::caller(request, response)?;
+        dialog.stay_on(client.via);
         dialog.offer = offer_of(request, usage.no_session);
         usage.dialogs.push(dialog);
         usage.dialogs.len().checked_sub(1)
@@ -303,6 +305,7 @@ impl Endpoint {
             return;
         };
         let no_session = self.usages.get(id).is_some_and(|usage| usage.no_session);
+        let way = self.clients.get(tx).and_then(|client| client.via);
         let (fresh, offer, seq) = (
             Dialog::caller(request, &response),
             offer_of(request, no_session),
@@ -324,6 +327,7 @@ impl Endpoint {
             (Some(position), _) => Some(usage.dialogs.swap_remove(position)),
             (None, Some(mut fresh)) => {
                 fresh.offer = offer;
+                fresh.stay_on(way);
                 Some(fresh)
             }
             (None, None) => None,
@@ -339,6 +343,7 @@ impl Endpoint {
             up.owed_ack = Some((tx, seq));
         }
         usage.stage = Stage::Up(up);
+        self.note_call_flow(id);
         self.timers.clear_all(Owner::Usage(id));
         self.timers.clear(Owner::Client(tx), Timer::Cancel);
         if let Some(cancelling) = cancelling {

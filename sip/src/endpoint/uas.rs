@@ -74,6 +74,7 @@ impl Endpoint {
         );
         let id = self.usages.insert(usage);
         self.tags.insert(tag, Holder::Invite(id));
+        self.note_call_flow(id);
         self.half_open = self.half_open.saturating_add(1);
         if let Some(server) = self.servers.get_mut(tx) {
             server.usage = Some(id);

@@ -2,7 +2,7 @@
 //! (RFC 3261 §18.1.1, RFC 3263 §4).
 
 use super::client::{ClientTx, Hopeful, Machine, Purpose, Resolving};
-use super::compose::target_of;
+use super::compose::{target_of, transport_of};
 use super::{
     ClientTxId, Contact, Endpoint, InviteId, Output, Reach, ResolveId, Target, Transport, Via,
 };
@@ -208,6 +208,7 @@ impl Endpoint {
         }
         let path = self.path_of(&via);
         let mut actions = Actions::new();
+        self.set_way(id, via);
         let Some(tx) = self.clients.get_mut(id) else {
             return false;
         };
@@ -218,7 +219,6 @@ impl Endpoint {
         };
         tx.branch = branch;
         tx.bytes = bytes;
-        tx.via = Some(via);
         tx.request = Some(request);
         tx.contact = contact;
         self.branches.insert((branch, false), id);
@@ -235,21 +235,32 @@ impl Endpoint {
     ) -> Bytes {
         self.push_via(request, via, branch);
         if let Some(contact) = contact {
-            request
-                .headers
-                .set(HeaderName::Contact, self.contact_value(contact, via));
+            let secured = is_secured(request);
+            let value = self.contact_value(contact, via, secured);
+            request.headers.set(HeaderName::Contact, value);
         }
         request.print()
     }
 }
 
-/// The way of a request, where no name has to be resolved for it (RFC 3263 §4).
+/// The way of a request, where no name has to be resolved for it (RFC 3263 §4). To a `sips:` URI
+/// there is none without TLS (RFC 3261 §26.2.2).
 pub(super) fn locate(hop: &Hop, uri: &Uri) -> Option<Via> {
-    match hop {
+    let known = match hop {
         Hop::Flow(flow) => Some(Via::Flow(*flow)),
         Hop::Target(target) => Some(Via::Target(*target)),
-        Hop::Unknown => numeric(uri).map(Via::Target),
-    }
+        Hop::Unknown => None,
+    };
+    let fits = |via: &Via| uri.scheme != Scheme::Sips || transport_of(via).is_secure();
+    known.filter(fits).or_else(|| numeric(uri).map(Via::Target))
+}
+
+/// Whether our Contact in this request is a `sips:` URI: the Request-URI or the topmost Route is one
+/// (RFC 3261 §8.1.1.8).
+fn is_secured(request: &Request) -> bool {
+    let routes = request.headers.routes().unwrap_or_default();
+    let first = routes.first().map(|route| &route.uri.scheme);
+    request.uri.scheme == Scheme::Sips || first == Some(&Scheme::Sips)
 }
 
 fn numeric(uri: &Uri) -> Option<Target> {
@@ -269,7 +280,7 @@ fn numeric(uri: &Uri) -> Option<Target> {
         Some(name) if name.eq_ignore_case("tls") => Transport::Tls,
         Some(name) if name.eq_ignore_case("tcp") && secure => Transport::Tls,
         Some(name) if name.eq_ignore_case("tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_case("udp") => Transport::Udp,
+        Some(name) if name.eq_ignore_case("udp") && !secure => Transport::Udp,
         Some(name) if name.eq_ignore_case("ws") && secure => Transport::Wss,
         Some(name) if name.eq_ignore_case("ws") => Transport::Ws,
         Some(name) if name.eq_ignore_case("wss") => Transport::Wss,

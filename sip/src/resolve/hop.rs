@@ -73,6 +73,14 @@ impl NextHop {
 }
 
 impl HopHost {
+    /// RFC 2606 §2: a name that is nobody's, such as browsers put into their Contact (RFC 7118 §5).
+    pub(super) fn is_nowhere(&self) -> bool {
+        match self {
+            Self::Numeric(_) => false,
+            Self::Name(name) => name.rsplit('.').next() == Some("invalid"),
+        }
+    }
+
     fn new(host: &str) -> Self {
         let bare = host
             .strip_prefix('[')

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// What we can do, and how far we go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The transports we have, the preferred one first.
+    /// The transports we can open, the preferred one first.
     pub transports: Vec<Transport>,
     /// We can reach IPv4.
     pub v4: bool,
@@ -37,7 +37,7 @@ impl Policy {
     pub fn new(listening: &[Listen], targets: usize) -> Self {
         let mut transports = Vec::new();
         for listen in listening {
-            if !transports.contains(&listen.transport) {
+            if !listen.transport.is_web() && !transports.contains(&listen.transport) {
                 transports.push(listen.transport);
             }
         }

@@ -92,7 +92,11 @@ impl Resolver {
 
     /// Begins a resolution.
     pub fn resolve(&mut self, uri: &Uri) -> Resolution {
-        let lookup = NextHop::new(uri).and_then(|hop| Lookup::new(hop, Arc::clone(&self.policy)));
+        let hop = NextHop::new(uri);
+        if hop.as_ref().is_some_and(|hop| hop.host.is_nowhere()) {
+            return Resolution::Failed(Unresolved::NotFound);
+        }
+        let lookup = hop.and_then(|hop| Lookup::new(hop, Arc::clone(&self.policy)));
         match lookup {
             None => Resolution::Failed(Unresolved::Unsupported),
             Some(lookup) if lookup.question().is_none() => Resolution::Done(lookup.into_targets()),
@@ -158,5 +162,5 @@ impl fmt::Debug for PendingResolution {
     }
 }
 
-/// A silent DNS costs this many questions of a name alone: NAPTR, two SRVs and the addresses.
-const QUESTIONS: u32 = 4;
+/// A silent DNS costs this many questions of a name alone: NAPTR, three SRVs and the addresses.
+const QUESTIONS: u32 = 5;

@@ -1,5 +1,6 @@
 //! Taking new connections from a listening socket.
 
+use super::establish::Begun;
 use super::streams::News;
 use crate::endpoint::Transport;
 use prometheus_client::metrics::counter::Counter;
@@ -19,15 +20,21 @@ pub(super) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
-                if news
-                    .send(News::Accepted {
-                        transport,
-                        stream,
-                        remote,
-                    })
-                    .await
-                    .is_err()
-                {
+                let prepare = || {
+                    stream.set_nodelay(true)?;
+                    stream.local_addr()
+                };
+                let Ok(local) = prepare() else {
+                    tracing::debug!(%remote, "an accepted connection was gone at once");
+                    continue;
+                };
+                let accepted = News::Accepted {
+                    transport,
+                    begun: Begun::Socket(stream),
+                    local,
+                    remote,
+                };
+                if news.send(accepted).await.is_err() {
                     return;
                 }
             }

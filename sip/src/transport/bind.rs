@@ -51,8 +51,8 @@ pub enum BindError {
          choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE"
     )]
     Denied(Listen),
-    /// No such transport yet.
-    #[error("cannot listen on {0}: this transport is not available; use udp or tcp")]
+    /// The process has no certificate.
+    #[error("cannot listen on {0}: there is no certificate; name one in [[tls.certificate]]")]
     Unsupported(Listen),
     /// Anything else.
     #[error("cannot listen on {listen}: {source}; check that the host has this address family")]

@@ -10,6 +10,13 @@ pub struct ShellLimits {
     pub head_bytes: usize,
     /// A new outgoing connection is up within this time, or the request fails as unreachable.
     pub connect_timeout: Duration,
+    /// Connections of peers whose TLS or WebSocket handshake is not over. Beyond: a new one is closed
+    /// at accept.
+    pub handshakes: usize,
+    /// A TLS or WebSocket handshake is over within this time, or the connection is closed.
+    pub handshake_timeout: Duration,
+    /// A WebSocket that was silent for so long is pinged; after as long again it is closed.
+    pub websocket_ping: Duration,
     /// A connection whose peer has stopped sending, or sent what cannot be framed, stays open this
     /// long for the answers that are still to be written. Also the time to flush when we stop.
     pub linger: Duration,

@@ -1,5 +1,6 @@
 //! What the shell counts.
 
+use super::tls::HandshakeFailedBy;
 use crate::endpoint::Transport;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -28,6 +29,8 @@ pub struct ShellMetrics {
     pub connections_refused: Family<RefusedBy, Counter>,
     /// Stream connections closed, by reason.
     pub connections_closed: Family<ClosedBy, Counter>,
+    /// TLS and WebSocket handshakes that failed, by who opened the connection and reason.
+    pub handshake_failures: Family<HandshakeFailedBy, Counter>,
     /// Failures of accept that stop the listener for a moment: no file descriptors, no memory.
     pub accept_failures: Counter,
     /// Resolutions that found no target.
@@ -65,6 +68,8 @@ pub enum Refusal {
     Total,
     /// `Limits::connections_per_source`.
     Source,
+    /// `ShellLimits::handshakes`.
+    Handshakes,
 }
 
 /// Why a connection was closed.
@@ -83,6 +88,8 @@ pub enum CloseReason {
     Reset,
     /// It could not be opened: refused, unreachable, or not in time.
     ConnectFailed,
+    /// The TLS or WebSocket handshake failed.
+    Handshake,
     /// The peer sent what cannot be framed.
     Framing,
     /// The peer does not read what we write.
@@ -125,6 +132,7 @@ impl Default for ShellMetrics {
             connections: Gauge::default(),
             connections_refused: Family::default(),
             connections_closed: Family::default(),
+            handshake_failures: Family::default(),
             accept_failures: Counter::default(),
             resolve_failures: Family::default(),
             command_wait_seconds: Histogram::new(buckets),
@@ -172,6 +180,11 @@ impl ShellMetrics {
             "connections_closed",
             "Stream connections closed, by reason",
             self.connections_closed.clone(),
+        );
+        registry.register(
+            "handshake_failures",
+            "TLS and WebSocket handshakes that failed, by who opened the connection and reason",
+            self.handshake_failures.clone(),
         );
         registry.register(
             "accept_failures",

@@ -5,6 +5,8 @@
 //! | `bind` | opening sockets, and what to say when that fails |
 //! | `udp` | one bound socket, and which of our addresses the peer reached |
 //! | `accept` | taking new connections, also when descriptors run out |
+//! | `establish` | from a connection to its first message: TLS, WebSocket |
+//! | `tls` | whom we talk with, and whether we want to |
 //! | `connection` | one stream connection, over any octet stream |
 //! | `streams` | which connections are open, and which one a message takes |
 //!
@@ -14,13 +16,16 @@
 mod accept;
 mod bind;
 mod connection;
+mod establish;
 mod limits;
 mod metrics;
 mod sources;
 mod streams;
+pub mod tls;
 mod udp;
 
 pub use bind::{BindError, Listen};
+pub use establish::Duplex;
 pub use limits::ShellLimits;
 pub use metrics::{
     CloseReason, ClosedBy, Refusal, RefusedBy, ShellMetrics, Traffic, Unresolved, UnresolvedBy,
@@ -29,12 +34,18 @@ pub use sources::sources;
 
 use crate::endpoint::{ClientTxId, Flow, FlowId, Transport, Via};
 use crate::limits::Limits;
+use crate::msg::Text;
+use crate::websocket::Origins;
 use bytes::Bytes;
+use establish::{Begun, Setup};
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use streams::{StreamEvent, Streams};
+use streams::{News, StreamEvent, Streams};
+use tls::{Handshakes, TlsConfigs};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use udp::Datagrams;
 
@@ -43,10 +54,54 @@ use udp::Datagrams;
 pub enum Arrival {
     /// One datagram, or one framed message.
     Message(Flow, Bytes),
+    /// The peer of a stream showed a certificate that was verified; it speaks for these names.
+    Certified(FlowId, Vec<Text>),
     /// A stream connection is over.
     Closed(FlowId),
     /// What was sent for this transaction will never reach the peer.
     SendFailed(ClientTxId),
+}
+
+/// What connections are secured with, and who may open WebSockets.
+#[derive(Clone, Debug, Default)]
+pub struct Security {
+    /// Read for every handshake, so that new certificates hold from the next one on. `None`: no TLS.
+    pub tls: Option<watch::Receiver<TlsConfigs>>,
+    /// The pages that may open a WebSocket.
+    pub origins: Origins,
+}
+
+/// The way in for WebSockets that somebody else has upgraded: the HTTP server of the process.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    news: mpsc::Sender<News>,
+}
+
+impl Incoming {
+    /// Takes a WebSocket of sub-protocol `sip` whose opening handshake is done
+    /// ([`crate::websocket::UpgradeRequest::check`]). It is counted and bounded as if it had been
+    /// accepted here; beyond a bound it is closed.
+    pub async fn accept_websocket(
+        &self,
+        stream: impl Duplex + 'static,
+        secured: bool,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) {
+        let transport = if secured {
+            Transport::Wss
+        } else {
+            Transport::Ws
+        };
+        let accepted = News::Accepted {
+            transport,
+            begun: Begun::WebSocket(Box::new(stream)),
+            local,
+            remote,
+        };
+        // Without an owner the process ends, and the connection with it.
+        let _ended = self.news.send(accepted).await;
+    }
 }
 
 /// All sockets of one endpoint.
@@ -62,7 +117,7 @@ pub struct Transports {
 }
 
 impl Transports {
-    /// Listens on all of these addresses. Must be called inside a tokio runtime.
+    /// Listens on all of these addresses, without TLS. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// One of the addresses cannot be listened on; the error says which one and what to do.
@@ -72,10 +127,32 @@ impl Transports {
         shell: &ShellLimits,
         metrics: &ShellMetrics,
     ) -> Result<Self, BindError> {
+        Self::bind_secured(listen, limits, shell, metrics, Security::default())
+    }
+
+    /// Listens on all of these addresses. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// One of the addresses cannot be listened on; the error says which one and what to do.
+    pub fn bind_secured(
+        listen: &[Listen],
+        limits: &Limits,
+        shell: &ShellLimits,
+        metrics: &ShellMetrics,
+        security: Security,
+    ) -> Result<Self, BindError> {
+        let secured = security.tls.is_some();
+        let setup = Setup {
+            handshakes: security.tls.map(Handshakes::new),
+            origins: Arc::new(security.origins),
+            handshake_timeout: shell.handshake_timeout,
+            connect_timeout: shell.connect_timeout,
+            metrics: metrics.clone(),
+        };
         let first_stream = u64::try_from(listen.len()).unwrap_or(u64::MAX);
         let mut transports = Self {
             datagrams: Vec::new(),
-            streams: Streams::new(first_stream, limits, shell, metrics.clone()),
+            streams: Streams::new(first_stream, limits, shell, setup),
             listening: Vec::new(),
             accepting: JoinSet::new(),
             scratch: vec![0; DATAGRAM_OCTETS].into(),
@@ -91,16 +168,18 @@ impl Transports {
                     });
                     transports.datagrams.push(socket);
                 }
-                Transport::Tcp => transports.listen_tcp(*listen, metrics)?,
-                Transport::Tls | Transport::Ws | Transport::Wss => {
+                Transport::Tls | Transport::Wss if !secured => {
                     return Err(BindError::Unsupported(*listen));
+                }
+                Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                    transports.listen_stream(*listen, metrics)?;
                 }
             }
         }
         Ok(transports)
     }
 
-    fn listen_tcp(&mut self, listen: Listen, metrics: &ShellMetrics) -> Result<(), BindError> {
+    fn listen_stream(&mut self, listen: Listen, metrics: &ShellMetrics) -> Result<(), BindError> {
         let listener = bind::tcp(listen)?;
         let addr = listener
             .local_addr()
@@ -118,9 +197,29 @@ impl Transports {
         &self.listening
     }
 
-    /// Sends without waiting. False: it cannot be sent at all. A failure that shows later is an
-    /// [`Arrival::SendFailed`] if `tx` is given.
+    /// The way in for WebSockets on the port of the HTTP server.
+    #[must_use]
+    pub fn incoming(&self) -> Incoming {
+        Incoming {
+            news: self.streams.news(),
+        }
+    }
+
+    /// As [`Self::send_to`] where nothing has to be verified.
     pub fn send(&mut self, via: Via, bytes: Bytes, tx: Option<ClientTxId>) -> bool {
+        self.send_to(via, None, bytes, tx)
+    }
+
+    /// Sends without waiting. False: it cannot be sent at all. A failure that shows later is an
+    /// [`Arrival::SendFailed`] if `tx` is given. A TLS connection is opened only to who proves to be
+    /// `domain` (RFC 5922 §4): the host that was asked for, whatever it was resolved to.
+    pub fn send_to(
+        &mut self,
+        via: Via,
+        domain: Option<&str>,
+        bytes: Bytes,
+        tx: Option<ClientTxId>,
+    ) -> bool {
         match via {
             Via::Flow(Flow {
                 id,
@@ -135,7 +234,7 @@ impl Transports {
                 let socket = self.socket_towards(target.remote);
                 socket.is_some_and(|socket| socket.send(None, target.remote, bytes, tx))
             }
-            Via::Flow(_) | Via::Target(_) => self.streams.send(via, bytes, tx),
+            Via::Flow(_) | Via::Target(_) => self.streams.send(via, domain, bytes, tx),
         }
     }
 
@@ -177,6 +276,7 @@ impl Transports {
         let _ = self.streams.poll_event(cx, |event| {
             arrivals.push(match event {
                 StreamEvent::Message(flow, bytes) => Arrival::Message(flow, bytes),
+                StreamEvent::Certified(id, names) => Arrival::Certified(id, names),
                 StreamEvent::Closed(id) => Arrival::Closed(id),
                 StreamEvent::SendFailed(tx) => Arrival::SendFailed(tx),
             });

@@ -5,19 +5,18 @@
 
 use super::ShellLimits;
 use super::connection::{Bounds, Connection, Outgoing};
+use super::establish::{Begun, Setup};
 use super::metrics::{CloseReason, ClosedBy, Refusal, RefusedBy, ShellMetrics};
 use crate::endpoint::{ClientTxId, Flow, FlowId, Target, Transport, Via};
 use crate::limits::Limits;
+use crate::msg::Text;
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// What the tasks of listeners and connections tell.
 #[derive(Debug)]
@@ -25,9 +24,12 @@ pub(super) enum News {
     /// A peer opened a connection.
     Accepted {
         transport: Transport,
-        stream: TcpStream,
+        begun: Begun,
+        local: SocketAddr,
         remote: SocketAddr,
     },
+    /// The peer's certificate was verified; it speaks for these.
+    Certified { id: FlowId, names: Vec<Text> },
     /// A message arrived.
     Message { flow: Flow, bytes: Bytes },
     /// The peer will send no more on this connection.
@@ -44,6 +46,7 @@ pub(super) enum News {
 #[derive(Debug)]
 pub(super) enum StreamEvent {
     Message(Flow, Bytes),
+    Certified(FlowId, Vec<Text>),
     Closed(FlowId),
     SendFailed(ClientTxId),
 }
@@ -53,13 +56,17 @@ pub(super) enum StreamEvent {
 pub(super) struct Streams {
     open: HashMap<FlowId, Link>,
     by_remote: HashMap<(Transport, SocketAddr), FlowId>,
+    /// TLS connections of ours, by whom they were verified to lead to (RFC 5922 §5).
+    by_domain: HashMap<(SocketAddr, String), FlowId>,
     by_source: HashMap<IpAddr, usize>,
     next_id: u64,
     news: mpsc::Sender<News>,
     inbox: mpsc::Receiver<News>,
     scratch: Vec<News>,
     bounds: Bounds,
-    connect_timeout: Duration,
+    setup: Setup,
+    /// Places for connections of peers whose handshake is not over.
+    handshakes: Arc<Semaphore>,
     connections: usize,
     connections_per_source: usize,
     write_queue_bytes: usize,
@@ -72,6 +79,8 @@ pub(super) struct Streams {
 struct Link {
     transport: Transport,
     remote: SocketAddr,
+    /// Of a TLS connection of ours: whom it leads to.
+    domain: Option<String>,
     /// Who counts for it, if the peer opened it.
     source: Option<IpAddr>,
     queue: mpsc::Sender<Outgoing>,
@@ -83,16 +92,12 @@ struct Link {
 }
 
 impl Streams {
-    pub(super) fn new(
-        first_id: u64,
-        limits: &Limits,
-        shell: &ShellLimits,
-        metrics: ShellMetrics,
-    ) -> Self {
+    pub(super) fn new(first_id: u64, limits: &Limits, shell: &ShellLimits, setup: Setup) -> Self {
         let (news, inbox) = mpsc::channel(shell.stream_queue);
         Self {
             open: HashMap::new(),
             by_remote: HashMap::new(),
+            by_domain: HashMap::new(),
             by_source: HashMap::new(),
             next_id: first_id,
             news,
@@ -103,13 +108,15 @@ impl Streams {
                 message_bytes: limits.message_bytes,
                 idle: limits.connection_idle,
                 linger: shell.linger,
+                ping: shell.websocket_ping,
             },
-            connect_timeout: shell.connect_timeout,
+            handshakes: Arc::new(Semaphore::new(shell.handshakes)),
             connections: limits.connections,
             connections_per_source: limits.connections_per_source,
             write_queue_bytes: limits.write_queue_bytes,
             write_queue_messages: shell.write_queue_messages,
-            metrics,
+            metrics: setup.metrics.clone(),
+            setup,
         }
     }
 
@@ -123,8 +130,14 @@ impl Streams {
     }
 
     /// Sends on the connection that the rules name, opening one if need be; false when that is
-    /// impossible. Never waits.
-    pub(super) fn send(&mut self, via: Via, bytes: Bytes, tx: Option<ClientTxId>) -> bool {
+    /// impossible. Never waits. `domain` is whom a TLS connection of ours has to lead to.
+    pub(super) fn send(
+        &mut self,
+        via: Via,
+        domain: Option<&str>,
+        bytes: Bytes,
+        tx: Option<ClientTxId>,
+    ) -> bool {
         let target = match via {
             Via::Target(target) => target,
             Via::Flow(flow) => {
@@ -139,18 +152,32 @@ impl Streams {
                 }
             }
         };
-        let known = self
-            .by_remote
-            .get(&(target.transport, target.remote))
-            .copied();
+        let known = self.known(target, domain);
         // A request's flow is a connection that the peer opened: its port listens to nobody. A
         // response names the port of the sent-by (RFC 3261 §18.2.2).
         let lost = matches!(via, Via::Flow(_)) && tx.is_some();
-        let Some(id) = known.or_else(|| if lost { None } else { self.connect(target) }) else {
+        let open = |streams: &mut Self| match lost {
+            true => None,
+            false => streams.connect(target, domain),
+        };
+        let Some(id) = known.or_else(|| open(self)) else {
             self.metrics.traffic(target.transport).send_failures.inc();
             return false;
         };
         self.enqueue(id, bytes, tx)
+    }
+
+    /// The open connection that leads there. Where a TLS connection has to lead to a domain, one
+    /// that the peer opened does not do: nobody has shown there that he is that domain (RFC 5922
+    /// §5). For an address, being there is all that is asked.
+    fn known(&self, target: Target, domain: Option<&str>) -> Option<FlowId> {
+        let by_remote = self.by_remote.get(&(target.transport, target.remote));
+        let Some(domain) = domain.filter(|_| target.transport == Transport::Tls) else {
+            return by_remote.copied();
+        };
+        let numeric = domain.parse::<IpAddr>().is_ok();
+        let ours = self.by_domain.get(&(target.remote, domain.to_owned()));
+        ours.or_else(|| by_remote.filter(|_| numeric)).copied()
     }
 
     /// Closes every connection once its queue is written.
@@ -164,6 +191,7 @@ impl Streams {
             link.queue = mpsc::channel(1).0;
         }
         self.by_remote.clear();
+        self.by_domain.clear();
     }
 
     /// What happened. Pending: nothing that concerns the owner.
@@ -197,19 +225,16 @@ impl Streams {
         match news {
             News::Accepted {
                 transport,
-                stream,
+                begun,
+                local,
                 remote,
-            } => {
-                if let Err(error) = self.on_accepted(transport, stream, remote) {
-                    tracing::debug!(%remote, %error, "an accepted connection was gone at once");
-                }
-            }
+            } => self.on_accepted(Target { transport, remote }, begun, local),
+            News::Certified { id, names } => tell(StreamEvent::Certified(id, names)),
             News::Message { flow, bytes } => tell(StreamEvent::Message(flow, bytes)),
             News::ReadClosed { id } => {
                 if let Some(link) = self.open.get_mut(&id) {
                     link.two_way = false;
-                    let key = (link.transport, link.remote);
-                    self.forget_remote(key, id);
+                    self.forget_remote(id);
                 }
             }
             News::Closed { id, reason, unsent } => {
@@ -223,13 +248,8 @@ impl Streams {
     }
 
     /// Decides whether a new connection may stay.
-    fn on_accepted(
-        &mut self,
-        transport: Transport,
-        stream: TcpStream,
-        remote: SocketAddr,
-    ) -> io::Result<()> {
-        let source = source_of(remote.ip());
+    fn on_accepted(&mut self, target: Target, begun: Begun, local: SocketAddr) {
+        let source = source_of(target.remote.ip());
         let of_source = self.by_source.get(&source).copied().unwrap_or(0);
         let refusal = if self.open.len() >= self.connections {
             Some(Refusal::Total)
@@ -238,26 +258,49 @@ impl Streams {
         } else {
             None
         };
-        if let Some(bound) = refusal {
-            self.metrics
-                .connections_refused
-                .get_or_create(&RefusedBy { bound })
-                .inc();
-            return Ok(());
-        }
-        stream.set_nodelay(true)?;
-        let local = stream.local_addr()?;
-        let connection = self.insert(Target { transport, remote }, Some(source), local);
+        let place = match refusal {
+            None => self.place(target.transport, &begun),
+            Some(refusal) => Err(refusal),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(bound) => {
+                let refused = RefusedBy { bound };
+                self.metrics
+                    .connections_refused
+                    .get_or_create(&refused)
+                    .inc();
+                return;
+            }
+        };
+        let connection = self.insert(target, Some(source), None, local);
         self.by_source.insert(source, of_source + 1);
-        tokio::spawn(connection.run(stream));
-        Ok(())
+        tokio::spawn(self.setup.clone().serve(connection, begun, place));
     }
 
-    /// Opens a connection; what is sent meanwhile waits in its queue.
-    fn connect(&mut self, target: Target) -> Option<FlowId> {
-        if target.transport != Transport::Tcp {
-            return None;
+    /// A place for its handshake, if it needs one.
+    fn place(
+        &self,
+        transport: Transport,
+        begun: &Begun,
+    ) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        let plain = matches!(transport, Transport::Udp | Transport::Tcp);
+        if plain || matches!(begun, Begun::WebSocket(_)) {
+            return Ok(None);
         }
+        let place = Arc::clone(&self.handshakes).try_acquire_owned();
+        place.map(Some).map_err(|_| Refusal::Handshakes)
+    }
+
+    /// Opens a connection; what is sent meanwhile waits in its queue. A TLS connection is opened to
+    /// somebody only whose name can be verified, and a WebSocket is never: only browsers open them
+    /// (RFC 7118 §5).
+    fn connect(&mut self, target: Target, domain: Option<&str>) -> Option<FlowId> {
+        let domain = match target.transport {
+            Transport::Tcp => None,
+            Transport::Tls => Some(domain?.to_owned()),
+            Transport::Udp | Transport::Ws | Transport::Wss => return None,
+        };
         if self.open.len() >= self.connections {
             let refused = RefusedBy {
                 bound: Refusal::Total,
@@ -269,13 +312,19 @@ impl Streams {
             return None;
         }
         // Our address is known once the connection is up.
-        let connection = self.insert(target, None, target.remote);
+        let connection = self.insert(target, None, domain.clone(), target.remote);
         let id = connection.flow.id;
-        tokio::spawn(open(connection, self.connect_timeout));
+        tokio::spawn(self.setup.clone().open(connection, domain));
         Some(id)
     }
 
-    fn insert(&mut self, target: Target, source: Option<IpAddr>, local: SocketAddr) -> Connection {
+    fn insert(
+        &mut self,
+        target: Target,
+        source: Option<IpAddr>,
+        domain: Option<String>,
+        local: SocketAddr,
+    ) -> Connection {
         let Target { transport, remote } = target;
         let id = FlowId(self.next_id);
         self.next_id += 1;
@@ -295,11 +344,18 @@ impl Streams {
             close: close_end,
             traffic: self.metrics.traffic(transport).clone(),
             bounds: self.bounds,
+            ours: source.is_none(),
+            buffers: false,
+        };
+        match &domain {
+            Some(domain) => self.by_domain.insert((remote, domain.clone()), id),
+            None => self.by_remote.insert((transport, remote), id),
         };
         let close = Some(close);
         let link = Link {
             transport,
             remote,
+            domain,
             source,
             queue,
             queued,
@@ -307,7 +363,6 @@ impl Streams {
             two_way: true,
         };
         self.open.insert(id, link);
-        self.by_remote.insert((transport, remote), id);
         self.metrics.connections.inc();
         connection
     }
@@ -328,12 +383,12 @@ impl Streams {
             // An error means that its task has ended already, and its news are on the way.
             let _ended = close.send(CloseReason::SlowReader);
         }
-        let key = (link.transport, link.remote);
-        self.forget_remote(key, id);
+        self.forget_remote(id);
         false
     }
 
     fn on_closed(&mut self, id: FlowId, reason: CloseReason) {
+        self.forget_remote(id);
         let Some(link) = self.open.remove(&id) else {
             return;
         };
@@ -342,7 +397,6 @@ impl Streams {
             .connections_closed
             .get_or_create(&ClosedBy { reason })
             .inc();
-        self.forget_remote((link.transport, link.remote), id);
         if let Some(source) = link.source {
             let left = self
                 .by_source
@@ -356,10 +410,20 @@ impl Streams {
         }
     }
 
-    /// Requests to this remote no longer take this connection.
-    fn forget_remote(&mut self, key: (Transport, SocketAddr), id: FlowId) {
+    /// Requests to its remote no longer take this connection.
+    fn forget_remote(&mut self, id: FlowId) {
+        let Some(link) = self.open.get(&id) else {
+            return;
+        };
+        let key = (link.transport, link.remote);
         if self.by_remote.get(&key) == Some(&id) {
             self.by_remote.remove(&key);
+        }
+        if let Some(domain) = &link.domain {
+            let key = (link.remote, domain.clone());
+            if self.by_domain.get(&key) == Some(&id) {
+                self.by_domain.remove(&key);
+            }
         }
     }
 }
@@ -370,35 +434,6 @@ fn source_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
-    }
-}
-
-/// Connects in time and serves the connection, or ends it.
-async fn open(mut connection: Connection, connect_timeout: Duration) {
-    let connecting = async {
-        let stream = TcpStream::connect(connection.flow.remote).await?;
-        stream.set_nodelay(true)?;
-        let local = stream.local_addr()?;
-        Ok::<_, io::Error>((stream, local))
-    };
-    let connected = tokio::select! {
-        connected = tokio::time::timeout(connect_timeout, connecting) => {
-            connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        }
-        reason = &mut connection.close => {
-            let reason = reason.unwrap_or(CloseReason::Stopped);
-            return connection.end(reason, None).await;
-        }
-    };
-    match connected {
-        Ok((stream, local)) => {
-            connection.flow.local = local;
-            connection.run(stream).await;
-        }
-        Err(error) => {
-            tracing::debug!(remote = %connection.flow.remote, %error, "cannot connect");
-            connection.end(CloseReason::ConnectFailed, None).await;
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bounds for tests of messages.
+//! Bounds for tests.
 
 use plenum_sip::limits::{EventLimits, Limits};
 use std::time::Duration;
@@ -7,16 +7,16 @@ use std::time::Duration;
 pub(crate) fn limits() -> Limits {
     Limits {
         message_bytes: 65_535,
-        header_fields: 64,
+        header_fields: 100,
         server_transactions: 1_000,
         invite_usages: 1_000,
         half_open_invites: 1_000,
         retry_after_s: 1,
-        connections: 1,
-        connections_per_source: 1,
-        connection_idle: Duration::from_secs(1),
-        write_queue_bytes: 1,
-        ringing: Duration::from_secs(1),
+        connections: 100,
+        connections_per_source: 100,
+        connection_idle: Duration::from_secs(600),
+        write_queue_bytes: 1 << 16,
+        ringing: Duration::from_secs(60),
         events: EventLimits::default(),
     }
 }

@@ -1,9 +1,12 @@
 //! A driver under test, its transaction user, and a peer that speaks in plain text.
 
+pub(crate) use crate::shell::within;
+
+use crate::bounds::limits;
+use crate::shell::shell as wide;
 use bytes::Bytes;
 use plenum_sip::driver::{Driver, SipHandle, TransactionUser};
 use plenum_sip::endpoint::{Accept, Body, Config, Endpoint, Event, Events, OutOfDialog, Transport};
-use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::metrics::Metrics;
 use plenum_sip::msg::{Headers, Method, NameAddr, StatusCode, Uri};
 use plenum_sip::resolve::{Policy, Resolver};
@@ -175,15 +178,6 @@ pub(crate) fn field(message: &str, name: &str) -> String {
         .to_owned()
 }
 
-pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future)
-        .await
-        .expect("nothing came in time")
-}
-
-/// Longer than every timer under test, also those of tests in paused time.
-const PATIENCE: Duration = Duration::from_secs(40);
-
 fn config() -> Config {
     Config {
         user_agent: "Test".into(),
@@ -208,37 +202,9 @@ fn config() -> Config {
     }
 }
 
-fn limits() -> Limits {
-    Limits {
-        message_bytes: 8192,
-        header_fields: 100,
-        server_transactions: 100,
-        invite_usages: 100,
-        half_open_invites: 100,
-        retry_after_s: 1,
-        connections: 100,
-        connections_per_source: 100,
-        connection_idle: Duration::from_secs(600),
-        write_queue_bytes: 1 << 16,
-        ringing: Duration::from_secs(60),
-        events: EventLimits::default(),
-    }
-}
-
 fn shell() -> ShellLimits {
     ShellLimits {
-        head_bytes: 4096,
-        connect_timeout: Duration::from_secs(5),
-        linger: Duration::from_millis(200),
-        write_queue_messages: 1000,
-        datagram_queue: 100,
-        datagram_batch: 16,
-        datagram_receive_buffer: 1 << 20,
-        datagram_send_buffer: 1 << 20,
-        stream_queue: 16,
         command_queue: 2,
-        resolutions: 4,
-        resolve_timeout: Duration::from_secs(1),
-        resolve_targets: 8,
+        ..wide()
     }
 }

@@ -5,8 +5,14 @@
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
+#[path = "../bounds/mod.rs"]
+mod bounds;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+#[path = "../bounds/shell.rs"]
+mod shell;
 #[cfg(test)]
 mod stop;

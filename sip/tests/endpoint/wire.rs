@@ -74,7 +74,7 @@ impl Wire {
                 Output::Timeout(_) => break,
                 Output::Event(event) => self.events.push_back(event),
                 Output::Resolve { id, uri } => self.resolve.push_back((id, uri)),
-                Output::Transmit { via, bytes, tx } => {
+                Output::Transmit { via, bytes, tx, .. } => {
                     let (transport, to) = match via {
                         Via::Flow(flow) => (flow.transport, flow.remote),
                         Via::Target(target) => (target.transport, target.remote),

@@ -91,6 +91,7 @@ impl Users {
             | Event::Subscribe { .. }
             | Event::Refer { .. }
             | Event::Notifier { .. }
+            | Event::FlowClosed { .. }
             | Event::Subscriber { .. } => {}
         }
     }

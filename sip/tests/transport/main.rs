@@ -5,8 +5,21 @@
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
+#[path = "../bounds/mod.rs"]
+mod bounds;
+#[cfg(test)]
+#[path = "../bounds/pki.rs"]
+mod pki;
+#[cfg(test)]
+#[path = "../bounds/shell.rs"]
+mod shell;
+#[cfg(test)]
 mod tcp;
 #[cfg(test)]
 mod tcp_limits;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod udp;
+#[cfg(test)]
+mod websocket;

@@ -7,6 +7,7 @@
 //! | octets and fields of the header | 431 |
 //! | octets of the request target | 414 |
 //! | octets of the body, time for it | 413, 408 |
+//! | time for a TLS handshake | closed |
 //! | time without any progress of an answer | the kernel ends the connection |
 //!
 //! What is being answered when the server ends gets a moment to finish.
@@ -18,21 +19,26 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
+use plenum_sip::transport::tls::TlsConfigs;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// What is counted of the HTTP server.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +49,8 @@ pub struct Metrics {
     pub refused_connections: Counter,
     /// Requests refused because they were too long or too slow.
     pub refused_requests: Counter,
+    /// TLS handshakes that failed.
+    pub failed_handshakes: Counter,
 }
 
 impl Metrics {
@@ -62,6 +70,11 @@ impl Metrics {
             "http_refused_requests",
             "HTTP requests too long or too slow",
             self.refused_requests.clone(),
+        );
+        registry.register(
+            "http_failed_handshakes",
+            "TLS handshakes of HTTPS that failed",
+            self.failed_handshakes.clone(),
         );
     }
 }
@@ -84,7 +97,16 @@ impl Serving {
     }
 }
 
-/// Serves in the background.
+/// The two ends of the connection a request came on, in the extensions of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    /// Our address.
+    pub(crate) local: SocketAddr,
+    /// The peer's.
+    pub(crate) remote: SocketAddr,
+}
+
+/// Serves in the background, over TLS if there is something to make handshakes with.
 ///
 /// # Errors
 /// The address cannot be listened on.
@@ -93,15 +115,19 @@ pub(crate) async fn serve(
     router: Router,
     limits: HttpLimits,
     metrics: Metrics,
+    tls: Option<watch::Receiver<TlsConfigs>>,
 ) -> io::Result<Serving> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let (stop, stopping) = oneshot::channel();
+    let (stop_connections, stopping_connections) = watch::channel(());
     let server = Server {
         router: bounded(router, &limits, &metrics),
         http: protocol(&limits),
         room: Arc::new(Semaphore::new(limits.connections)),
-        connections: GracefulShutdown::new(),
+        stop: stop_connections,
+        stopping: stopping_connections,
+        tls,
         limits,
         metrics,
     };
@@ -132,7 +158,10 @@ struct Server {
     router: Router,
     http: http1::Builder,
     room: Arc<Semaphore>,
-    connections: GracefulShutdown,
+    /// Dropped when the connections are to end.
+    stop: watch::Sender<()>,
+    stopping: watch::Receiver<()>,
+    tls: Option<watch::Receiver<TlsConfigs>>,
     limits: HttpLimits,
     metrics: Metrics,
 }
@@ -145,7 +174,7 @@ impl Server {
                 _ = &mut stopping => break,
             };
             match accepted {
-                Ok((stream, _)) => self.connect(stream),
+                Ok((stream, remote)) => self.connect(stream, remote),
                 Err(error) => {
                     tracing::warn!("HTTP cannot accept: {error}");
                     // Usually there are no files left: trying at once would find none again.
@@ -154,12 +183,14 @@ impl Server {
             }
         }
         drop(listener);
-        let done = self.connections.shutdown();
+        drop(self.stop);
+        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        let done = self.room.acquire_many(all);
         // What has not finished by then ends with the process.
         tokio::time::timeout(self.limits.farewell, done).await.ok();
     }
 
-    fn connect(&self, stream: TcpStream) {
+    fn connect(&self, stream: TcpStream, remote: SocketAddr) {
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
             self.metrics.refused_connections.inc();
             return;
@@ -167,18 +198,64 @@ impl Server {
         let stalled = u32::try_from(self.limits.write_timeout.as_millis()).unwrap_or(u32::MAX);
         // A kernel without this option only waits longer.
         setsockopt(&stream, TcpUserTimeout, &stalled).ok();
-        let service = TowerToHyperService::new(self.router.clone());
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let connection = self.connections.watch(connection);
-        let open = self.metrics.connections.clone();
-        open.inc();
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
+        let ends = Ends { local, remote };
+        let (open, patience) = (self.metrics.connections.clone(), self.limits.read_timeout);
+        let (http, router) = (self.http.clone(), self.router.clone());
+        let tls = self.tls.as_ref().map(|configs| configs.borrow().clone());
+        let stopping = self.stopping.clone();
+        let failed = self.metrics.failed_handshakes.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("HTTP connection: {error}");
+            open.inc();
+            match tls {
+                None => talk(&http, router, ends, stream, stopping).await,
+                Some(configs) => {
+                    let handshake = TlsAcceptor::from(configs.web).accept(stream);
+                    match tokio::time::timeout(patience, handshake).await {
+                        Ok(Ok(stream)) => talk(&http, router, ends, stream, stopping).await,
+                        Ok(Err(error)) => {
+                            failed.inc();
+                            tracing::debug!(%remote, %error, "HTTPS handshake");
+                        }
+                        Err(_) => {
+                            failed.inc();
+                        }
+                    }
+                }
             }
             open.dec();
             drop(place);
         });
+    }
+}
+
+/// Answers the requests of one connection.
+async fn talk(
+    http: &http1::Builder,
+    router: Router,
+    ends: Ends,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    mut stopping: watch::Receiver<()>,
+) {
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ends);
+        service.call(request)
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // The sender is gone: we stop.
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("HTTP connection: {error}");
     }
 }
 

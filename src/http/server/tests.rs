@@ -22,7 +22,7 @@ fn routes() -> Router {
 async fn start(limits: HttpLimits) -> (Serving, Metrics) {
     let metrics = Metrics::default();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let serving = serve(any, routes(), limits, metrics.clone()).await;
+    let serving = serve(any, routes(), limits, metrics.clone(), None).await;
     (serving.unwrap(), metrics)
 }
 
@@ -131,7 +131,7 @@ async fn slow_senders_are_given_up() {
 #[tokio::test]
 async fn what_is_being_answered_may_finish() {
     let (ask_in, mut asked) = tokio::sync::mpsc::channel(1);
-    let (go, gone) = tokio::sync::watch::channel(false);
+    let (go, gone) = watch::channel(false);
     let slow = move || {
         let (ask_in, mut gone) = (ask_in.clone(), gone.clone());
         async move {
@@ -142,7 +142,7 @@ async fn what_is_being_answered_may_finish() {
     };
     let routes = Router::new().route("/", get(slow));
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let serving = serve(any, routes, limits(), Metrics::default())
+    let serving = serve(any, routes, limits(), Metrics::default(), None)
         .await
         .unwrap();
     let address = serving.address;
@@ -171,7 +171,9 @@ async fn who_takes_nothing_of_an_answer_is_disconnected() {
     let routes = Router::new().route("/", get(large));
     let metrics = Metrics::default();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let serving = serve(any, routes, short, metrics.clone()).await.unwrap();
+    let serving = serve(any, routes, short, metrics.clone(), None)
+        .await
+        .unwrap();
     let mut stream = connect(&serving).await;
     stream
         .write_all(request("GET /", "\r\n").as_bytes())
