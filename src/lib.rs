@@ -47,6 +47,6 @@ pub mod state;
 pub mod store;
 #[cfg(test)]
 mod tidy;
-pub mod trunk;
 pub mod tls;
+pub mod trunk;
 pub mod users;

@@ -79,7 +79,8 @@ fn running(config: &Config) -> Option<bool> {
 }
 
 fn port(listen: &Listen) -> Port {
-    let bound = if listen.tcp {
+    let stream = listen.transport.is_reliable();
+    let bound = if stream {
         TcpListener::bind(listen.address).map(drop)
     } else {
         UdpSocket::bind(listen.address).map(drop)
@@ -87,7 +88,7 @@ fn port(listen: &Listen) -> Port {
     match bound {
         Ok(()) => Port::Free,
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            Port::Taken(Owner::of(listen.address, listen.tcp))
+            Port::Taken(Owner::of(listen.address, stream))
         }
         Err(error) => Port::Refused(error.to_string()),
     }

@@ -433,6 +433,7 @@ impl Border for Trunks {
             | Event::Request { .. }
             | Event::Progress { .. }
             | Event::Refused { .. }
+            | Event::FlowClosed { .. }
             | Event::Modified { .. } => {}
         }
         Passage::On(event, vouched)

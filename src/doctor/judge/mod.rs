@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::doctor::facts::{Certificate, Facts, Offset, Port};
 use crate::doctor::{Finding, Severity, Subject};
 use crate::selfcheck;
-use plenum_sip::endpoint::{Target, Transport};
+use plenum_sip::endpoint::Target;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -335,12 +335,7 @@ fn judge_targets(
     }
     let heard = |target: &Target| {
         config.sip.listen.iter().any(|listen| {
-            let transport = if listen.tcp {
-                Transport::Tcp
-            } else {
-                Transport::Udp
-            };
-            transport == target.transport && listen.address.port() == target.remote.port()
+            listen.transport == target.transport && listen.address.port() == target.remote.port()
         })
     };
     match targets.iter().find(|target| !heard(target)) {
