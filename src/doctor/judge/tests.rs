@@ -3,6 +3,7 @@
 use super::*;
 use crate::doctor::owner::Owner;
 use plenum_media::ice::turn::TurnFailure;
+use plenum_sip::endpoint::Transport;
 use std::net::SocketAddr;
 
 const OURS: &str = "192.0.2.10";
