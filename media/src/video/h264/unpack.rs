@@ -115,8 +115,8 @@ impl Unpacking<'_> {
     fn take(&mut self, payload: &[u8]) -> Result<(), PayloadError> {
         let (&head, body) = payload.split_first().ok_or(PayloadError::Truncated)?;
         match head & 0x1f {
-            FU_A => return self.take_fragment(head, body),
-            _ if self.fragment.is_some() => return Err(PayloadError::Disorder),
+            FU_A => self.take_fragment(head, body),
+            _ if self.fragment.is_some() => Err(PayloadError::Disorder),
             1..=23 => self.take_unit(payload),
             STAP_A => self.take_aggregate(body),
             kind => Err(PayloadError::PacketType(kind)),

@@ -263,9 +263,8 @@ impl Assembler {
     }
 
     fn extent(&self, start: i64) -> Extent {
-        let mut expected = start;
         let mut timestamp = None;
-        for (&sequence, held) in self.held.range(start..) {
+        for (expected, (&sequence, held)) in (start..).zip(self.held.range(start..)) {
             if sequence != expected {
                 return Extent::Gap(expected);
             }
@@ -276,7 +275,6 @@ impl Assembler {
             if held.marker {
                 return Extent::Complete(expected);
             }
-            expected += 1;
         }
         Extent::Open
     }
