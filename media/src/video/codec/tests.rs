@@ -111,13 +111,11 @@ fn rfc6184_6_2_slices_for_single_nal_unit_mode_fit_a_packet() {
         ..settings(format, 160, 96)
     };
     let mut encoder = CODECS.encoder(&generous).unwrap();
-    for _ in 0..3 {
-        let frame = frame(format, encoder.as_mut(), &noise(160, 96));
-        let slices = nal_units(&frame.data)
-            .filter(|unit| matches!(NalType::of(unit[0]), NalType::Slice | NalType::IdrSlice));
-        assert!(nal_units(&frame.data).all(|unit| unit.len() <= 600));
-        assert!(slices.count() > 1);
-    }
+    let frame = frame(format, encoder.as_mut(), &noise(160, 96));
+    let slices = nal_units(&frame.data)
+        .filter(|unit| matches!(NalType::of(unit[0]), NalType::Slice | NalType::IdrSlice));
+    assert!(nal_units(&frame.data).all(|unit| unit.len() <= 600));
+    assert!(slices.count() > 1);
 }
 
 #[test]
