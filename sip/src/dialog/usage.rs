@@ -4,7 +4,7 @@ use super::Dialog;
 use super::reliable::Reliable;
 use super::session_timer::SessionTimer;
 use crate::auth::Credentials;
-use crate::endpoint::{Accept, Body, Contact, EndCause};
+use crate::endpoint::{Accept, Body, Contact, EndCause, Outcome};
 use crate::event::Members;
 use crate::id::{ClientTxId, FlowId, NotifierId, ServerTxId};
 use crate::msg::{HeaderName, Headers, Method, Text};
@@ -66,6 +66,17 @@ pub(crate) struct Calling {
     /// A provisional response came: from here on a CANCEL may be sent (§9.1).
     pub(crate) proceeding: bool,
     pub(crate) cancelling: Option<Cancelling>,
+    /// The other places it rings at.
+    pub(crate) forks: Vec<Fork>,
+    /// The best answer of the places where it failed.
+    pub(crate) failed: Option<Box<Outcome>>,
+}
+
+/// Another place at which a call of ours rings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fork {
+    pub(crate) tx: ClientTxId,
+    pub(crate) proceeding: bool,
 }
 
 impl Calling {
@@ -75,6 +86,8 @@ impl Calling {
             tx: ClientTxId(0),
             proceeding: false,
             cancelling: None,
+            forks: Vec::new(),
+            failed: None,
         }
     }
 }

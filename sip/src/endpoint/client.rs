@@ -121,10 +121,10 @@ pub(super) enum Resolving {
 
 /// How a request was answered.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) response: Response,
+pub(crate) struct Outcome {
+    pub(crate) response: Response,
     /// No response came; this one stands for a timeout (408) or transport failure (503).
-    pub(super) made_up: bool,
+    pub(crate) made_up: bool,
 }
 
 impl Endpoint {

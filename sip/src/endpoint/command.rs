@@ -1,6 +1,6 @@
 //! What the transaction user tells the endpoint.
 
-use super::{Body, Target};
+use super::{Body, Target, Via};
 use crate::auth::Credentials;
 use crate::msg::{Headers, Host, Method, NameAddr, Params, StatusCode, Text, Uri};
 use thiserror::Error;
@@ -49,12 +49,28 @@ pub struct Reach {
     /// Where the next hop is, best first, for who has resolved it already; none: the endpoint has
     /// it resolved (RFC 3263).
     pub targets: Vec<Target>,
+    /// Flows and places that are known to lead there, tried before `targets`: what a registered
+    /// user has opened (RFC 5626 §5.3).
+    pub ways: Vec<Via>,
+    /// Other places an INVITE rings at, at the same time.
+    pub forks: Vec<Branch>,
     /// What a 401 or 407 to it, and to what follows in its dialog, is answered with.
     pub credentials: Credentials,
     /// An INVITE whose final failure the transaction user decides about: it gets
     /// [`Event::Refused`](super::Event::Refused), and calls another way with `invite_instead` or
     /// ends it with `give_up`.
     pub another_way: bool,
+}
+
+/// Another place at which a call rings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The Request-URI.
+    pub uri: Uri,
+    /// The route set, first hop first.
+    pub route: Vec<NameAddr>,
+    /// As in [`Reach`].
+    pub ways: Vec<Via>,
 }
 
 /// How an INVITE is accepted.

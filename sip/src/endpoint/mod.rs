@@ -13,6 +13,7 @@
 //! | `challenge` | credentials for requests of ours that are challenged |
 //! | `flow` | who is behind a stream connection, and its end |
 //! | `follow` | the ACK and the CANCEL of an INVITE of ours |
+//! | `fork` | a call of ours to several places at once |
 //! | `compose` | the header fields every message of ours carries |
 //! | `uas`, `uac` | the INVITE usage until it is confirmed, from either side |
 //! | `in_dialog` | requests inside a dialog |
@@ -31,6 +32,7 @@ mod config;
 mod event;
 mod flow;
 mod follow;
+mod fork;
 mod holder;
 mod in_dialog;
 mod modify;
@@ -54,7 +56,9 @@ pub use crate::event::report::{NotifierEvent, SubscriberEvent, SubscriptionEnd};
 pub use crate::id::{
     ClientTxId, FlowId, InviteId, NotifierId, ResolveId, ServerTxId, SubscriberId,
 };
-pub use command::{Accept, Answer, CommandError, Contact, Counts, Invite, OutOfDialog, Reach};
+pub use command::{
+    Accept, Answer, Branch, CommandError, Contact, Counts, Invite, OutOfDialog, Reach,
+};
 pub use config::{Advertised, Config, Events, Sources};
 pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
 
@@ -67,6 +71,7 @@ use crate::metrics::Metrics;
 use crate::msg::{Replaces, Text};
 use crate::transaction::ServerKey;
 use crate::transaction::timer::{Owner, TimerTable};
+pub(crate) use client::Outcome;
 use client::{ClientTx, Resolving};
 use compose::Lists;
 use rand::rngs::StdRng;

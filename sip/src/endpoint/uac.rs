@@ -75,6 +75,7 @@ impl Endpoint {
             Timer::Ringing,
             now + self.config.limits.ringing,
         );
+        let (to_all, ours) = (request.clone(), contact.clone());
         let tx = self.start_towards(
             now,
             request,
@@ -85,6 +86,7 @@ impl Endpoint {
         if let Some(calling) = self.usages.get_mut(id).and_then(Usage::calling_mut) {
             calling.tx = tx;
         }
+        self.fork(now, id, &to_all, &ours, &invite.reach);
         id
     }
 
@@ -131,6 +133,8 @@ impl Endpoint {
                 sent: false,
             });
         }
+        let others = calling.leave_only(tx);
+        self.drop_branches(now, others);
         if !self.is_sent(tx) {
             self.close_client(tx);
             self.end(now, id, cause);
@@ -163,18 +167,15 @@ impl Endpoint {
         if reply == Reply::Success && self.repeat_ack(tx, &outcome.response) {
             return;
         }
-        let calling = self
-            .usages
-            .get_mut(id)
-            .and_then(Usage::calling_mut)
-            .is_some();
+        let calling = self.waits_for(id, tx);
         match reply {
             Reply::Provisional if calling => self.on_progress(now, id, tx, outcome.response),
             Reply::Success if calling => self.on_answer(now, id, tx, outcome.response),
             // Another branch of the fork, or a 2xx that crossed our CANCEL's end.
             Reply::Success => self.abandon(now, tx, &outcome.response),
             Reply::Failure if calling => self.on_rejected(now, id, tx, outcome),
-            Reply::Provisional | Reply::Failure => {}
+            Reply::Provisional => self.cancel_late(now, tx),
+            Reply::Failure => {}
         }
     }
 
@@ -186,7 +187,7 @@ impl Endpoint {
         let Some(calling) = usage.calling_mut() else {
             return;
         };
-        calling.proceeding = true;
+        calling.note_proceeding(tx);
         if calling.cancelling.is_some() {
             return self.cancel_on_the_wire(now, id);
         }
@@ -316,6 +317,7 @@ impl Endpoint {
         let Some(usage) = self.usages.get_mut(id) else {
             return;
         };
+        let others = usage.calling_mut().map(|calling| calling.leave_only(tx));
         let cancelling = usage
             .calling_mut()
             .and_then(|calling| calling.cancelling.clone());
@@ -344,6 +346,7 @@ impl Endpoint {
         }
         usage.stage = Stage::Up(up);
         self.note_call_flow(id);
+        self.drop_branches(now, others.unwrap_or_default());
         self.timers.clear_all(Owner::Usage(id));
         self.timers.clear(Owner::Client(tx), Timer::Cancel);
         if let Some(cancelling) = cancelling {
@@ -402,6 +405,10 @@ impl Endpoint {
 
     /// A final failure (§13.2.2.2, §13.2.2.3).
     fn on_rejected(&mut self, now: Instant, id: InviteId, tx: ClientTxId, outcome: Outcome) {
+        let forked = self.is_forked(id);
+        let Some(outcome) = self.on_branch_failed(now, id, tx, outcome) else {
+            return;
+        };
         let Some(calling) = self.usages.get_mut(id).and_then(Usage::calling_mut) else {
             return;
         };
@@ -410,6 +417,7 @@ impl Endpoint {
             Some(cancelling) => cancelling.cause,
             None if outcome.made_up => EndCause::Unreachable,
             None if response.status == StatusCode::SESSION_INTERVAL_TOO_SMALL
+                && !forked
                 && self.raise(id, &response) =>
             {
                 return self.call_again(now, id, tx);

@@ -60,13 +60,16 @@ impl Endpoint {
         purpose: Purpose,
         reach: &Reach,
     ) -> ClientTxId {
-        if reach.targets.is_empty() {
+        if reach.targets.is_empty() && reach.ways.is_empty() {
             let id = self.start_client(now, request, contact, purpose, &Hop::Unknown);
             self.entrust(id, reach.credentials.clone());
             return id;
         }
         let id = self.insert_client(request, contact, purpose);
         self.entrust(id, reach.credentials.clone());
+        for way in reach.ways.iter().take(TARGETS) {
+            self.offer_way(id, *way);
+        }
         for target in reach.targets.iter().take(TARGETS) {
             self.offer_way(id, Via::Target(*target));
         }

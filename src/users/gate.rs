@@ -1,0 +1,218 @@
+//! Who has to prove who he is, and what follows from it (RFC 3261 §22.1, RFC 3325 §5).
+//!
+//! | the request | on a trusted network | elsewhere |
+//! |---|---|---|
+//! | brings right credentials | is of that user | is of that user |
+//! | brings wrong ones | 401 | 401 |
+//! | brings none, `From` is of a domain with users | is of who `From` or P-Asserted-Identity says | 401 |
+//! | brings none, `From` is of another domain | as above | anonymous, or 401 where everybody has to |
+//! | is a REGISTER without credentials | 401 | 401 |
+//!
+//! A wrong password, an unknown user and a user of another domain get the same 401.
+
+use super::metrics::{Denial, DenialReason, Metrics};
+use crate::config::{Auth, Required};
+use plenum_focus::access::Identity;
+use plenum_focus::caller::Vouched;
+use plenum_focus::policy::Policy;
+use plenum_focus::store::{User, Users};
+use plenum_sip::auth::{Authenticator, Denied, Granted, Verdict};
+use plenum_sip::endpoint::{Answer, Flow};
+use plenum_sip::msg::{AuthParams, HeaderName, NameAddr, Request, StatusCode, Uri};
+use std::time::Instant;
+
+/// Asks for passwords. See the module documentation.
+#[derive(Debug)]
+pub(super) struct Gate {
+    authenticator: Authenticator,
+    required: Required,
+    policy: Policy,
+    metrics: Metrics,
+}
+
+/// What becomes of a request at the gate.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// It goes on; perhaps it is known now who sent it.
+    Pass(Option<Vouched>),
+    /// It is answered so.
+    Refuse(Answer),
+}
+
+/// Who has proved to be a user.
+#[derive(Debug)]
+pub(super) struct Proven<'a> {
+    pub(super) user: &'a User,
+    pub(super) granted: Granted,
+}
+
+impl Gate {
+    pub(super) fn new(
+        auth: &Auth,
+        counted_nonces: usize,
+        policy: Policy,
+        seed: [u8; 32],
+        now: Instant,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            authenticator: Authenticator::new(auth.settings(counted_nonces), seed, now),
+            required: auth.required,
+            policy,
+            metrics,
+        }
+    }
+
+    /// Whether this host is one of ours.
+    pub(super) fn is_ours(&self, uri: &Uri, flow: &Flow) -> bool {
+        self.policy.domains.contain(&uri.host, flow.local.ip())
+    }
+
+    /// A request that asks to come in: INVITE, SUBSCRIBE, REFER, MESSAGE.
+    pub(super) fn decide(
+        &mut self,
+        now: Instant,
+        users: &Users,
+        request: &Request,
+        flow: &Flow,
+    ) -> Decision {
+        let Ok(from) = request.headers.from() else {
+            return Decision::Pass(None);
+        };
+        if let Some(realm) = realm_of_credentials(request, users) {
+            return match self.prove(now, users, request, &realm) {
+                Ok(proven) => Decision::Pass(Some(vouch(&proven, &from, request))),
+                Err(answer) => Decision::Refuse(answer),
+            };
+        }
+        if self.policy.trusts(flow.remote.ip().to_canonical()) {
+            return Decision::Pass(None);
+        }
+        let claimed = domain(&from.uri);
+        let realm = if users.has_domain(&claimed) {
+            Some(claimed)
+        } else {
+            users.iter().next().map(|user| user.domain.clone())
+        };
+        let asked = match self.required {
+            Required::Nobody => false,
+            Required::Users => users.has_domain(&domain(&from.uri)),
+            Required::Everybody => true,
+        };
+        match realm {
+            Some(realm) if asked => Decision::Refuse(self.challenge(now, &realm, false)),
+            None if asked => Decision::Refuse(said(
+                StatusCode::FORBIDDEN,
+                "This server has no users, and nobody else may call",
+            )),
+            Some(_) | None => Decision::Pass(None),
+        }
+    }
+
+    /// Who sent this, by the credentials for `realm`; else the answer that asks for them.
+    pub(super) fn prove<'a>(
+        &mut self,
+        now: Instant,
+        users: &'a Users,
+        request: &Request,
+        realm: &str,
+    ) -> Result<Proven<'a>, Answer> {
+        let verdict = self
+            .authenticator
+            .check(now, request, realm, |name, hash| {
+                users.find(name, realm)?.secret(hash).cloned()
+            });
+        match verdict {
+            Verdict::Absent => Err(self.challenge(now, realm, false)),
+            Verdict::Malformed(what) => {
+                self.deny(DenialReason::Malformed);
+                let mut answer = said(StatusCode::BAD_REQUEST, what);
+                answer.reason = Some(what.into());
+                Err(answer)
+            }
+            Verdict::Stale => {
+                self.deny(DenialReason::Stale);
+                Err(self.challenge(now, realm, true))
+            }
+            Verdict::Denied { username: _, why } => {
+                self.deny(reason(why));
+                // Who has counted wrongly, or begun to count anew, gets by with a fresh nonce.
+                Err(self.challenge(now, realm, why == Denied::Replayed))
+            }
+            Verdict::Granted(granted) => {
+                let known = users.find(&granted.username, realm);
+                match known.filter(|user| !user.disabled) {
+                    Some(user) => {
+                        self.metrics.granted.inc();
+                        Ok(Proven { user, granted })
+                    }
+                    None => {
+                        self.deny(DenialReason::Disabled);
+                        Err(said(StatusCode::FORBIDDEN, "This user is disabled"))
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn deny(&self, reason: DenialReason) {
+        let denial = Denial { reason };
+        self.metrics.denied.get_or_create(&denial).inc();
+    }
+
+    fn challenge(&mut self, now: Instant, realm: &str, stale: bool) -> Answer {
+        self.metrics.challenged.inc();
+        let mut answer = Answer::new(StatusCode::UNAUTHORIZED);
+        for value in self.authenticator.challenge(now, realm, stale) {
+            answer.headers.push(HeaderName::WwwAuthenticate, value);
+        }
+        answer
+    }
+}
+
+/// The first realm with users for which the request brings credentials.
+fn realm_of_credentials(request: &Request, users: &Users) -> Option<String> {
+    let fields = request.headers.get_all(&HeaderName::Authorization);
+    let realms = fields.filter_map(|value| AuthParams::parse(value).ok()?.get("realm"));
+    let mut ours = realms.filter(|realm| users.has_domain(realm));
+    ours.next()
+}
+
+/// The identity that roster and conference control see.
+fn vouch(proven: &Proven<'_>, from: &NameAddr, request: &Request) -> Vouched {
+    let privacy = request.headers.privacy().unwrap_or_default();
+    let hidden = privacy.has("id") || privacy.has("user");
+    let aor = proven.user.aor();
+    let same = from.uri.user_decoded() == proven.user.name && domain(&from.uri) == proven.user.domain;
+    let chosen = from.display.clone().filter(|_| same);
+    Vouched {
+        aor: (!hidden).then_some(aor),
+        display: chosen
+            .or_else(|| proven.user.display.clone())
+            .filter(|_| !hidden),
+        identity: Identity::Enterprise,
+        trusted: true,
+        phone: false,
+    }
+}
+
+/// The host of a URI as users' domains are spelled.
+pub(super) fn domain(uri: &Uri) -> String {
+    uri.host.to_string().to_ascii_lowercase()
+}
+
+/// An answer with a warning in words.
+pub(super) fn said(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Answer::new(status);
+    let warning = format!("399 plenum \"{text}\"");
+    answer.headers.push(HeaderName::Warning, warning);
+    answer
+}
+
+const fn reason(why: Denied) -> DenialReason {
+    match why {
+        Denied::UnknownUser => DenialReason::UnknownUser,
+        Denied::WrongPassword => DenialReason::WrongPassword,
+        Denied::Replayed => DenialReason::Replayed,
+    }
+}
