@@ -8,13 +8,16 @@ use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
 use crate::records::Records;
+use crate::store::{self, Store};
 use crate::trunk::Switchboard;
+use crate::users::{self, UserBorder};
 use crate::{http, selfcheck, tls};
 use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
 use plenum_focus::output::McuType;
 use plenum_focus::policy::{AdHoc, Policy};
 use plenum_focus::shell::{Border, Connections, Directory, Mcus, SipActions, SipUser, Wake};
+use plenum_focus::store::StoreError;
 use plenum_focus::uri::Domains;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
 use plenum_mcu::shell::AudioMcu;
@@ -78,6 +81,9 @@ pub enum StartError {
     /// Detail records cannot be kept.
     #[error("detail records cannot be kept: {0}")]
     Records(#[source] io::Error),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The mixer did not start.
     #[error(transparent)]
     Mixer(#[from] plenum_mcu::shell::StartError),
@@ -138,6 +144,8 @@ impl Server {
         let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
         let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
         let calls = calls.with_border(Box::new(trunks));
+        let users = start_users(&config, &actions, &metrics)?;
+        let calls = calls.with_border(Box::new(users));
         let (driver, sip) = Driver::new(
             endpoint,
             calls,
@@ -339,6 +347,31 @@ fn start_mcu(
         sink,
     )?;
     Ok(mcu)
+}
+
+/// Opens the store, and lets users in.
+fn start_users(
+    config: &Config,
+    actions: &Arc<SipActions>,
+    metrics: &Metrics,
+) -> Result<UserBorder, StartError> {
+    let wake = || {
+        let actions = Arc::clone(actions);
+        move || actions.wake()
+    };
+    let path = store::path(&config.store.file);
+    let queue = config.limits.users.store_queue;
+    let (store, kept) = Store::start(&path, queue, seed()?, metrics.store.clone(), wake())?;
+    tracing::info!(store = %path.display(), registrations = kept.bindings.len(), "users");
+    Ok(users::border(
+        config,
+        policy(config),
+        (Arc::new(store), kept),
+        Arc::new(wake()),
+        [seed()?, seed()?],
+        tokio::time::Instant::now().into_std(),
+        metrics.users.clone(),
+    ))
 }
 
 /// Serves HTTP, if it is to be listened on, with the token in its file.
@@ -595,7 +628,7 @@ const ALL_TRANSPORTS: [Transport; 5] = [
     Transport::Wss,
 ];
 /// What `Allow` says.
-const METHODS: [Method; 10] = [
+const METHODS: [Method; 11] = [
     Method::Invite,
     Method::Ack,
     Method::Bye,
@@ -606,4 +639,5 @@ const METHODS: [Method; 10] = [
     Method::Prack,
     Method::Subscribe,
     Method::Refer,
+    Method::Register,
 ];

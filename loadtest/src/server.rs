@@ -88,6 +88,11 @@ impl Server {
             let kept = folder.join("tls");
             settings.tls = format!("folder = \"{}\"\n{}", kept.display(), settings.tls);
         }
+        if !settings.rest.contains("[store]") {
+            // Nor each other's users.
+            let store = folder.join("plenum.db");
+            settings.rest += &format!("[store]\nfile = \"{}\"\n", store.display());
+        }
         fs::write(&config, text(&settings, sip, http))?;
         let log = File::create(folder.join("log"))?;
         let child = Command::new(program)

@@ -4,8 +4,8 @@ use super::gate::{Decision, Gate, domain};
 use super::registrations::Registrations;
 use super::ringing::Ringing;
 use crate::store::Store;
-use plenum_focus::output::Dialler;
 use plenum_focus::caller::Vouched;
+use plenum_focus::output::Dialler;
 use plenum_focus::shell::{Border, Passage, Placing};
 use plenum_focus::store::Users;
 use plenum_sip::endpoint::{Answer, Endpoint, Event, Flow, Invite};
@@ -88,7 +88,7 @@ impl Border for UserBorder {
             Event::Invite { id, request, flow } => {
                 if let Err(answer) = self.admit(now, &mut vouched, request, flow) {
                     // A CANCEL may have been faster.
-                    drop(endpoint.reject(now, *id, answer));
+                    endpoint.reject(now, *id, answer).unwrap_or_default();
                     return Passage::Kept;
                 }
             }
@@ -102,7 +102,7 @@ impl Border for UserBorder {
                     .registrations
                     .handle_register(now, &mut self.gate, &users, asked);
                 if let Some(answer) = answer {
-                    drop(endpoint.respond_with(now, *tx, answer));
+                    endpoint.respond_with(now, *tx, answer).unwrap_or_default();
                 }
                 return Passage::Kept;
             }
@@ -122,14 +122,13 @@ impl Border for UserBorder {
                 flow,
             } => {
                 if let Err(answer) = self.admit(now, &mut vouched, request, flow) {
-                    drop(endpoint.respond_with(now, *tx, answer));
+                    endpoint.respond_with(now, *tx, answer).unwrap_or_default();
                     return Passage::Kept;
                 }
             }
-            Event::FlowClosed { flow, .. } => self.registrations.handle_flow_closed(*flow),
             Event::Refused { id, .. } => {
                 if let Some(next) = self.ringing.next(*id) {
-                    drop(endpoint.invite_instead(now, *id, next));
+                    endpoint.invite_instead(now, *id, next).unwrap_or_default();
                     return Passage::Kept;
                 }
             }

@@ -117,11 +117,9 @@ impl Gate {
         request: &Request,
         realm: &str,
     ) -> Result<Proven<'a>, Answer> {
-        let verdict = self
-            .authenticator
-            .check(now, request, realm, |name, hash| {
-                users.find(name, realm)?.secret(hash).cloned()
-            });
+        let verdict = self.authenticator.check(now, request, realm, |name, hash| {
+            users.find(name, realm)?.secret(hash).cloned()
+        });
         match verdict {
             Verdict::Absent => Err(self.challenge(now, realm, false)),
             Verdict::Malformed(what) => {
@@ -183,7 +181,8 @@ fn vouch(proven: &Proven<'_>, from: &NameAddr, request: &Request) -> Vouched {
     let privacy = request.headers.privacy().unwrap_or_default();
     let hidden = privacy.has("id") || privacy.has("user");
     let aor = proven.user.aor();
-    let same = from.uri.user_decoded() == proven.user.name && domain(&from.uri) == proven.user.domain;
+    let same =
+        from.uri.user_decoded() == proven.user.name && domain(&from.uri) == proven.user.domain;
     let chosen = from.display.clone().filter(|_| same);
     Vouched {
         aor: (!hidden).then_some(aor),

@@ -5,7 +5,7 @@ use super::gate::{Gate, domain, said};
 use super::metrics::{DenialReason, Metrics};
 use plenum_focus::store::{BindingStore, StoreError, Users};
 use plenum_sip::auth::Granted;
-use plenum_sip::endpoint::{Answer, Endpoint, Flow, FlowId, ServerTxId};
+use plenum_sip::endpoint::{Answer, Endpoint, Flow, ServerTxId};
 use plenum_sip::msg::{HeaderName, Request, StatusCode, Uri};
 use plenum_sip::registrar::{Plan, Reached, Registrar};
 use rand::Rng as _;
@@ -119,7 +119,8 @@ impl Registrations {
 
     /// Answers what the store has finished.
     pub(super) fn handle_stored(&mut self, now: Instant, endpoint: &mut Endpoint) {
-        let stored = std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner));
+        let stored =
+            std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner));
         if stored.is_empty() {
             return;
         }
@@ -135,7 +136,9 @@ impl Registrations {
                 }
             };
             // Who does not wait any more has asked again.
-            drop(endpoint.respond_with(now, one.tx, answer));
+            endpoint
+                .respond_with(now, one.tx, answer)
+                .unwrap_or_default();
         }
         self.measure();
     }
@@ -148,12 +151,6 @@ impl Registrations {
             answer.headers.push(HeaderName::AuthenticationInfo, info);
         }
         answer
-    }
-
-    /// A connection is gone, and with it what was bound to it alone.
-    pub(super) fn handle_flow_closed(&mut self, flow: FlowId) {
-        let over = self.registrar.handle_flow_closed(flow);
-        self.let_go(over);
     }
 
     /// Ends what has expired.
@@ -173,7 +170,9 @@ impl Registrations {
 
     /// The users are others now: who is gone or shut out is registered nowhere.
     pub(super) fn handle_users(&mut self, users: &Users) {
-        self.metrics.users.set(i64::try_from(users.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .users
+            .set(i64::try_from(users.len()).unwrap_or(i64::MAX));
         let bound: Vec<String> = self.registrar.bound().map(str::to_owned).collect();
         for aor in bound {
             if users.find_aor(&aor).is_none_or(|user| user.disabled) {

@@ -24,7 +24,7 @@ impl Ringing {
             call.route = first.route;
             call.reach.ways = first.ways;
             call.reach.another_way = at < last;
-            call.forks = devices.map(branch).collect();
+            call.reach.forks = devices.map(branch).collect();
             Some(call)
         });
         let mut calls: VecDeque<Invite> = calls.collect();

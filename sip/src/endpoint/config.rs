@@ -68,6 +68,9 @@ impl Default for Events {
             "com.microsoft.autoextend",
             "norefersub",
             "nosub",
+            "path",
+            "outbound",
+            "gruu",
         ];
         Self {
             expires: Duration::from_secs(3600),
