@@ -23,7 +23,7 @@
 //! |---|---|
 //! | CB-001, CB-092 | transports and extended subscriptions are the SIP endpoint's |
 //! | CB-002, CB-289 to CB-303 | Simple Join is the HTTP server's |
-//! | CB-004, CB-058 | until there is digest authentication, networks that are trusted stand for it; who is not on one is anonymous, and where a PIN is asked does not join by C3P |
+//! | CB-004, CB-058 | users prove who they are by digest, networks that are trusted stand for it; everybody else is anonymous, and where a PIN is asked does not join by C3P: there is no digest with the conference key |
 //! | CB-039 | `Allow` names further methods: one endpoint serves phones and participants |
 //! | CB-134, CB-135, CB-142 | mixers are in the process and report typed data, no documents with versions |
 //! | CB-212, CB-268 to CB-271 | there is no data MCU |

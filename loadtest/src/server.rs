@@ -190,6 +190,12 @@ impl Server {
         }
     }
 
+    /// Sends it SIGKILL and waits for its end: as after a crash, nothing is written or said any more.
+    pub fn kill(mut self) -> io::Result<()> {
+        self.signal(Signal::SIGKILL)?;
+        self.child.wait().map(drop)
+    }
+
     fn signal(&self, signal: Signal) -> io::Result<()> {
         let pid = i32::try_from(self.child.id()).map_err(io::Error::other)?;
         kill(Pid::from_raw(pid), signal).map_err(io::Error::from)

@@ -1,0 +1,240 @@
+//! Users with passwords: registering, being called, calling, and everything that is not right.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its own functions included"
+)]
+
+mod users;
+
+use plenum_loadtest::codec::Codec;
+use plenum_loadtest::digest::Login;
+use plenum_loadtest::peer::baresip::{Account, Baresip};
+use plenum_loadtest::server::ServerSettings;
+use plenum_loadtest::signal::Signal;
+use std::time::Duration;
+use users::{UserPhone, add, challenge, plenum, shape, start, strict};
+
+const NOT_SEEN_YET: Duration = Duration::from_secs(3);
+
+/// The server notices a user that was added while it runs: within three seconds at most.
+fn register_soon(phone: &mut UserPhone) -> String {
+    let to = format!("sip:{}@example.com", phone.name);
+    let end = plenum_loadtest::clock::now() + NOT_SEEN_YET;
+    loop {
+        let answer = phone.ask("REGISTER", "sip:example.com", &to, "");
+        if answer.starts_with("SIP/2.0 401") || plenum_loadtest::clock::now() > end {
+            return phone.register("");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn rfc3261_10_and_rfc7616_users_register_by_either_digest_and_are_listed() {
+    let server = start(&strict(""));
+    add(&server, "alice");
+    let mut phone = UserPhone::new(&server, "alice");
+    let answer = register_soon(&mut phone);
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    assert!(answer.contains(";expires=3600"), "{answer}");
+    assert!(answer.contains("Authentication-Info: rspauth="), "{answer}");
+    let mut other = UserPhone::new(&server, "alice");
+    let to = "sip:alice@example.com";
+    let how = ("REGISTER", "sip:example.com", to);
+    let answer = other.ask_twice("MD5", how, "Expires: 90\r\n");
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    assert_eq!(
+        answer.matches("Contact: <sip:alice@").count(),
+        2,
+        "{answer}"
+    );
+    let (good, list) = plenum(&server, &["user", "list"], "");
+    assert!(
+        good && list.contains(to) && !list.contains("secret"),
+        "{list}"
+    );
+    let answer = phone.register("Expires: 10\r\n");
+    assert!(
+        answer.starts_with("SIP/2.0 423") && answer.contains("Min-Expires: 60"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn wrong_password_unknown_user_replay_stale_and_disabled_each_have_their_answer() {
+    let server = start(&strict("[auth]\nnonce_life_s = 2\n"));
+    add(&server, "alice");
+    let mut alice = UserPhone::new(&server, "alice");
+    assert!(register_soon(&mut alice).starts_with("SIP/2.0 200"));
+    let to = "sip:alice@example.com";
+    let how = ("REGISTER", "sip:example.com", to);
+
+    let mut wrong = UserPhone::new(&server, "alice");
+    wrong.login = Login::new("alice", "guess");
+    let mut unknown = UserPhone::new(&server, "mallory");
+    let one = wrong.ask_twice("SHA-256", how, "");
+    let two = unknown.ask_twice(
+        "SHA-256",
+        ("REGISTER", "sip:example.com", "sip:mallory@example.com"),
+        "",
+    );
+    assert!(one.starts_with("SIP/2.0 401"), "{one}");
+    assert_eq!(
+        shape(&one),
+        shape(&two),
+        "an outsider cannot tell them apart"
+    );
+
+    let first = alice.ask(how.0, how.1, how.2, "");
+    let asked = challenge(&first, "SHA-256");
+    let answer = alice.login.answer(&asked, how.0, how.1, 1).unwrap();
+    let line = format!("Authorization: {answer}\r\n");
+    assert!(
+        alice
+            .ask(how.0, how.1, how.2, &line)
+            .starts_with("SIP/2.0 200")
+    );
+    let again = alice.ask(how.0, how.1, how.2, &line);
+    assert!(again.starts_with("SIP/2.0 401"), "replayed: {again}");
+    let next = alice.login.answer(&asked, how.0, how.1, 2).unwrap();
+    let next = format!("Authorization: {next}\r\n");
+    assert!(
+        alice
+            .ask(how.0, how.1, how.2, &next)
+            .starts_with("SIP/2.0 200")
+    );
+    std::thread::sleep(Duration::from_millis(2500));
+    let late = alice.login.answer(&asked, how.0, how.1, 3).unwrap();
+    let late = alice.ask(how.0, how.1, how.2, &format!("Authorization: {late}\r\n"));
+    assert!(
+        late.starts_with("SIP/2.0 401") && late.contains("stale=true"),
+        "{late}"
+    );
+
+    add(&server, "bob");
+    let other = ("REGISTER", "sip:example.com", "sip:bob@example.com");
+    let stolen = alice.ask_twice("SHA-256", other, "");
+    assert!(
+        stolen.starts_with("SIP/2.0 403"),
+        "of another user: {stolen}"
+    );
+
+    assert!(plenum(&server, &["user", "disable", to], "").0);
+    std::thread::sleep(Duration::from_millis(500));
+    let disabled = alice.ask_twice("SHA-256", how, "");
+    assert!(
+        disabled.starts_with("SIP/2.0 403") && disabled.contains("disabled"),
+        "{disabled}"
+    );
+    assert!(plenum(&server, &["user", "enable", to], "").0);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(alice.register("").starts_with("SIP/2.0 200"));
+    let (good, text) = plenum(&server, &["user", "delete", "sip:nobody@example.com"], "");
+    assert!(!good && text.contains("there is no user"), "{text}");
+}
+
+#[test]
+fn a_forged_from_is_challenged_strangers_come_in_and_users_are_who_they_are() {
+    let server = start(&strict(""));
+    add(&server, "alice");
+    let mut alice = UserPhone::new(&server, "alice");
+    assert!(register_soon(&mut alice).starts_with("SIP/2.0 200"));
+    let uri = format!("sip:standup@{}", server.sip());
+    let forged = alice.ask("INVITE", &uri, &uri, "");
+    assert!(forged.starts_with("SIP/2.0 401"), "{forged}");
+    let claimed = "P-Asserted-Identity: <sip:alice@example.com>\r\n";
+    let forged = alice.ask("INVITE", &uri, &uri, claimed);
+    assert!(forged.starts_with("SIP/2.0 401"), "{forged}");
+    let proven = alice.ask_twice("SHA-256", ("INVITE", &uri, &uri), "");
+    assert!(proven.starts_with("SIP/2.0 200"), "{proven}");
+    let (good, roster) = plenum(&server, &["conference", "show", "standup"], "");
+    assert!(good && roster.contains("alice@example.com"), "{roster}");
+    let mut stranger = Baresip::start(Codec::Pcmu, Signal::Silence).unwrap();
+    stranger.call(&uri).unwrap();
+}
+
+#[test]
+fn registrations_survive_kill_9_and_all_devices_ring() {
+    let folder = std::env::temp_dir().join(format!("plenum-kept-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let rest = format!("[store]\nfile = \"{}\"\n", folder.join("kept.db").display());
+    let settings = strict(&rest);
+    let server = start(&settings);
+    add(&server, "bob");
+    let mut phones = ["bob", "bob", "bob"].map(|name| UserPhone::new(&server, name));
+    for phone in &mut phones {
+        assert!(register_soon(phone).starts_with("SIP/2.0 200"));
+    }
+    server.kill().unwrap();
+    let server = start(&settings);
+    let folder_of = server.folder().to_owned();
+    let call = std::thread::spawn(move || {
+        let program = plenum_loadtest::server::program().unwrap();
+        let config = folder_of.join("plenum.toml");
+        std::process::Command::new(program)
+            .args(["call", "standup", "sip:bob@example.com", "--config"])
+            .arg(config)
+            .output()
+            .unwrap()
+    });
+    let rung: Vec<String> = phones
+        .iter()
+        .map(|phone| phone.request("INVITE").unwrap())
+        .collect();
+    let line = |text: &String, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(
+        line(&rung[0], "Call-ID"),
+        line(&rung[1], "Call-ID"),
+        "one call"
+    );
+    for (phone, invite) in phones.iter().zip(&rung) {
+        phone.answer(invite, "180 Ringing");
+    }
+    phones[2].answer(&rung[2], "486 Busy Here");
+    phones[1].answer(&rung[1], "200 OK");
+    assert!(phones[1].request("ACK").is_some());
+    let cancel = phones[0].request("CANCEL").unwrap();
+    phones[0].answer(&cancel, "200 OK");
+    phones[0].answer(&rung[0], "487 Request Terminated");
+    assert!(phones[0].request("ACK").is_some());
+    let call = call.join().unwrap();
+    assert!(
+        call.status.success(),
+        "{}",
+        String::from_utf8_lossy(&call.stderr)
+    );
+    let (good, text) = plenum(&server, &["call", "standup", "sip:nobody@example.com"], "");
+    assert!(!good && text.contains("there is no user"), "{text}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn baresip_registers_is_called_and_heard_of() {
+    let server = start(&ServerSettings {
+        rest: "[auth]\nalgorithms = [\"MD5\"]\n".to_owned(),
+        ..ServerSettings::default()
+    });
+    let (host, address) = (server.sip().ip(), server.sip().to_string());
+    let carol = format!("sip:carol@{host}");
+    let (good, text) = plenum(&server, &["user", "add", &carol], "carol-secret\n");
+    assert!(good, "{text}");
+    std::thread::sleep(Duration::from_millis(500));
+    let account = Account {
+        user: "carol",
+        registrar: &address,
+        password: "carol-secret",
+    };
+    let mut phone = Baresip::subscribe(Codec::Pcmu, Signal::Silence, &account).unwrap();
+    let (good, text) = plenum(&server, &["call", "standup", &carol], "");
+    assert!(good, "{text}\n{}", phone.log());
+    let established = phone.await_event("CALL_ESTABLISHED", Duration::from_secs(5));
+    established.unwrap();
+    let copy = server.folder().join("copy.db");
+    let (good, text) = plenum(&server, &["store", "backup", copy.to_str().unwrap()], "");
+    assert!(good && copy.exists(), "{text}");
+}
