@@ -316,7 +316,7 @@ impl Line {
             out.reach = Reach {
                 targets,
                 credentials: self.credentials(),
-                another_way: false,
+                ..Reach::default()
             };
             self.asked = Some(endpoint.request(now, *out));
         }

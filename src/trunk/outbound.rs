@@ -44,6 +44,7 @@ pub(crate) fn invite(line: &Line, wanted: &Invite, number: &str) -> Invite {
             targets: line.ways(),
             credentials: line.credentials(),
             another_way: true,
+            ..Reach::default()
         },
     }
 }
