@@ -1,6 +1,6 @@
 //! Builds the shells in the order of their dependencies and joins their channels.
 
-use crate::config::{CodecName, Config, Listen};
+use crate::config::{CodecName, Config, Listen, host, policy};
 use crate::feed::Feed;
 use crate::http::join::{Join, Published};
 use crate::http::websocket::WebSockets;
@@ -8,23 +8,20 @@ use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
 use crate::records::Records;
-use crate::store::{self, Store};
 use crate::trunk::Switchboard;
-use crate::users::{self, UserBorder};
+use crate::users;
 use crate::{http, selfcheck, tls};
 use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
 use plenum_focus::output::McuType;
-use plenum_focus::policy::{AdHoc, Policy};
 use plenum_focus::shell::{Border, Connections, Directory, Mcus, SipActions, SipUser, Wake};
 use plenum_focus::store::StoreError;
-use plenum_focus::uri::Domains;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
 use plenum_mcu::shell::AudioMcu;
 use plenum_media::negotiated::Codec;
 use plenum_sip::driver::{Driver, SipHandle};
 use plenum_sip::endpoint::{Advertised, Endpoint, Transport};
-use plenum_sip::msg::{Host, Method, Uri};
+use plenum_sip::msg::Method;
 use plenum_sip::resolve::{Policy as ResolvePolicy, Resolver};
 use plenum_sip::transaction::timer::Times;
 use plenum_sip::transport::{BindError, Incoming, Security, Transports};
@@ -144,7 +141,7 @@ impl Server {
         let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
         let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
         let calls = calls.with_border(Box::new(trunks));
-        let users = start_users(&config, &actions, &metrics)?;
+        let users = users::start(&config, &actions, &metrics, [seed()?, seed()?, seed()?])?;
         let calls = calls.with_border(Box::new(users));
         let (driver, sip) = Driver::new(
             endpoint,
@@ -347,31 +344,6 @@ fn start_mcu(
         sink,
     )?;
     Ok(mcu)
-}
-
-/// Opens the store, and lets users in.
-fn start_users(
-    config: &Config,
-    actions: &Arc<SipActions>,
-    metrics: &Metrics,
-) -> Result<UserBorder, StartError> {
-    let wake = || {
-        let actions = Arc::clone(actions);
-        move || actions.wake()
-    };
-    let path = store::path(&config.store.file);
-    let queue = config.limits.users.store_queue;
-    let (store, kept) = Store::start(&path, queue, seed()?, metrics.store.clone(), wake())?;
-    tracing::info!(store = %path.display(), registrations = kept.bindings.len(), "users");
-    Ok(users::border(
-        config,
-        policy(config),
-        (Arc::new(store), kept),
-        Arc::new(wake()),
-        [seed()?, seed()?],
-        tokio::time::Instant::now().into_std(),
-        metrics.users.clone(),
-    ))
 }
 
 /// Serves HTTP, if it is to be listened on, with the token in its file.
@@ -578,32 +550,6 @@ fn settings(config: &Config, metrics: &Metrics) -> Settings {
         host: ours,
         agent: "plenum".to_owned(),
         ringing: config.limits.sip.ringing,
-    }
-}
-
-fn policy(config: &Config) -> Policy {
-    let conferences = &config.conferences;
-    let ad_hoc = match (conferences.ad_hoc, conferences.ad_hoc_from.as_slice()) {
-        (false, _) => AdHoc::Nobody,
-        (true, []) => AdHoc::Anybody,
-        (true, networks) => AdHoc::From(networks.to_vec()),
-    };
-    let hosts = config.sip.domains.iter().map(|name| host(name)).collect();
-    Policy {
-        domains: Domains { hosts },
-        ad_hoc,
-        trusted: conferences.trusted.clone(),
-    }
-}
-
-/// A host as URIs write it; what cannot be read stays a name nobody has.
-fn host(text: &str) -> Host {
-    let bare = text.trim_matches(['[', ']']);
-    match bare.parse() {
-        Ok(IpAddr::V4(ip)) => Host::V4(ip),
-        Ok(IpAddr::V6(ip)) => Host::V6(ip),
-        Err(_) => Uri::parse(format!("sip:{text}").as_bytes())
-            .map_or_else(|_| Host::Name(text.into()), |uri| uri.host.clone()),
     }
 }
 

@@ -4,6 +4,7 @@ mod auth;
 mod conference;
 mod join;
 mod nat;
+mod policy;
 pub(crate) mod read;
 mod trunk;
 mod values;
@@ -11,6 +12,7 @@ mod values;
 pub use auth::{Auth, DigestName, Required, StoreSettings};
 pub use join::{Authority, Join, PhoneNumber, PublicUrl};
 pub use nat::{IceMode, Nat, Told};
+pub(crate) use policy::{host, policy};
 pub use read::{KnownKey, Problem};
 pub use trunk::{
     CalledIn, Day, DialRule, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk, Who,

@@ -126,6 +126,7 @@ impl Border for UserBorder {
                     return Passage::Kept;
                 }
             }
+            Event::FlowClosed { flow, .. } => self.registrations.handle_flow_closed(*flow),
             Event::Refused { id, .. } => {
                 if let Some(next) = self.ringing.next(*id) {
                     endpoint.invite_instead(now, *id, next).unwrap_or_default();

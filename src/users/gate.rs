@@ -49,9 +49,8 @@ pub(super) struct Proven<'a> {
 impl Gate {
     pub(super) fn new(
         auth: &Auth,
-        counted_nonces: usize,
+        (counted_nonces, seed): (usize, [u8; 32]),
         policy: Policy,
-        seed: [u8; 32],
         now: Instant,
         metrics: Metrics,
     ) -> Self {

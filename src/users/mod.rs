@@ -20,37 +20,59 @@ mod ringing;
 pub use border::UserBorder;
 pub use metrics::{Denial, DenialReason, Metrics};
 
-use crate::config::Config;
-use crate::store::{Kept, Store};
+use crate::config::{Config, policy};
+use crate::observe;
+use crate::store::{self, Kept, Store};
 use gate::Gate;
-use plenum_focus::policy::Policy;
-use plenum_focus::store::BindingStore;
+use plenum_focus::shell::SipActions;
+use plenum_focus::store::{BindingStore, StoreError};
 use plenum_sip::registrar::Registrar;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use registrations::{Registrations, wall};
 use std::sync::Arc;
-use std::time::Instant;
 
-/// The border of users, with what the store has kept of registrations. `wake` makes the driver
-/// look at it; `seeds` are random.
-#[must_use]
-pub fn border(
+/// Opens the store, and lets users in. `seeds` are random.
+///
+/// # Errors
+/// What is wrong with the store, and the remedy.
+pub(crate) fn start(
     config: &Config,
-    policy: Policy,
-    (store, kept): (Arc<Store>, Kept),
-    wake: Arc<dyn Fn() + Send + Sync>,
-    seeds: [[u8; 32]; 2],
-    now: Instant,
-    metrics: Metrics,
-) -> UserBorder {
+    actions: &Arc<SipActions>,
+    metrics: &observe::Metrics,
+    seeds: [[u8; 32]; 3],
+) -> Result<UserBorder, StoreError> {
+    let wake = || {
+        let actions = Arc::clone(actions);
+        move || actions.wake()
+    };
+    let [gruus, nonces, random] = seeds;
     let limits = &config.limits.users;
-    let [nonces, gruus] = seeds;
-    let mut registrar = Registrar::new(limits.registrar.clone(), kept.gruu_key);
-    let alive = wall();
+    let path = store::path(&config.store.file);
+    let counters = metrics.store.clone();
+    let (store, kept) = Store::start(&path, limits.store_queue, gruus, counters, wake())?;
+    tracing::info!(store = %path.display(), registrations = kept.bindings.len(), "users");
+    let registrar = restored(config, kept);
+    let now = tokio::time::Instant::now().into_std();
+    let (policy, counters) = (policy(config), metrics.users.clone());
+    let nonces = (limits.counted_nonces, nonces);
+    let gate = Gate::new(&config.auth, nonces, policy, now, counters.clone());
+    let store = Arc::new(store);
+    let bindings: Arc<dyn BindingStore> = Arc::<Store>::clone(&store);
+    let rng = StdRng::from_seed(random);
+    let registrations = Registrations::new(registrar, bindings, Arc::new(wake()), rng, counters);
+    let registers = config.auth.registrar;
+    Ok(UserBorder::new(gate, registrations, store, registers, now))
+}
+
+/// The registrar with what was kept of before.
+fn restored(config: &Config, kept: Kept) -> Registrar {
+    let limits = config.limits.users.registrar.clone();
+    let mut registrar = Registrar::new(limits, kept.gruu_key);
+    let now = wall();
     for one in kept.bindings {
         // The flow of a device that keeps one has died with the process before.
-        if one.binding.expires_at <= alive || one.binding.is_cut_off() {
+        if one.binding.expires_at <= now || one.binding.is_cut_off() {
             continue;
         }
         if let Err(full) = registrar.restore(&one.aor, one.binding) {
@@ -58,16 +80,5 @@ pub fn border(
             break;
         }
     }
-    let gate = Gate::new(
-        &config.auth,
-        limits.counted_nonces,
-        policy,
-        nonces,
-        now,
-        metrics.clone(),
-    );
-    let bindings: Arc<dyn BindingStore> = Arc::<Store>::clone(&store);
-    let rng = StdRng::from_seed(gruus);
-    let registrations = Registrations::new(registrar, bindings, wake, rng, metrics);
-    UserBorder::new(gate, registrations, store, config.auth.registrar, now)
+    registrar
 }

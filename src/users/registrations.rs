@@ -5,7 +5,7 @@ use super::gate::{Gate, domain, said};
 use super::metrics::{DenialReason, Metrics};
 use plenum_focus::store::{BindingStore, StoreError, Users};
 use plenum_sip::auth::Granted;
-use plenum_sip::endpoint::{Answer, Endpoint, Flow, ServerTxId};
+use plenum_sip::endpoint::{Answer, Endpoint, Flow, FlowId, ServerTxId};
 use plenum_sip::msg::{HeaderName, Request, StatusCode, Uri};
 use plenum_sip::registrar::{Plan, Reached, Registrar};
 use rand::Rng as _;
@@ -151,6 +151,12 @@ impl Registrations {
             answer.headers.push(HeaderName::AuthenticationInfo, info);
         }
         answer
+    }
+
+    /// A connection is gone, and with it what was bound to it alone.
+    pub(super) fn handle_flow_closed(&mut self, flow: FlowId) {
+        let over = self.registrar.handle_flow_closed(flow);
+        self.let_go(over);
     }
 
     /// Ends what has expired.

@@ -1,0 +1,34 @@
+//! What the focus and the gate go by: domains, ad-hoc conferences, trusted networks.
+
+use super::Config;
+use plenum_focus::policy::{AdHoc, Policy};
+use plenum_focus::uri::Domains;
+use plenum_sip::msg::{Host, Uri};
+use std::net::IpAddr;
+
+/// The policy of the focus.
+pub(crate) fn policy(config: &Config) -> Policy {
+    let conferences = &config.conferences;
+    let ad_hoc = match (conferences.ad_hoc, conferences.ad_hoc_from.as_slice()) {
+        (false, _) => AdHoc::Nobody,
+        (true, []) => AdHoc::Anybody,
+        (true, networks) => AdHoc::From(networks.to_vec()),
+    };
+    let hosts = config.sip.domains.iter().map(|name| host(name)).collect();
+    Policy {
+        domains: Domains { hosts },
+        ad_hoc,
+        trusted: conferences.trusted.clone(),
+    }
+}
+
+/// A host as URIs write it; what cannot be read stays a name nobody has.
+pub(crate) fn host(text: &str) -> Host {
+    let bare = text.trim_matches(['[', ']']);
+    match bare.parse() {
+        Ok(IpAddr::V4(ip)) => Host::V4(ip),
+        Ok(IpAddr::V6(ip)) => Host::V6(ip),
+        Err(_) => Uri::parse(format!("sip:{text}").as_bytes())
+            .map_or_else(|_| Host::Name(text.into()), |uri| uri.host.clone()),
+    }
+}
