@@ -485,7 +485,7 @@ fn listen(wanted: &[Listen]) -> Vec<plenum_sip::transport::Listen> {
         .collect()
 }
 
-fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
+pub(crate) fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
     let sip = &config.sip;
     let advertised = sip.advertise.iter().flat_map(|advertise| {
         let host = host(&advertise.host);

@@ -465,7 +465,7 @@ impl Registration {
                 said.and_then(|said| said.to_str()?.parse().ok())
             }
             // Some registrars answer without Contact, which §10.3 does not allow them.
-            None if list.is_empty() => None,
+            None if list.is_empty() && said.is_some() => None,
             None => return None,
         };
         let granted = granted.or(said).unwrap_or(self.wanted);

@@ -23,6 +23,8 @@ mod metrics;
 mod number;
 mod outbound;
 mod switchboard;
+#[cfg(test)]
+mod tests;
 pub mod view;
 mod watch;
 

@@ -131,7 +131,7 @@ pub struct OutOfDialog {
     pub body: Option<Body>,
     /// The route set, first hop first.
     pub route: Vec<NameAddr>,
-    /// Our Contact, where the method has one; `None`: the user part of `from`.
+    /// Our Contact; `None`: the user part of `from`, where the method has one.
     pub contact: Option<Contact>,
     /// How it gets there.
     pub reach: Reach,

@@ -285,7 +285,9 @@ impl Endpoint {
         };
         Self::put_body(&mut request.headers, &mut request.body, out.body.as_ref());
         self.stamp_user_agent(&mut request);
-        let contact = contact_of(&request, &from).map(|plain| out.contact.unwrap_or(plain));
+        let written = request.headers.has(&HeaderName::Contact);
+        let asked = out.contact.filter(|_| !written);
+        let contact = asked.or_else(|| contact_of(&request, &from));
         let purpose = super::client::Purpose::User;
         self.start_towards(now, request, contact, purpose, &out.reach)
     }

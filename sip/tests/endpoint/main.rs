@@ -10,6 +10,7 @@
 )]
 
 mod caller;
+mod challenged;
 mod door;
 mod inside;
 mod notifier;
