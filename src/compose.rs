@@ -309,7 +309,7 @@ fn switchboard(
     actions: &Arc<SipActions>,
 ) -> Result<(Switchboard, impl Border + use<>), StartError> {
     let hosts = config.sip.domains.iter().map(|name| host(name)).collect();
-    let seeds: Result<Vec<_>, _> = config.trunk.iter().map(|_| seed()).collect();
+    let seeds: Result<Vec<_>, _> = (0..=config.trunk.len()).map(|_| seed()).collect();
     let (counters, actions) = (metrics.trunk.clone(), Arc::clone(actions));
     Ok(Switchboard::new(config, hosts, seeds?, counters, actions))
 }

@@ -39,6 +39,10 @@ pub struct Trunk {
     pub recognise: Vec<Recognition>,
     /// Networks its calls come from, besides the addresses of the server.
     pub from: Vec<Network>,
+    /// The user name and password the provider presents with its calls.
+    pub inbound_user: Option<String>,
+    /// See `inbound_user`.
+    pub inbound_password: Option<Secret>,
     /// Where the number that was called stands.
     pub called_in: CalledIn,
     /// Which number leads where.
@@ -76,6 +80,8 @@ pub enum Recognition {
     Address,
     /// The Contact we registered.
     Registration,
+    /// The credentials it presents.
+    Digest,
 }
 
 /// Where the number that was called stands.
@@ -238,6 +244,7 @@ macro_rules! words {
 words!(Recognition {
     "address" => Self::Address,
     "registration" => Self::Registration,
+    "digest" => Self::Digest,
 });
 words!(CalledIn {
     "request-uri" => Self::RequestUri,
@@ -326,6 +333,8 @@ pub(super) fn read_trunk(section: &mut Section<'_, '_>) -> Option<Trunk> {
         unregister: section.get("unregister", "true"),
         recognise: section.get("recognise", r#"["address", "registration"]"#),
         from: section.get("from", "[]"),
+        inbound_user: section.optional("inbound_user", "(none)"),
+        inbound_password: section.optional("inbound_password", "(none)"),
         called_in: section.get("called_in", "\"request-uri\""),
         plan,
         trust_identity: section.get("trust_identity", "true"),
@@ -348,6 +357,11 @@ fn check(section: &Section<'_, '_>, trunk: &Trunk) {
     if trunk.register && trunk.aor.user.is_none() {
         let text = "needs `user` or `aor`, to know what to register".to_owned();
         section.refuse("register", text);
+    }
+    let digest = trunk.recognise.contains(&Recognition::Digest);
+    if digest && (trunk.inbound_user.is_none() || trunk.inbound_password.is_none()) {
+        let text = "\"digest\" needs `inbound_user` and `inbound_password`".to_owned();
+        section.refuse("recognise", text);
     }
     if trunk.retry < Duration::from_secs(1) || trunk.retry_ceiling < trunk.retry {
         let text = "is at least 1, and at most retry_ceiling_s".to_owned();

@@ -11,6 +11,7 @@ use crate::config::{DialRule, Trunk};
 use plenum_focus::caller::Vouched;
 use plenum_focus::output::Dialler;
 use plenum_focus::shell::{Border, Passage, Placing};
+use plenum_sip::auth::{Authenticator, Ha1, Settings, Verdict};
 use plenum_sip::endpoint::{Answer, EndCause, Endpoint, Event, Flow, Invite, InviteId};
 use plenum_sip::msg::{
     HeaderName, Headers, Host, Request, Response, Scheme, StatusCode, Text, Uri,
@@ -33,6 +34,10 @@ pub(crate) struct Setup {
     pub(crate) metrics: Metrics,
     /// Tokens and waiting times come from here, 40 octets for each trunk.
     pub(crate) seeds: Vec<[u8; 32]>,
+    /// Of the nonces that providers are challenged with.
+    pub(crate) gate_seed: [u8; 32],
+    /// The present instant.
+    pub(crate) now: Instant,
     /// Seconds since 1970.
     pub(crate) clock: fn() -> u64,
 }
@@ -48,6 +53,8 @@ pub(crate) struct Trunks {
     inbox: Inbox,
     shown: Shown,
     metrics: Metrics,
+    /// Asks providers for their credentials.
+    gate: Authenticator,
     clock: fn() -> u64,
 }
 
@@ -110,6 +117,7 @@ impl Trunks {
             inbox,
             shown,
             metrics,
+            gate: Authenticator::new(Settings::default(), setup.gate_seed, setup.now),
             clock: setup.clock,
         };
         this.publish();
@@ -134,10 +142,19 @@ impl Trunks {
         vouched: Option<Box<Vouched>>,
     ) -> Passage {
         let (id, mut request, flow) = call;
-        let found = self
-            .lines
-            .iter()
-            .position(|line| inbound::recognises(line, &request, &flow));
+        let known = |line: &Line| inbound::recognises(line, &request, &flow);
+        let mut found = self.lines.iter().position(known);
+        if found.is_none()
+            && let Some(at) = self
+                .lines
+                .iter()
+                .position(|line| inbound::asks(line, &request))
+        {
+            if let Some(answer) = self.challenge(now, at, &request) {
+                return self.refuse(now, endpoint, at, id, answer, "credentials");
+            }
+            found = Some(at);
+        }
         let Some((at, line)) = found.and_then(|at| Some((at, self.lines.get_mut(at)?))) else {
             return Passage::On(Event::Invite { id, request, flow }, vouched);
         };
@@ -169,6 +186,36 @@ impl Trunks {
         self.calls.insert(id, Call::In(at));
         self.publish();
         Passage::On(Event::Invite { id, request, flow }, Some(Box::new(caller)))
+    }
+
+    /// RFC 3261 §22.2: what a call is answered that has not presented the credentials of this
+    /// trunk; nothing if it has.
+    fn challenge(&mut self, now: Instant, line: usize, request: &Request) -> Option<Answer> {
+        let line = self.lines.get(line)?;
+        let realm = line.config.name.as_str();
+        let (user, password) = (&line.config.inbound_user, &line.config.inbound_password);
+        let secret = |name: &str, hash| {
+            let password = password
+                .as_ref()
+                .filter(|_| user.as_deref() == Some(name))?;
+            Some(Ha1::new(hash, name, realm, password.expose()))
+        };
+        let verdict = self.gate.check(now, request, realm, secret);
+        let stale = match verdict {
+            Verdict::Granted(_) => return None,
+            Verdict::Stale => true,
+            Verdict::Absent | Verdict::Denied { .. } => false,
+            Verdict::Malformed(what) => {
+                let mut answer = Answer::new(StatusCode::BAD_REQUEST);
+                answer.reason = Some(Text::from_static(what));
+                return Some(answer);
+            }
+        };
+        let mut answer = Answer::new(StatusCode::UNAUTHORIZED);
+        for challenge in self.gate.challenge(now, realm, stale) {
+            answer.headers.push(HeaderName::WwwAuthenticate, challenge);
+        }
+        Some(answer)
     }
 
     fn refuse(

@@ -35,7 +35,15 @@ pub(crate) fn recognises(line: &Line, request: &Request, flow: &Flow) -> bool {
             let token = request.uri.param("line");
             token.is_some_and(|token| token == *line.token.as_str())
         }
+        // Asked for where no other way has recognised it.
+        Recognition::Digest => false,
     })
+}
+
+/// Whether a call to one of its numbers is this trunk's if it presents the credentials for it.
+pub(crate) fn asks(line: &Line, request: &Request) -> bool {
+    line.config.recognise.contains(&Recognition::Digest)
+        && matches!(destination(line, request), Destination::Conference(_))
 }
 
 /// The number that was called, where the trunk says it stands.

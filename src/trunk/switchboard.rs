@@ -21,14 +21,16 @@ pub(crate) struct Switchboard {
 }
 
 impl Switchboard {
-    /// The trunks of a configuration, and the way to them. One seed for each trunk.
+    /// The trunks of a configuration, and the way to them. One seed for each trunk,
+    /// and one more.
     pub(crate) fn new(
         config: &Config,
         hosts: Vec<Host>,
-        seeds: Vec<[u8; 32]>,
+        mut seeds: Vec<[u8; 32]>,
         metrics: Metrics,
         actions: Arc<SipActions>,
     ) -> (Self, Trunks) {
+        let gate_seed = seeds.pop().unwrap_or_default();
         let setup = Setup {
             trunks: config.trunk.clone(),
             rules: config.dial_rule.clone(),
@@ -37,6 +39,8 @@ impl Switchboard {
             retry_after: config.limits.focus.retry_after,
             metrics,
             seeds,
+            gate_seed,
+            now: tokio::time::Instant::now().into_std(),
             clock,
         };
         let (inbox, shown) = (Inbox::default(), Shown::default());

@@ -12,6 +12,7 @@ use plenum_focus::access::Identity;
 use plenum_focus::caller::Vouched;
 use plenum_focus::output::Dialler;
 use plenum_focus::shell::{Border, Passage, Placing};
+use plenum_sip::auth::{Asked, Credentials, choose};
 use plenum_sip::endpoint::{
     Body, EndCause, Endpoint, Event, Flow, FlowId, Invite, InviteId, Output, Reach, Target,
     Transport, Via,
@@ -235,6 +236,11 @@ impl Bed {
         let config = Config::parse(&text).unwrap();
         let (inbox, shown) = (Inbox::default(), Shown::default());
         let metrics = Metrics::default();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "any instant will do as the origin"
+        )]
+        let now = Instant::now();
         let setup = Setup {
             trunks: config.trunk.clone(),
             rules: config.dial_rule.clone(),
@@ -243,6 +249,8 @@ impl Bed {
             retry_after: Duration::from_secs(5),
             metrics: metrics.clone(),
             seeds: vec![[1; 32], [2; 32]],
+            gate_seed: [4; 32],
+            now,
             clock: || 0,
         };
         let trunks = Trunks::new(setup, inbox.clone(), shown.clone());
@@ -251,11 +259,6 @@ impl Bed {
             [3; 32],
             plenum_sip::metrics::Metrics::default(),
         );
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "any instant will do as the origin"
-        )]
-        let now = Instant::now();
         let mut bed = Self {
             now,
             endpoint,
@@ -524,4 +527,57 @@ fn calls_from_a_trunk_are_counted_and_limited() {
         "{:?}",
         bed.sent
     );
+}
+
+#[test]
+fn rfc3261_22_2_a_provider_that_is_known_by_its_password_is_asked_for_it() {
+    let more = "recognise = [\"digest\"]\ninbound_user = \"peer\"\ninbound_password = \"pw\"\n\
+                [trunk.numbers]\n\"030 1\" = \"board\"\n";
+    let mut bed = Bed::new(more);
+    let invite = |n: u32, number: &str, fields: &str| {
+        Bytes::from(format!(
+            "INVITE sip:{number}@192.0.2.99 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.9;branch=z9hG4bKd{n}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:+49777@x>;tag=1\r\nTo: <sip:{number}@x>\r\nCall-ID: d{n}\r\n\
+             CSeq: {n} INVITE\r\nContact: <sip:x@203.0.113.9>\r\n{fields}Content-Length: 0\r\n\r\n"
+        ))
+    };
+    let outside = flow("203.0.113.9:5060");
+    let ring = |bed: &mut Bed, bytes| {
+        bed.sent.clear();
+        bed.endpoint.handle_message(bed.now, outside, bytes);
+        bed.drain()
+    };
+    ring(&mut bed, invite(1, "0301", ""));
+    let answer = bed
+        .sent
+        .iter()
+        .find(|text| text.contains("SIP/2.0 401"))
+        .unwrap();
+    let challenge = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("WWW-Authenticate: "));
+    let challenge = plenum_sip::msg::AuthParams::parse(&challenge.unwrap().into()).unwrap();
+    let reply = |password: &str| {
+        let credentials = Credentials::password("peer", password);
+        let chosen = choose(std::slice::from_ref(&challenge)).remove(0);
+        let asked = Asked {
+            method: &Method::Invite,
+            uri: "sip:0301@192.0.2.99",
+            body: b"",
+        };
+        let credential = credentials.of_realm(&chosen.realm).unwrap();
+        let value = chosen.answer(credential, &asked, 1, "c").unwrap();
+        format!("Authorization: {value}\r\n")
+    };
+    let wrong = invite(2, "0301", &reply("guess"));
+    let passed = |events: &[Event]| {
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Invite { .. }))
+    };
+    assert!(!passed(&ring(&mut bed, wrong)));
+    let right = invite(3, "0301", &reply("pw"));
+    assert!(passed(&ring(&mut bed, right)));
+    // Other names are none of this trunk's business.
+    assert!(passed(&ring(&mut bed, invite(4, "team", ""))));
 }
