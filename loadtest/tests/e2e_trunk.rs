@@ -314,3 +314,16 @@ fn rfc3261_10_2_2_a_drain_removes_the_registration() {
         .unwrap();
     assert!(caller.log().contains("480"), "{}", caller.log());
 }
+
+#[test]
+fn rfc3261_18_a_line_over_tcp_is_registered_and_called() {
+    let provider = provider();
+    let over_tcp = format!("{};transport=tcp", provider.address());
+    let server = start(
+        trunk("tel", &over_tcp, "password = \"secret-1\""),
+        String::new(),
+    );
+    let list = await_list(&server, 10, registered);
+    assert!(list.contains("tcp:"), "{list}");
+    call_the_number(&server, &provider);
+}
