@@ -498,7 +498,7 @@ fn calls_from_a_trunk_are_counted_and_limited() {
              CSeq: 1 INVITE\r\nContact: <sip:x@192.0.2.2>\r\nContent-Length: 0\r\n\r\n"
         )
     };
-    let mut ring = |bed: &mut Bed, n, number| {
+    let ring = |bed: &mut Bed, n, number| {
         bed.sent.clear();
         let bytes = Bytes::from(text(n, number));
         bed.endpoint
