@@ -46,7 +46,7 @@ use std::time::Duration;
 pub use agent::{Config, Credentials, Event, IceAgent, Inbound, Local, Negotiated, Output, Path};
 
 /// Bounds on what a peer can make an agent hold or do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Candidates of one description that are looked at; further ones are ignored.
     pub candidates: usize,

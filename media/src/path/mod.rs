@@ -20,13 +20,16 @@ mod handshake;
 mod negotiated;
 #[cfg(test)]
 mod tests;
+mod way;
 
 pub use guard::Unprotected;
 pub use handshake::Handshakes;
 pub use negotiated::{DtlsParameters, Keying, NegotiatedPath};
+pub use way::Way;
 
 use crate::crypto::dtls::{Failure, Identity};
 use crate::crypto::srtp::Refusal;
+use crate::ice::IceAgent;
 use crate::limits::SecurityLimits;
 use crate::metrics::Metrics;
 use demultiplex::Kind;
@@ -36,6 +39,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+use way::Left;
 
 /// What a path is made with; the same for all legs.
 #[derive(Clone, Debug)]
@@ -108,6 +112,19 @@ pub enum PathEvent {
     Ready,
     /// It never will, or not any more.
     Failed(Failure),
+    /// ICE chose how the peer is reached.
+    Selected {
+        /// 0 RTP, 1 RTCP.
+        component: u8,
+        /// The peer.
+        remote: SocketAddr,
+        /// By way of a TURN server.
+        relayed: bool,
+    },
+    /// ICE found no way to the peer.
+    Unreachable,
+    /// The peer does not want media any more (RFC 7675), or is gone.
+    ConsentLost,
 }
 
 /// The path of one leg.
@@ -118,6 +135,8 @@ pub struct MediaPath {
     guards: [Guard; 2],
     handshakes: [Option<Handshake>; 2],
     ready: bool,
+    ice: Option<Box<IceAgent>>,
+    ice_due: Option<Instant>,
     outputs: VecDeque<PathOutput>,
 }
 
@@ -130,6 +149,8 @@ impl MediaPath {
             guards: Default::default(),
             handshakes: Default::default(),
             ready: false,
+            ice: None,
+            ice_due: None,
             outputs: VecDeque::new(),
         }
     }
@@ -171,6 +192,7 @@ impl MediaPath {
                 self.address();
             }
         }
+        self.apply_ice(now, agreed);
     }
 
     /// Takes one datagram; `via` is the socket it came by, 0 RTP, 1 RTCP. Protected packets are decrypted where they
@@ -182,6 +204,19 @@ impl MediaPath {
         from: SocketAddr,
         datagram: &'d mut [u8],
     ) -> Inbound<'d> {
+        let mut datagram = datagram;
+        if matches!(demultiplex::kind(datagram), Kind::Stun | Kind::Channel) {
+            match self.take_ice(now, via, from, datagram) {
+                Some(Left::Consumed) => return Inbound::Consumed,
+                Some(Left::Media(range)) => {
+                    datagram = datagram.get_mut(range).unwrap_or_default();
+                }
+                None => {
+                    self.count(Refused::Unexpected);
+                    return Inbound::Refused(Refused::Unexpected);
+                }
+            }
+        }
         let Some(agreed) = &self.agreed else {
             return Inbound::Refused(Refused::Unexpected);
         };
@@ -266,6 +301,9 @@ impl MediaPath {
 
     /// Does what is due: handshakes and their repetitions, the end of old keys.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.ice_due.is_some_and(|due| due <= now) {
+            self.run_ice(now);
+        }
         for guard in &mut self.guards {
             guard.handle_timeout(now);
         }
@@ -331,7 +369,7 @@ impl MediaPath {
             .iter()
             .flatten()
             .filter_map(Handshake::timeout);
-        guards.chain(handshakes).min()
+        guards.chain(handshakes).chain(self.ice_due).min()
     }
 
     fn take_dtls(
@@ -348,7 +386,10 @@ impl MediaPath {
 
     /// Where the handshakes' first messages go.
     fn address(&mut self) {
-        let Some(agreed) = &self.agreed else { return };
+        // With ICE nothing goes anywhere before a check went through.
+        let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.ice.is_none()) else {
+            return;
+        };
         let [first, second] = &mut self.handshakes;
         if let Some(first) = first {
             first.signalled(agreed.rtp);

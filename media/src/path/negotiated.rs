@@ -4,6 +4,7 @@ use crate::crypto::dtls::Role;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::keys::MasterKey;
 use crate::crypto::srtp::PeerKey;
+use crate::sdp::ice::AgreedIce;
 use bytes::Bytes;
 use std::net::SocketAddr;
 
@@ -12,6 +13,8 @@ use std::net::SocketAddr;
 pub struct NegotiatedPath {
     /// How they are protected.
     pub keying: Keying,
+    /// How the way to the peer is found; without it, by what it said and where its packets come from.
+    pub ice: Option<Box<AgreedIce>>,
     /// Where the peer said it wants RTP.
     pub rtp: Option<SocketAddr>,
     /// Where the peer said it wants RTCP, when that has its own port.

@@ -32,6 +32,7 @@ fn address(host: u8) -> SocketAddr {
 
 fn dtls(role: Role, fingerprint: &Fingerprint, generation: u32) -> NegotiatedPath {
     NegotiatedPath {
+        ice: None,
         keying: Keying::Dtls(DtlsParameters {
             role: Some(role),
             fingerprints: vec![fingerprint.clone()],
@@ -288,6 +289,7 @@ fn a_stranger_fills_nothing_and_stops_nothing() {
 
 fn sdes(send: &MasterKey, receive: &MasterKey) -> NegotiatedPath {
     NegotiatedPath {
+        ice: None,
         keying: Keying::Sdes {
             send: send.clone(),
             receive: vec![PeerKey {

@@ -120,10 +120,14 @@ impl Latch {
     }
 
     fn may_be_first(&self, now: Instant, from: SocketAddr) -> bool {
-        let host = from.ip();
+        self.is_expected(from.ip())
+            || now.saturating_duration_since(self.signalled_at) <= self.rules.window
+    }
+
+    /// The host of the description, or of the signalling.
+    fn is_expected(&self, host: IpAddr) -> bool {
         self.signalled.is_some_and(|address| address.ip() == host)
             || self.signalling_host == Some(host)
-            || now.saturating_duration_since(self.signalled_at) <= self.rules.window
     }
 
     fn challenge(
@@ -140,6 +144,11 @@ impl Latch {
                 .signalled
                 .is_some_and(|address| address.ip() != latched.ip())
         {
+            return self.move_to(now, from);
+        }
+        // So does the host of the description or of the signalling over a stranger who was first: who races the peer
+        // to our port has lost as soon as the peer is heard, however much he sends.
+        if self.is_expected(from.ip()) && !self.is_expected(latched.ip()) {
             return self.move_to(now, from);
         }
         let count = match self.challenger {
@@ -168,5 +177,105 @@ impl Latch {
         self.steady_since = now;
         self.challenger = None;
         Verdict::Moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const PEER: &str = "203.0.113.9:61000";
+    const ATTACKER: &str = "198.51.100.66:4000";
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// A phone behind a NAT: its description names a private address, its signalling came from the NAT's.
+    fn behind_nat() -> (Latch, Instant) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test needs some moment to begin at"
+        )]
+        let now = Instant::now();
+        let rules = LatchRules {
+            window: Duration::from_secs(10),
+            silence: Duration::from_secs(2),
+        };
+        let mut latch = Latch::new(rules, Some(address(PEER).ip()), now);
+        latch.signal(now, Some(address("10.0.0.2:4000")));
+        (latch, now)
+    }
+
+    #[test]
+    fn rfc4961_an_attacker_who_was_first_loses_as_soon_as_the_peer_is_heard() {
+        let (mut latch, mut now) = behind_nat();
+        assert_eq!(
+            latch.judge(now, address(ATTACKER), 1, false),
+            Verdict::Moved
+        );
+        // He floods, ten packets for each of the peer.
+        let mut verdicts = Vec::new();
+        for tick in 0..200_u32 {
+            for _ in 0..10 {
+                let verdict = latch.judge(now, address(ATTACKER), 1, tick % 2 == 0);
+                verdicts.push((ATTACKER, verdict));
+            }
+            verdicts.push((PEER, latch.judge(now, address(PEER), 7, true)));
+            now += 20 * MS;
+        }
+        let moved = verdicts
+            .iter()
+            .position(|(_, verdict)| *verdict == Verdict::Moved);
+        assert_eq!(moved, Some(10), "by the peer's first packet");
+        for (from, verdict) in &verdicts[11..] {
+            let wanted = if *from == PEER {
+                Verdict::Accepted
+            } else {
+                Verdict::Stray
+            };
+            assert_eq!(*verdict, wanted);
+        }
+        assert_eq!(latch.latched(), Some(address(PEER)));
+    }
+
+    #[test]
+    fn rfc4961_a_stranger_is_first_within_the_window_only() {
+        let (mut latch, now) = behind_nat();
+        let late = now + Duration::from_secs(11);
+        assert_eq!(
+            latch.judge(late, address(ATTACKER), 1, false),
+            Verdict::Stray
+        );
+        assert_eq!(latch.judge(late, address(PEER), 7, false), Verdict::Moved);
+    }
+
+    #[test]
+    fn rfc4961_a_talking_peer_is_not_replaced_by_whoever_guesses_its_ssrc() {
+        let (mut latch, mut now) = behind_nat();
+        latch.judge(now, address(PEER), 7, false);
+        for _ in 0..500 {
+            now += 20 * MS;
+            for _ in 0..20 {
+                assert_eq!(latch.judge(now, address(ATTACKER), 7, true), Verdict::Stray);
+            }
+            assert_eq!(latch.judge(now, address(PEER), 7, true), Verdict::Accepted);
+        }
+    }
+
+    #[test]
+    fn rfc4961_a_new_mapping_of_the_nat_is_followed_while_one_packet_of_a_stranger_moves_nothing() {
+        let (mut latch, mut now) = behind_nat();
+        latch.judge(now, address(PEER), 7, false);
+        now += Duration::from_secs(3);
+        assert_eq!(
+            latch.judge(now, address(ATTACKER), 1, false),
+            Verdict::Stray
+        );
+        let mapped = address("203.0.113.9:61001");
+        assert_eq!(latch.judge(now, mapped, 7, true), Verdict::Stray);
+        assert_eq!(latch.judge(now + 20 * MS, mapped, 7, true), Verdict::Moved);
+        assert_eq!(latch.latched(), Some(mapped));
     }
 }

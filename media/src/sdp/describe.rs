@@ -2,6 +2,7 @@
 
 use super::attr::{AUDIO_LEVEL, Direction, Profile};
 use super::formats::{Formats, encoding};
+use super::ice::{IceDescription, OurIce};
 use super::security::OurSecurity;
 use super::{Local, MediaSection, remote};
 use crate::negotiated::{Codec, Payload};
@@ -78,6 +79,8 @@ pub struct AudioSection {
     pub bundled: bool,
     /// What we say of keys.
     pub security: OurSecurity,
+    /// What we say of ICE.
+    pub ice: OurIce,
 }
 
 /// The text of our session description (RFC 8866 §5), version `version`.
@@ -113,6 +116,7 @@ fn write_description(
     }
     write!(out, "\r\nc=IN {family} {address}\r\nt={}\r\n", ours.timing)?;
     write_group(out, ours)?;
+    write_ice(out, ours)?;
     for section in &ours.sections {
         match section {
             OurSection::Refused(refused) => {
@@ -129,6 +133,18 @@ fn write_description(
         }
     }
     Ok(())
+}
+
+/// RFC 8839 §4.2.1.2: what belongs before the sections.
+fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
+    let mut said = ours.sections.iter().filter_map(|section| match section {
+        OurSection::Audio(AudioSection {
+            ice: OurIce::Description(ice),
+            ..
+        }) => Some(ice),
+        OurSection::Audio(_) | OurSection::Refused(_) => None,
+    });
+    said.next().map_or(Ok(()), |ice| ice.write_session(out))
 }
 
 /// RFC 9143 §7.3: the group with the sections that we take.
@@ -180,6 +196,11 @@ fn write_audio(out: &mut String, local: &Local, audio: &AudioSection) -> std::fm
         write!(out, "a=extmap:{id}/recvonly {AUDIO_LEVEL}\r\n")?;
     }
     audio.security.write(out)?;
+    match &audio.ice {
+        OurIce::Nothing => {}
+        OurIce::Mismatch => out.push_str(IceDescription::MISMATCH),
+        OurIce::Description(ice) => ice.write_media(out, audio.rtcp_mux)?,
+    }
     if audio.bundled {
         // RFC 8830 §2: browsers give a track without a stream otherwise.
         out.push_str("a=msid:plenum audio\r\n");

@@ -3,9 +3,156 @@
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 use super::SessionDescription;
 use crate::ice::candidate::{Candidate, Kind};
+use crate::ice::{self, Credentials};
 use crate::limits::Limits;
+
+/// What we bring to ICE.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LocalIce {
+    /// We make no checks.
+    pub lite: bool,
+    /// It stands in our own offers as well as in answers.
+    pub offer: bool,
+    /// Where credentials come from, and all else that is random.
+    pub seed: [u8; 32],
+    /// Our candidates.
+    pub locals: Vec<ice::Local>,
+}
+
+/// What a section of ours says about ICE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OurIce {
+    /// Nothing.
+    Nothing,
+    /// That the offer's addresses do not fit together (RFC 8839 §4.2.5).
+    Mismatch,
+    /// Our credentials and candidates.
+    Description(Box<IceDescription>),
+}
+
+/// What both sides agreed on, and what an agent needs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AgreedIce {
+    /// Counts our credentials.
+    pub generation: u32,
+    /// What we bring.
+    pub ours: LocalIce,
+    /// What was agreed on.
+    pub negotiated: ice::Negotiated,
+    /// What a peer can make an agent hold.
+    pub limits: ice::Limits,
+}
+
+impl LocalIce {
+    /// Our credentials number `generation`: always the same ones.
+    pub fn credentials(&self, generation: u32) -> Credentials {
+        let mut seed = self.seed;
+        for (octet, count) in seed.iter_mut().zip(generation.to_be_bytes()) {
+            *octet ^= count;
+        }
+        Credentials::generate(&mut StdRng::from_seed(seed))
+    }
+
+    /// What we say with them.
+    pub fn describe(&self, generation: u32) -> OurIce {
+        let Credentials { ufrag, pwd } = self.credentials(generation);
+        OurIce::Description(Box::new(IceDescription {
+            ufrag,
+            pwd,
+            lite: self.lite,
+            ice2: true,
+            mismatch: false,
+            candidates: self.locals.iter().map(|l| l.candidate.clone()).collect(),
+            end_of_candidates: true,
+            remote_candidates: Vec::new(),
+            ignored: 0,
+        }))
+    }
+
+    /// The answer to an offer with ICE (RFC 8839 §4.2.1): what we say, and what is agreed on. The peer's new credentials
+    /// are an ICE restart, and get new ones of ours (§4.4.3).
+    pub fn answer(
+        &self,
+        remote: IceDescription,
+        destination: Option<SocketAddr>,
+        rtcp_mux: bool,
+        previous: Option<&AgreedIce>,
+        limits: ice::Limits,
+    ) -> (OurIce, Option<Box<AgreedIce>>) {
+        if remote.is_mismatched(destination) {
+            return (OurIce::Mismatch, None);
+        }
+        let generation = previous.map_or(0, |previous| {
+            let before = &previous.negotiated.remote;
+            let same = before.ufrag == remote.ufrag && before.pwd == remote.pwd;
+            previous.generation.wrapping_add(u32::from(!same))
+        });
+        let offered = previous.is_some_and(|previous| previous.negotiated.offered);
+        let agreed = self.agreed(generation, remote, offered, rtcp_mux, limits);
+        (self.describe(generation), Some(agreed))
+    }
+
+    /// What the peer's answer to an offer of ours agrees to; `None` where it does without ICE.
+    pub fn conclude(
+        &self,
+        remote: Option<IceDescription>,
+        rtcp_mux: bool,
+        previous: Option<&AgreedIce>,
+        limits: ice::Limits,
+    ) -> Option<Box<AgreedIce>> {
+        let remote = remote.filter(|remote| !remote.mismatch)?;
+        let generation = previous.map_or(0, |previous| previous.generation);
+        let offered = previous.is_none_or(|previous| previous.negotiated.offered);
+        Some(self.agreed(generation, remote, offered, rtcp_mux, limits))
+    }
+
+    fn agreed(
+        &self,
+        generation: u32,
+        remote: IceDescription,
+        offered: bool,
+        rtcp_mux: bool,
+        limits: ice::Limits,
+    ) -> Box<AgreedIce> {
+        let negotiated = ice::Negotiated {
+            local: self.credentials(generation),
+            remote,
+            offered,
+            rtcp_mux,
+        };
+        let ours = self.clone();
+        Box::new(AgreedIce {
+            generation,
+            ours,
+            negotiated,
+            limits,
+        })
+    }
+}
+
+impl fmt::Debug for LocalIce {
+    /// Without the seed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalIce")
+            .field("lite", &self.lite)
+            .field("locals", &self.locals)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AgreedIce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgreedIce")
+            .field("generation", &self.generation)
+            .field("negotiated", &self.negotiated)
+            .finish_non_exhaustive()
+    }
+}
 
 /// What one side says for ICE about a session and one section of it (RFC 8839 §4).
 #[derive(Clone, PartialEq, Eq)]

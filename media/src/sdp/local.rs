@@ -1,6 +1,7 @@
 //! What we can do and where: the local side of a negotiation.
 
 use super::attr::{OPUS_BITRATE_MAX, OPUS_BITRATE_MIN};
+use super::ice::LocalIce;
 use super::security::Protection;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::keys::Seed;
@@ -40,6 +41,8 @@ pub struct Local {
     pub fingerprint: Option<Fingerprint>,
     /// Where our keys come from; without it there is no SDES.
     pub seed: Option<Seed>,
+    /// What we bring to ICE; without it there is none.
+    pub ice: Option<LocalIce>,
 }
 
 impl Local {
@@ -61,6 +64,7 @@ impl Local {
             protection: Protection::Optional,
             fingerprint: None,
             seed: None,
+            ice: None,
         }
     }
 

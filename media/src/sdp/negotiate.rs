@@ -12,6 +12,7 @@
 use super::attr::{Direction, OpusParameters, Profile};
 use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
 use super::formats::{Formats, clock, name, number, usual_number};
+use super::ice::{AgreedIce, IceDescription, OurIce};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
 use super::{Incompatible, Local, Malformed, SdpError, SessionDescription};
@@ -31,6 +32,8 @@ pub struct Agreement {
     pub audio: NegotiatedAudio,
     /// Where the keys come from.
     pub keying: Keying,
+    /// How the ways between us are found.
+    pub ice: Option<Box<AgreedIce>>,
     /// Every payload type that we ever gave a meaning, in order.
     history: Vec<(u8, Payload)>,
     /// The peer's payload types.
@@ -96,19 +99,27 @@ pub fn answer(
     } else {
         security::answer(local, remote.profile, &remote.security, remote.ice, keys)?
     };
+    let rtcp_mux = local.rtcp_mux && remote.rtcp_mux;
+    let before = previous.and_then(|previous| previous.ice.as_deref());
+    let theirs = IceDescription::read(offer, audio_index, limits).filter(|_| !disabled);
+    let (our_ice, ice) = match (&local.ice, theirs) {
+        (Some(ours), Some(theirs)) => ours.answer(theirs, remote.rtp, rtcp_mux, before, limits.ice),
+        (Some(_) | None, _) => (OurIce::Nothing, None),
+    };
     let section = AudioSection {
         profile: remote.profile,
         formats,
         ptime_ms: ptime(local, &remote, codec),
         direction: remote.direction.reversed().and(direction),
-        rtcp_mux: local.rtcp_mux && remote.rtcp_mux,
+        rtcp_mux,
         level_id: remote
             .level
             .filter(|(_, level)| local.audio_level && level.sends())
             .map(|l| l.0),
         mid: remote.mid.clone(),
-        bundled: remote.bundled && local.rtcp_mux && remote.rtcp_mux,
+        bundled: remote.bundled && rtcp_mux,
         security,
+        ice: our_ice,
     };
     let audio = agreed(local, &section, &remote, codec, section.direction);
     if !disabled && let Some(slot) = ours.sections.get_mut(audio_index) {
@@ -120,6 +131,7 @@ pub fn answer(
         audio_index,
         audio,
         keying,
+        ice,
         history,
         theirs,
     };
@@ -161,6 +173,7 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         mid: agreed.and_then(|section| section.mid.clone()),
         bundled: agreed.is_some_and(|section| section.bundled),
         security: OurSecurity::offer(local, keys),
+        ice: offered_ice(local, previous),
     };
     let mut sections = previous.map_or_else(Vec::new, |previous| previous.ours.sections.clone());
     let audio_index = previous.map_or(0, |previous| previous.audio_index);
@@ -231,6 +244,14 @@ pub fn conclude(
         .ok_or_else(|| no_codec(local))?;
     let mut section = offered.audio.clone();
     let keys = previous.and_then(Agreement::keys);
+    let before = previous.and_then(|previous| previous.ice.as_deref());
+    let ice = match (&local.ice, &section.ice) {
+        (Some(ours), OurIce::Description(_)) => {
+            let theirs = IceDescription::read(answer, index, limits);
+            ours.conclude(theirs, section.rtcp_mux, before, limits.ice)
+        }
+        (Some(_) | None, _) => None,
+    };
     let (security, keying) = security::conclude(
         local,
         remote.profile,
@@ -257,6 +278,7 @@ pub fn conclude(
         audio_index: index,
         audio,
         keying,
+        ice,
         history,
         theirs,
     })
@@ -265,8 +287,10 @@ pub fn conclude(
 impl Agreement {
     /// How packets are to travel; `None` for plain RTP.
     pub fn path(&self) -> Option<NegotiatedPath> {
-        (self.keying != Keying::Plain).then(|| NegotiatedPath {
+        let more = self.keying != Keying::Plain || self.ice.is_some();
+        more.then(|| NegotiatedPath {
             keying: self.keying.clone(),
+            ice: self.ice.clone(),
             rtp: self.audio.remote_rtp,
             rtcp: self.audio.remote_rtcp,
             rtcp_mux: self.audio.rtcp_mux,
@@ -294,6 +318,21 @@ impl Agreement {
         off.audio.sending = false;
         off.audio.receiving = false;
         off
+    }
+}
+
+/// ICE in an offer of ours: at the beginning where we want that, later where it was agreed on.
+fn offered_ice(local: &Local, previous: Option<&Agreement>) -> OurIce {
+    let Some(ours) = &local.ice else {
+        return OurIce::Nothing;
+    };
+    match previous {
+        None if ours.offer => ours.describe(0),
+        None => OurIce::Nothing,
+        Some(previous) => previous
+            .ice
+            .as_ref()
+            .map_or(OurIce::Nothing, |agreed| ours.describe(agreed.generation)),
     }
 }
 

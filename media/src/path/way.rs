@@ -1,0 +1,153 @@
+//! ICE within a path: the agent, and what follows from the pair it selected.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{MediaPath, NegotiatedPath, PathEvent, PathOutput};
+use crate::ice::{Config, Event, IceAgent, Inbound, Output};
+use crate::sdp::ice::AgreedIce;
+
+/// Where packets of a component go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Where the peer said, or where its packets come from: there is no ICE.
+    Signalled,
+    /// There, by this socket.
+    Selected {
+        /// The leg's socket.
+        via: u8,
+        /// The peer, or the TURN server.
+        to: SocketAddr,
+    },
+    /// Nowhere yet, or not any more.
+    None,
+}
+
+/// What STUN and TURN left of a datagram.
+pub(super) enum Left {
+    /// Nothing.
+    Consumed,
+    /// These octets, which a peer sent by the TURN server.
+    Media(std::ops::Range<usize>),
+}
+
+impl MediaPath {
+    /// The agent follows what was agreed on.
+    pub(super) fn apply_ice(&mut self, now: Instant, agreed: &NegotiatedPath) {
+        let Some(AgreedIce {
+            ours,
+            negotiated,
+            limits,
+            ..
+        }) = agreed.ice.as_deref()
+        else {
+            self.ice = None;
+            return;
+        };
+        let agent = self.ice.get_or_insert_with(|| {
+            Box::new(IceAgent::new(Config {
+                lite: ours.lite,
+                credentials: negotiated.local.clone(),
+                seed: ours.seed,
+                locals: ours.locals.clone(),
+                relays: Vec::new(),
+                limits: *limits,
+                metrics: Arc::clone(&self.config.metrics),
+            }))
+        });
+        agent.apply(now, negotiated);
+        self.drain_ice();
+    }
+
+    /// STUN and TURN go to the agent.
+    pub(super) fn take_ice(
+        &mut self,
+        now: Instant,
+        via: u8,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<Left> {
+        let agent = self.ice.as_mut()?;
+        let left = match agent.handle_datagram(now, via, from, datagram) {
+            Inbound::Consumed => Left::Consumed,
+            Inbound::Media { path, range, .. } if path.relayed => Left::Media(range),
+            // A channel of no server of ours.
+            Inbound::Media { .. } => return None,
+        };
+        self.drain_ice();
+        Some(left)
+    }
+
+    /// Where packets of a component go: 0 RTP, 1 RTCP. Where it is by a TURN server, `packet` gets its header.
+    pub fn way(&mut self, component: u8, packet: &mut Vec<u8>) -> Way {
+        let Some(agent) = &mut self.ice else {
+            return Way::Signalled;
+        };
+        let shared = self.agreed.as_ref().is_some_and(|agreed| agreed.rtcp_mux);
+        let component = if shared { 1 } else { component + 1 };
+        match agent.route(component) {
+            Some((path, remote)) => {
+                let to = agent.wrap(path, remote, packet);
+                Way::Selected {
+                    via: path.socket,
+                    to,
+                }
+            }
+            None => Way::None,
+        }
+    }
+
+    pub(super) fn run_ice(&mut self, now: Instant) {
+        if let Some(agent) = &mut self.ice {
+            agent.handle_timeout(now);
+        }
+        self.drain_ice();
+    }
+
+    /// What the agent wants done. Afterwards its next timeout is known.
+    fn drain_ice(&mut self) {
+        let Some(agent) = &mut self.ice else {
+            self.ice_due = None;
+            return;
+        };
+        loop {
+            match agent.poll_output() {
+                Output::Transmit { socket, to, bytes } => {
+                    let (via, octets) = (socket, bytes);
+                    self.outputs
+                        .push_back(PathOutput::Transmit { via, to, octets });
+                }
+                Output::Event(Event::Selected {
+                    component,
+                    path,
+                    remote,
+                }) => {
+                    let component = component.saturating_sub(1);
+                    let handshake = self.handshakes.get_mut(usize::from(component));
+                    if let Some(Some(handshake)) = handshake {
+                        handshake.signalled(Some(remote));
+                    }
+                    let event = PathEvent::Selected {
+                        component,
+                        remote,
+                        relayed: path.relayed,
+                    };
+                    self.outputs.push_back(PathOutput::Event(event));
+                }
+                Output::Event(Event::Failed) => {
+                    self.outputs
+                        .push_back(PathOutput::Event(PathEvent::Unreachable));
+                }
+                Output::Event(Event::ConsentLost) => {
+                    self.outputs
+                        .push_back(PathOutput::Event(PathEvent::ConsentLost));
+                }
+                Output::Timeout(due) => {
+                    self.ice_due = due;
+                    return;
+                }
+            }
+        }
+    }
+}
