@@ -1,6 +1,7 @@
 # make run     build the server and start it
 # make test    everything that CI checks
 # make bench   measure the server against the scenarios in loadtest/scenarios
+# make fuzz    run each fuzz target for FUZZ_SECONDS; needs `cargo install cargo-fuzz`
 # make lint    clippy over the workspace, warnings are errors
 # make fmt     format the sources
 # make deps    install the Debian packages and the Rust toolchain, where missing
@@ -14,18 +15,23 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # What the build needs: a C compiler and cmake for libopus, nasm for H.264, libvpx for VP8.
 BUILD_PACKAGES := build-essential pkg-config cmake nasm libvpx-dev
-# What the tests need: SIPp, baresip and sipsak as peers, xmllint as judge, that we did not write.
-TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio coturn nftables iproute2
+# What the tests need: SIPp, baresip and sipsak as peers, xmllint and openssl as judges, that we did
+# not write.
+TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio coturn nftables iproute2 openssl
 
 # Arguments of the server, as in: make run ARGS="--config plenum.toml"
 ARGS ?=
 # Scenarios of `make bench`.
-SCENARIOS ?= g711-100 g711-400 opus-100 opus-100-all calls-per-second
+SCENARIOS ?= g711-100 g711-400 opus-100 opus-100-all calls-per-second control-200
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TEST_STEPS := fmt-check lint core unit e2e doc
 
-.PHONY: help run test bench lint fmt deps deps-build deps-test deny $(filter-out lint,$(TEST_STEPS))
+# What is fuzzed, as FOLDER:TARGET. Without a sanitizer: there is no unsafe code of ours to watch.
+FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info
+FUZZ_SECONDS ?= 60
+
+.PHONY: help run test bench fuzz lint fmt deps deps-build deps-test deny $(filter-out lint,$(TEST_STEPS))
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -70,6 +76,16 @@ doc:
 bench: deps-build
 	cargo build --release --bin plenum --bin plenum-loadtest
 	$(TARGET_DIR)/release/plenum-loadtest bench --plenum $(TARGET_DIR)/release/plenum $(SCENARIOS)
+
+# New inputs go to a folder of their own; those in the repository are the seeds.
+fuzz:
+	@for each in $(FUZZ_TARGETS); do \
+	    folder=$${each%%:*}; target=$${each##*:}; \
+	    found=$(TARGET_DIR)/fuzz-corpus/$$target; mkdir -p $$found; \
+	    echo "=== $$each"; \
+	    cargo fuzz run --fuzz-dir $$folder -s none $$target $$found $$folder/corpus/$$target -- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
+	done
 
 fmt:
 	cargo fmt --all

@@ -508,6 +508,7 @@ pub(crate) fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
         advertised: advertised.collect(),
         times: Times {
             t1: sip.t1,
+            reconnect: sip.reconnect,
             ..Times::default()
         },
         session_expires: Some(sip.session_expires),

@@ -193,7 +193,7 @@ fn is_phone(uri: &Uri) -> bool {
 }
 
 /// What is shown to others and kept has a bound, whatever a message may carry.
-fn short(text: String) -> String {
+pub(crate) fn short(text: String) -> String {
     if text.chars().count() <= MOST {
         text
     } else {

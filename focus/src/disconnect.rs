@@ -52,6 +52,18 @@ pub enum DisconnectReason {
     Fault,
 }
 
+/// How a participant is told that somebody else ended their being there (MS-CONFBAS §3.8.5.1,
+/// CB-190, CB-191, CB-198, CB-199, CB-232; trap 27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The one word in `Subscription-State`.
+    pub token: &'static str,
+    /// The number of `ms-diagnostics-public`.
+    pub number: u32,
+    /// The words of the BYE and of the diagnostics.
+    pub text: &'static str,
+}
+
 /// The values of `disconnection-method` (RFC 4575 §5.7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the schema's")]
@@ -99,6 +111,42 @@ impl DisconnectReason {
             | Self::Rejected(_)
             | Self::Fault => DisconnectionMethod::Failed,
         }
+    }
+
+    /// How participants are told of it, if the protocol has words for it.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let (token, number, text) = match self {
+            Self::Booted => ("ParticipantRemoved", 3118, "Participant Removed"),
+            Self::Denied => ("ParticipantDenied", 3119, "Participant Denied"),
+            Self::ConferenceEnded => (
+                "ConferenceTerminated",
+                3116,
+                "Conference Terminated - Organizer Ended Session",
+            ),
+            Self::Departed
+            | Self::Cancelled
+            | Self::Replaced
+            | Self::Drained
+            | Self::WrongPin
+            | Self::LockedOut
+            | Self::Refused(_)
+            | Self::NoAnswerSdp
+            | Self::MediaLost
+            | Self::NoAck
+            | Self::SessionExpired
+            | Self::DialogGone
+            | Self::Unreachable
+            | Self::NotPlaced(_)
+            | Self::Busy
+            | Self::NoAnswer
+            | Self::Rejected(_)
+            | Self::Fault => return None,
+        };
+        Some(Verdict {
+            token,
+            number,
+            text,
+        })
     }
 
     /// In words.

@@ -11,6 +11,7 @@
 //! | [`pin_guard`] | slowing sources that guess PINs |
 //! | [`conference`] | [`conference::Focus`]: one active conference |
 //! | [`caller`], [`roster`] | users and their endpoints |
+//! | `seal` | secrets for one participant |
 //! | [`disconnect`], [`detail`] | why somebody left, and the record of it |
 //! | [`c3p`], [`info`], [`xml`] | what clients that speak C3P and all subscribers send and get |
 //! | [`output`] | actions, commands and events, as plain data |
@@ -24,16 +25,23 @@
 //! | CB-001, CB-092 | transports and extended subscriptions are the SIP endpoint's |
 //! | CB-002, CB-289 to CB-303 | Simple Join is the HTTP server's |
 //! | CB-004, CB-058 | users prove who they are by digest, networks that are trusted stand for it; everybody else is anonymous, and where a PIN is asked does not join by C3P: there is no digest with the conference key |
+//! | CB-003, CB-007, CB-008, CB-010, CB-011, CB-014, CB-015, CB-072 | the SIP endpoint's, and tested there by RFC |
 //! | CB-039 | `Allow` names further methods: one endpoint serves phones and participants |
 //! | CB-134, CB-135, CB-142 | mixers are in the process and report typed data, no documents with versions |
 //! | CB-212, CB-268 to CB-271 | there is no data MCU |
-//! | CB-220, CB-221, CB-224 | secrets are left out of getConference, whatever certificate comes: nothing here writes CMS |
+//! | CB-221 | a join URL is told where `join.public_url` says what links begin with, as `web-external`; there is no other inside |
+//! | CB-224 | the content is encrypted with AES-256, not with triple DES as in the example |
 //! | CB-225 | no phone numbers are configured |
 //! | CB-245 | the mixer has no permissions to change |
-//! | CB-247.7 to CB-247.9 | of these only modifyEndpointMedia is supported: streams are negotiated by SDP |
+//! | CB-247.8 | deleteEndpointMedia silences the stream and takes it off the roster; the session description stays as it was agreed |
 //! | CB-283.7 to CB-283.16 | of MCUs that are not there |
 //! | CB-285 | there is no video; the dominant speaker is in the view |
 //! | CB-288 | the mixer has no lock of its own: nobody reaches it but by the focus |
+//!
+//! No test is named after these; what they ask for is part of what the tests of the rows around
+//! them see: CB-012, CB-013, CB-052, CB-069, CB-071, CB-085, CB-094, CB-095, CB-099, CB-121, CB-122,
+//! CB-127, CB-133, CB-136 to CB-138, CB-140, CB-141, CB-143, CB-144, CB-167 to CB-169, CB-173,
+//! CB-174, CB-249, CB-251 to CB-255, CB-272 to CB-277, CB-279, CB-284.
 //!
 //! The core is sans-IO: it is told the time, the events of the SIP endpoint and the reports of the
 //! mixers, and says what is to be done. It does not know SDP, RTP or codecs: an offer is octets on
@@ -62,6 +70,7 @@ pub mod policy;
 pub mod record;
 pub mod refusal;
 pub mod roster;
+mod seal;
 mod session_description;
 #[cfg(feature = "shell")]
 pub mod shell;

@@ -17,6 +17,9 @@ pub struct Policy {
     /// Networks on which a caller is who `From` says. Elsewhere two calls are of one user only
     /// when they also come from one address.
     pub trusted: Vec<Network>,
+    /// What links to conferences begin with, `https://…`; participants are told them encrypted
+    /// (CB-221).
+    pub links: Option<String>,
 }
 
 /// Who may create a conference by calling it.

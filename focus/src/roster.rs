@@ -3,7 +3,7 @@
 //! An endpoint is listed from its admission on, as pending; what it does in the mix (connected,
 //! muted, on hold, talking) is what the mixer reports, never what somebody asked for.
 
-use crate::caller::{Peer, entity};
+use crate::caller::{Peer, entity, short};
 use crate::info::Role;
 use plenum_mcu::control::{EndpointId, MediaFilter};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,10 @@ pub struct User {
     pub id: UserId,
     /// The address of record; `None` for somebody anonymous.
     pub aor: Option<String>,
-    /// The display name, as the latest endpoint gave it.
+    /// The display name, as the latest endpoint gave it, unless they were renamed.
     pub display: Option<String>,
+    /// Somebody in the conference chose the display name (CB-247.9).
+    pub renamed: bool,
     /// What documents call them: a SIP URI, unique in the conference.
     pub entity: String,
     /// What they may do.
@@ -254,6 +256,7 @@ impl Roster {
                 id: user_id,
                 aor: peer.aor.clone(),
                 display: None,
+                renamed: false,
                 entity,
                 role,
                 endorser: None,
@@ -265,7 +268,9 @@ impl Roster {
         let Some(user) = self.users.get_mut(&user_id) else {
             return user_id;
         };
-        user.display = peer.display.clone().or_else(|| user.display.take());
+        if !user.renamed {
+            user.display = peer.display.clone().or_else(|| user.display.take());
+        }
         user.endpoints.push(id);
         if let Some(key) = key {
             self.keys.insert(key, user_id);
@@ -327,8 +332,23 @@ impl Roster {
         })
     }
 
+    /// What an endpoint that joins calls its user.
     pub(crate) fn set_display(&mut self, id: UserId, display: String) -> bool {
+        let display = short(display);
         self.change_user(id, |user| {
+            let different = !user.renamed && user.display.as_ref() != Some(&display);
+            if different {
+                user.display = Some(display);
+            }
+            different
+        })
+    }
+
+    /// What somebody is called from now on, whatever endpoints of theirs say.
+    pub(crate) fn rename(&mut self, id: UserId, display: String) -> bool {
+        let display = short(display);
+        self.change_user(id, |user| {
+            user.renamed = true;
             let different = user.display.as_ref() != Some(&display);
             user.display = Some(display);
             different

@@ -78,6 +78,11 @@ impl ConferenceUris {
         spell(&self.user, &self.host, mcu.name(), &self.id)
     }
 
+    /// The user part, escaped.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     /// The ID.
     pub fn id(&self) -> &str {
         &self.id

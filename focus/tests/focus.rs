@@ -432,7 +432,7 @@ fn a_mixer_that_fails_or_is_silent_leaves_nobody_waiting() {
         matches!(&actions[..], [SipAction::Bye { .. }, SipAction::Bye { .. }]),
         "{actions:?}"
     );
-    assert!(bench.focus.is_over() && bench.focus.roster().is_empty());
+    assert!(bench.focus.roster().is_empty() && !bench.focus.is_ending());
 
     let mut bench = Bench::disobeyed(record());
     bench.call(1, "bob", trusted(1));
@@ -462,4 +462,43 @@ fn a_mixer_that_fails_or_is_silent_leaves_nobody_waiting() {
         bench.focus.roster().is_empty(),
         "not even the removal was answered"
     );
+}
+
+#[test]
+fn cb_250_phones_find_their_conference_again_when_the_mixer_is_back() {
+    let failed = || {
+        let mut bench = Bench::new(record());
+        bench.join(1, "bob");
+        bench.command(Command::Lock(true));
+        bench.obeying = false;
+        bench.endpoints.clear();
+        bench.report(Report::Failed {
+            reason: "worker died".into(),
+        });
+        bench.mcu.clear();
+        bench.actions();
+        bench
+    };
+    let status = |bench: &mut Bench, id| {
+        bench.call(id, "bob", trusted(1));
+        match &bench.actions()[..] {
+            [SipAction::Reject { answer, .. }] => answer.status.code(),
+            [SipAction::Accept { .. }] => 200,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut bench = failed();
+    assert_eq!(status(&mut bench, 2), 503, "CB-171");
+    bench.obeying = true;
+    bench.pass(Duration::from_secs(1));
+    assert!(bench.focus.is_locked(), "as it was");
+    bench.command(Command::Lock(false));
+    assert_eq!(status(&mut bench, 3), 200);
+    // Should nobody come back, nothing stays.
+    let mut bench = failed();
+    bench.obeying = true;
+    bench.pass(Limits::default().retry_after - Duration::from_millis(1));
+    assert!(!bench.focus.is_over());
+    bench.pass(Duration::from_millis(1));
+    assert!(bench.focus.is_over());
 }

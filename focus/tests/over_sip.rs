@@ -106,8 +106,29 @@ impl Phone {
     }
 
     async fn send_on(&mut self, flow: Flow, message: &str) -> Vec<String> {
+        self.hand_over(flow, message);
+        self.drain().await
+    }
+
+    fn hand_over(&mut self, flow: Flow, message: &str) {
         let octets = Bytes::from(message.replace('\n', "\r\n"));
         self.endpoint.handle_message(self.now, flow, octets);
+    }
+
+    /// Lets time pass, a second at a time; what is sent meanwhile.
+    async fn pass(&mut self, seconds: u64) -> Vec<String> {
+        let mut sent = Vec::new();
+        for _ in 0..seconds {
+            let second = Duration::from_secs(1);
+            self.now += second;
+            tokio::time::advance(second).await;
+            self.endpoint.handle_timeout(self.now);
+            sent.extend(self.drain().await);
+        }
+        sent
+    }
+
+    async fn drain(&mut self) -> Vec<String> {
         let mut sent = Vec::new();
         for _ in 0..20 {
             loop {
@@ -349,4 +370,90 @@ async fn cb_038_cb_091_cb_147_cb_149_a_participant_over_the_real_endpoint() {
         "{last}"
     );
     assert!(sent[place("BYE")].contains("Participant Removed"));
+}
+
+const TCP: Transport = Transport::Tcp;
+
+fn bobs_join() -> String {
+    let add = plenum_focus::c3p::Command::AddUser(c3p::add_user("bob", "{a}"));
+    of_bob(
+        "INVITE",
+        1,
+        "",
+        "Session-Expires: 90\n",
+        &c3p::c3p(1, "bob", add),
+    )
+}
+
+/// bob's focus dialog over TCP: our tag.
+async fn bob_joined(phone: &mut Phone, tcp: Flow) -> String {
+    let sent = phone.send_on(tcp, &bobs_join()).await;
+    let ok = sent
+        .iter()
+        .find(|it| it.starts_with("SIP/2.0 200"))
+        .unwrap();
+    assert!(ok.contains("Session-Expires: 90;refresher=uac"), "{ok}");
+    let tag = field(ok, "To: ").split("tag=").nth(1).unwrap().trim();
+    let tag = format!(";tag={tag}");
+    phone.send_on(tcp, &of_bob("ACK", 1, &tag, "", b"")).await;
+    tag
+}
+
+#[tokio::test(start_paused = true)]
+async fn cb_066_a_session_that_is_not_refreshed_ends() {
+    for refreshed in [true, false] {
+        let mut phone = Phone::new();
+        let tcp = Flow {
+            transport: TCP,
+            ..flow(stranger(1))
+        };
+        let tag = bob_joined(&mut phone, tcp).await;
+        let more = "Event: conference\nExpires: 3600\nSupported: ms-benotify\n";
+        phone
+            .send_on(tcp, &of_bob("SUBSCRIBE", 2, &tag, more, b""))
+            .await;
+        let sent = phone.pass(50).await;
+        assert!(!sent.iter().any(|it| it.starts_with("BYE")), "{sent:?}");
+        if refreshed {
+            let update = of_bob("UPDATE", 3, &tag, "Session-Expires: 90\n", b"");
+            let sent = phone.send_on(tcp, &update).await;
+            assert!(sent[0].starts_with("SIP/2.0 200"), "CB-064: {sent:?}");
+        }
+        let sent = phone.pass(15).await;
+        let order: Vec<&str> = sent.iter().filter_map(|it| it.split(' ').next()).collect();
+        if refreshed {
+            assert!(!order.contains(&"BYE"), "{sent:?}");
+            assert_eq!(phone.directory.active(), [name("standup")]);
+        } else {
+            assert_eq!(order, ["BENOTIFY", "BYE"], "CB-098: {sent:?}");
+            assert!(sent[0].contains("terminated"), "{sent:?}");
+            assert_eq!(phone.directory.active(), []);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cb_068_a_join_that_is_cancelled_in_time_leaves_nobody() {
+    let mut phone = Phone::new();
+    let tcp = Flow {
+        transport: TCP,
+        ..flow(stranger(1))
+    };
+    let invite = bobs_join();
+    let branch = |text: String| text.replace("z9hG4bKCANCEL1", "z9hG4bKINVITE1");
+    phone.hand_over(tcp, &invite);
+    let sent = phone
+        .send_on(tcp, &branch(of_bob("CANCEL", 1, "", "", b"")))
+        .await;
+    let answered = |status: &str, method: &str| {
+        sent.iter().any(|it| {
+            it.starts_with(&format!("SIP/2.0 {status}")) && it.contains(&format!("1 {method}"))
+        })
+    };
+    assert!(
+        answered("200", "CANCEL") && answered("487", "INVITE"),
+        "{sent:?}"
+    );
+    assert!(!answered("200", "INVITE"), "{sent:?}");
+    assert_eq!(phone.directory.active(), []);
 }

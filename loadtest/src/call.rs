@@ -6,6 +6,7 @@
 
 use crate::clock::Moment;
 use crate::codec::Codec;
+use crate::control;
 use crate::sdp::{self, RemoteAudio};
 use crate::wire::Message;
 use std::net::SocketAddr;
@@ -29,8 +30,22 @@ pub struct CallPlan {
     pub rtp: SocketAddr,
     /// The only codec offered.
     pub codec: Codec,
+    /// It joins without media and commands by C3P (MS-CONFBAS); else it offers audio.
+    pub control: bool,
     /// Distinguishes calls: part of Call-ID, tag and branches.
     pub id: u64,
+}
+
+impl CallPlan {
+    /// The URI of From.
+    fn user(&self) -> String {
+        format!("sip:{}@{}", self.caller, self.local)
+    }
+
+    /// The URI of To.
+    fn conference_uri(&self) -> String {
+        format!("sip:{}@{}", self.conference, self.server)
+    }
 }
 
 /// Where a call is.
@@ -117,14 +132,20 @@ impl Call {
         self.state = CallState::Inviting;
         self.invited_at = now;
         self.sdp_version += 1;
-        let body = self.description("sendrecv");
-        self.request(
-            "INVITE",
-            "Content-Type: application/sdp\r\n",
-            &body,
-            now,
-            out,
-        );
+        let (kind, body) = if self.plan.control {
+            let (user, conference) = (self.plan.user(), self.plan.conference_uri());
+            ("application/cccp+xml", control::join(&user, &conference))
+        } else {
+            ("application/sdp", self.description("sendrecv"))
+        };
+        let kind = format!("Supported: timer\r\nContent-Type: {kind}\r\n");
+        self.request("INVITE", &kind, &body, now, out);
+    }
+
+    /// Sends a command that changes what everybody sees of the caller (CB-237).
+    pub fn command(&mut self, now: Moment, out: &mut Vec<String>) {
+        let body = control::recording(&self.plan.user(), &self.plan.conference_uri());
+        self.info("application/cccp+xml", &body, now, out);
     }
 
     /// Sends a re-INVITE with this direction (`sendonly` holds, `sendrecv` resumes).
@@ -427,6 +448,7 @@ mod tests {
             local: "127.0.0.1:7000".parse().unwrap(),
             rtp: "127.0.0.1:7002".parse().unwrap(),
             codec: Codec::Pcmu,
+            control: false,
             id: 5,
         })
     }

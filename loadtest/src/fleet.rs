@@ -183,6 +183,7 @@ impl Fleet {
             local: sip.local(),
             rtp: rtp.local(),
             codec: settings.codec,
+            control: false,
             id,
         });
         self.phones.push(Phone {

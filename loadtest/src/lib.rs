@@ -6,6 +6,7 @@
 pub mod call;
 pub mod clock;
 pub mod codec;
+pub mod control;
 pub mod digest;
 pub mod fleet;
 pub mod g711;

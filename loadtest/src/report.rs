@@ -185,6 +185,11 @@ impl Report {
             ("delay added, ms", self.worst_delay_ms(), good.delay_ms),
             ("set-up p99, ms", Some(self.setup.p99_ms), good.setup_p99_ms),
             (
+                "command p99, ms",
+                self.commands().map(|commands| commands.p99_ms),
+                good.command_p99_ms,
+            ),
+            (
                 "memory per phone, KiB",
                 server.memory_kib_per_phone,
                 good.memory_kib,
@@ -217,6 +222,14 @@ impl Report {
         }
         let failures: Vec<String> = self.listeners.iter().filter_map(Listener::fault).collect();
         self.failures.extend(failures);
+    }
+}
+
+impl Report {
+    /// From a command to its success, where commands were given.
+    fn commands(&self) -> Option<Setup> {
+        let times = &self.storm.as_ref()?.command_ms;
+        (!times.is_empty()).then(|| Setup::new(times.clone(), 0))
     }
 }
 
@@ -271,6 +284,15 @@ impl fmt::Display for Report {
                 setup.p50_ms, setup.p99_ms, setup.max_ms, setup.calls, setup.retransmissions
             ),
         )?;
+        if let Some(commands) = self.commands() {
+            row(
+                "commands",
+                format!(
+                    "p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {}",
+                    commands.p50_ms, commands.p99_ms, commands.max_ms, commands.calls
+                ),
+            )?;
+        }
         if self.phones > 0 {
             row(
                 "packets",

@@ -71,6 +71,8 @@ pub struct Good {
     pub delay_ms: Option<f64>,
     /// Call set-up, 99th percentile, ms.
     pub setup_p99_ms: Option<f64>,
+    /// From a command to its success, 99th percentile, ms.
+    pub command_p99_ms: Option<f64>,
     /// Resident memory of the server per phone, KiB.
     pub memory_kib: Option<f64>,
     /// Calls per second completed.
@@ -94,7 +96,7 @@ pub enum ScenarioError {
 }
 
 /// The scenarios shipped, by name.
-pub const SHIPPED: [(&str, &str); 10] = [
+pub const SHIPPED: [(&str, &str); 11] = [
     ("g711-100", include_str!("../scenarios/g711-100.toml")),
     ("g711-400", include_str!("../scenarios/g711-400.toml")),
     ("opus-100", include_str!("../scenarios/opus-100.toml")),
@@ -106,6 +108,7 @@ pub const SHIPPED: [(&str, &str); 10] = [
         "calls-per-second",
         include_str!("../scenarios/calls-per-second.toml"),
     ),
+    ("control-200", include_str!("../scenarios/control-200.toml")),
     (
         "forty-in-four",
         include_str!("../scenarios/forty-in-four.toml"),

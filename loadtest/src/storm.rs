@@ -1,8 +1,9 @@
 //! Calls that come at a rate, stay for a while and go: signalling load without media of its own.
 
 use crate::call::{Call, CallPlan, CallState};
-use crate::clock::Moment;
+use crate::clock::{self, Moment};
 use crate::codec::Codec;
+use crate::control;
 use crate::socket::{Inbox, LoopbackSocket};
 use crate::wire::Message;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct StormSettings {
     pub conferences: u32,
     /// The user part they begin with.
     pub prefix: String,
+    /// They join without media by C3P, and each gives one command.
+    #[serde(default)]
+    pub control: bool,
     /// Refusals with 4xx to 6xx are expected: they are counted, not held against the server.
     #[serde(default)]
     pub refusals_expected: bool,
@@ -55,6 +59,9 @@ pub struct StormResult {
     /// From INVITE to 200, milliseconds, in order of size.
     #[serde(skip)]
     pub setup_ms: Vec<f64>,
+    /// From a command to the INFO that says it succeeded, milliseconds, in order of size.
+    #[serde(skip)]
+    pub command_ms: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -62,6 +69,7 @@ struct StormCall {
     call: Call,
     socket: usize,
     hang_up_at: Option<Moment>,
+    commanded_at: Option<Moment>,
 }
 
 /// Calls that come and go.
@@ -136,6 +144,7 @@ impl Storm {
     /// What became of the calls so far.
     pub fn result(&mut self) -> &StormResult {
         self.result.setup_ms.sort_by(f64::total_cmp);
+        self.result.command_ms.sort_by(f64::total_cmp);
         &self.result
     }
 
@@ -157,6 +166,7 @@ impl Storm {
             local: sip.local(),
             rtp: sink.local(),
             codec: Codec::Pcmu,
+            control: self.settings.control,
             id,
         });
         let mut out = Vec::new();
@@ -170,6 +180,7 @@ impl Storm {
                 call,
                 socket,
                 hang_up_at: None,
+                commanded_at: None,
             },
         );
     }
@@ -193,6 +204,14 @@ impl Storm {
                     }
                     continue;
                 };
+                if message.method() == "INFO"
+                    && message.status().is_none()
+                    && control::is_success(message.body)
+                    && let Some(begun) = entry.commanded_at.take()
+                {
+                    let took = arrival.saturating_sub(begun);
+                    self.result.command_ms.push(took.as_secs_f64() * 1e3);
+                }
                 let before = entry.call.setup();
                 entry.call.handle_message(arrival, &message, &mut out);
                 if before.is_none()
@@ -201,6 +220,11 @@ impl Storm {
                     self.result.setup_ms.push(setup.as_secs_f64() * 1e3);
                     let hang_up_at = arrival + Duration::from_millis(self.settings.hold_ms);
                     entry.hang_up_at = Some(hang_up_at);
+                    if self.settings.control {
+                        let now = clock::now();
+                        entry.commanded_at = Some(now);
+                        entry.call.command(now, &mut out);
+                    }
                     self.timers.push(Reverse((hang_up_at, id)));
                 }
                 self.settle(id);

@@ -24,6 +24,8 @@ pub struct Metrics {
     pub misplaced_bodies: Counter,
     /// 2xx from further branches of a fork, or after a CANCEL: acknowledged and ended with BYE.
     pub abandoned_forks: Counter,
+    /// Calls without media that ended because their connection broke and their peer was not found.
+    pub lost_calls: Counter,
     /// SUBSCRIBEs and REFERs refused 403 because their dialog has too many subscriptions.
     pub refused_subscriptions: Counter,
     /// Notifications not taken because too many wait for the same subscriber.
@@ -86,6 +88,11 @@ impl Metrics {
             "abandoned_forks",
             "Further 2xx to an INVITE of ours, acknowledged and ended with BYE",
             self.abandoned_forks.clone(),
+        );
+        registry.register(
+            "lost_calls",
+            "Calls without media ended because their connection broke",
+            self.lost_calls.clone(),
         );
         self.register_events(registry);
     }

@@ -5,7 +5,9 @@ use super::client::{Client, segment};
 use super::table::{Table, harmless};
 use super::{Failure, say};
 use clap::{Args, Subcommand};
-use plenum::http::control::view::{Active, Call, Conference, Endpoint, Somebody, Waiting};
+use plenum::http::control::view::{
+    Active, Call, Conference, Endpoint, Promotion, Somebody, Waiting,
+};
 use std::path::PathBuf;
 
 /// Arguments of `plenum conference`.
@@ -20,12 +22,21 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Order {
-    /// Lists the active conferences.
+    /// Lists the active conferences and the configured ones.
     List,
     /// Shows who is in a conference.
     Show(Named),
     /// Removes an endpoint.
     Kick(One),
+    /// Removes a user with all endpoints.
+    Remove(User),
+    /// Makes a user presenter or attendee.
+    Role {
+        #[command(flatten)]
+        user: User,
+        /// What they are from now on: `presenter` or `attendee`.
+        role: String,
+    },
     /// Mutes an endpoint.
     Mute(One),
     /// Takes it back.
@@ -68,6 +79,14 @@ struct One {
 }
 
 #[derive(Debug, Args)]
+struct User {
+    /// The name of the conference.
+    conference: String,
+    /// The number of the user, as `show` lists it.
+    user: u64,
+}
+
+#[derive(Debug, Args)]
 struct Waits {
     /// The name of the conference.
     conference: String,
@@ -82,6 +101,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Order::List => list(&client),
         Order::Show(named) => show(&client, &named.conference),
         Order::Kick(one) => client.delete(&endpoint(&one)),
+        Order::Remove(user) => client.delete(&somebody(&user)),
+        Order::Role { user, role } => {
+            client.post(&format!("{}/role", somebody(&user)), &Promotion { role })
+        }
         Order::Mute(one) => client.post(&format!("{}/mute", endpoint(&one)), &()),
         Order::Unmute(one) => client.post(&format!("{}/unmute", endpoint(&one)), &()),
         Order::MuteAll(named) => order(&client, &named, "mute-all"),
@@ -122,15 +145,27 @@ fn endpoint(one: &One) -> String {
     format!("{}/participants/{}", path(&one.conference), one.endpoint)
 }
 
+fn somebody(user: &User) -> String {
+    format!("{}/users/{}", path(&user.conference), user.user)
+}
+
 fn list(client: &Client) -> Result<(), Failure> {
     let all: Vec<Active> = client.get("/conferences")?;
     if all.is_empty() {
-        return say("no conference is active");
+        return say("no conference is active or configured");
     }
-    let mut table = Table::new(["NAME", "ENDPOINTS", "WAITING", "LOCKED", "SUBJECT"]);
+    let mut table = Table::new([
+        "NAME",
+        "ACTIVE",
+        "ENDPOINTS",
+        "WAITING",
+        "LOCKED",
+        "SUBJECT",
+    ]);
     for one in all {
         table.row([
             one.name,
+            yes(one.active),
             one.endpoints.to_string(),
             one.waiting.to_string(),
             yes(one.locked),
@@ -212,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_conference_is_described_in_a_table() {
-        let text = r#"{"name": "board", "subject": "Monday", "endpoints": 1, "waiting": 0,
+        let text = r#"{"name": "board", "subject": "Monday", "active": true, "endpoints": 1, "waiting": 0,
             "locked": true, "id": "B0A4D", "lobby": true, "admission": "anonymous",
             "users": [{"user": 1, "aor": "sip:ann@example.com", "display": "Ann\u001b",
                 "role": "presenter", "endpoints": [{"endpoint": 7, "session": "audio-video",

@@ -81,6 +81,8 @@ pub struct Sip {
     pub min_session_expires: Duration,
     /// T1 of RFC 3261 §17.1.1.1.
     pub t1: Duration,
+    /// How long a call without media may do without its connection.
+    pub reconnect: Duration,
 }
 
 /// `[media]`: RTP and audio.
@@ -298,6 +300,7 @@ fn read_sip(section: &mut Section<'_, '_>) -> Sip {
         session_expires: section.get::<Seconds>("session_expires_s", "1800").0,
         min_session_expires: section.get::<Seconds>("min_session_expires_s", "90").0,
         t1: section.get::<Milliseconds>("t1_ms", "500").0,
+        reconnect: section.get::<Milliseconds>("reconnect_ms", "5000").0,
     };
     if sip.listen.is_empty() {
         section.refuse("listen", "must name at least one socket".to_owned());

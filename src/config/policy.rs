@@ -19,6 +19,11 @@ pub(crate) fn policy(config: &Config) -> Policy {
         domains: Domains { hosts },
         ad_hoc,
         trusted: conferences.trusted.clone(),
+        links: config
+            .join
+            .public_url
+            .as_ref()
+            .map(|url| url.as_str().to_owned()),
     }
 }
 

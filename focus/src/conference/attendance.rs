@@ -2,6 +2,7 @@
 //! media (MS-CONFBAS §3.2, CB-060 to CB-072, CB-120).
 
 use super::notifier::diagnostics;
+use crate::c3p::Response;
 use crate::caller::Peer;
 use crate::conference::{Focus, Phase};
 use crate::disconnect::DisconnectReason;
@@ -44,6 +45,18 @@ pub(crate) struct DialogSecret {
     pub(crate) call_id: String,
     pub(crate) remote_tag: String,
     pub(crate) local_tag: Option<Text>,
+}
+
+impl Attendance {
+    /// A response to something whose own addresses are not to be trusted: it is from us to them,
+    /// whatever it was said to be.
+    pub(super) fn address(&self, response: Response) -> Response {
+        Response {
+            from: self.conf_uri.clone(),
+            to: self.from.clone(),
+            ..response
+        }
+    }
 }
 
 impl Focus {
@@ -136,28 +149,8 @@ impl Focus {
 
 /// CB-191, CB-198: the value of `Reason` in the BYE to those who know the protocol.
 fn words(reason: &DisconnectReason) -> String {
-    let text = match reason {
-        DisconnectReason::Booted => "Participant Removed",
-        DisconnectReason::Denied => "Participant Denied",
-        DisconnectReason::ConferenceEnded => "Conference Terminated - Organizer Ended Session",
-        DisconnectReason::Departed
-        | DisconnectReason::Cancelled
-        | DisconnectReason::Replaced
-        | DisconnectReason::Drained
-        | DisconnectReason::WrongPin
-        | DisconnectReason::LockedOut
-        | DisconnectReason::Refused(_)
-        | DisconnectReason::NoAnswerSdp
-        | DisconnectReason::MediaLost
-        | DisconnectReason::NoAck
-        | DisconnectReason::SessionExpired
-        | DisconnectReason::DialogGone
-        | DisconnectReason::Unreachable
-        | DisconnectReason::NotPlaced(_)
-        | DisconnectReason::Busy
-        | DisconnectReason::NoAnswer
-        | DisconnectReason::Rejected(_)
-        | DisconnectReason::Fault => return reason.header(),
-    };
-    format!("SIP;cause=481;text=\"{text}\"")
+    reason.verdict().map_or_else(
+        || reason.header(),
+        |verdict| format!("SIP;cause=481;text=\"{}\"", verdict.text),
+    )
 }

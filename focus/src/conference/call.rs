@@ -1,5 +1,6 @@
 //! One call of a conference: its signalling, its media endpoint, and where it is between the two.
 
+use crate::access::Role;
 use crate::caller::Peer;
 use crate::conference::commands::Callee;
 use crate::conference::renegotiation::Renegotiation;
@@ -31,12 +32,27 @@ pub(crate) struct Call {
     pub(crate) playback: Option<PlaybackId>,
     /// The filter last asked for; the one in force is in the roster.
     pub(crate) wanted: MediaFilter,
+    /// Its audio was taken out of the conference, by somebody of this role (CB-247.8): nothing
+    /// passes, whatever is wanted.
+    pub(crate) withheld: Option<Role>,
     /// How long it may ring.
     pub(crate) ringing: Duration,
     /// Who is to be told when it is in the mix, or will never be.
     pub(crate) on_joined: Option<RequestId>,
     /// Who is to be told when it is gone.
     pub(crate) on_gone: Vec<RequestId>,
+}
+
+impl Call {
+    /// What is to pass.
+    pub(crate) fn filter(&self) -> MediaFilter {
+        let none = self.withheld.is_some();
+        MediaFilter {
+            muted: none || self.wanted.muted,
+            deaf: none || self.wanted.deaf,
+            ..self.wanted
+        }
+    }
 }
 
 /// How the signalling of a call stands, which decides how it is ended.

@@ -13,9 +13,9 @@ use crate::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, Use
 use plenum_mcu::control::EndpointId;
 
 /// The one stream of an endpoint in the audio mixer.
-pub(super) const AUDIO_ID: &str = "1";
+pub(in crate::conference) const AUDIO_ID: &str = "1";
 /// The label of the mix (CB-284).
-pub(super) const MAIN_AUDIO: &str = "main-audio";
+pub(in crate::conference) const MAIN_AUDIO: &str = "main-audio";
 
 impl Focus {
     /// What focus and mixers say of themselves may be different.
@@ -213,7 +213,12 @@ impl Focus {
         };
         Some(Endpoint {
             session_type: Some(McuType::AudioVideo.name().into()),
-            media: vec![media],
+            // CB-247.8.
+            media: if call.withheld.is_some() {
+                Vec::new()
+            } else {
+                vec![media]
+            },
             role: Some(self.role_of(participant.id)),
             auth_method: Some(auth_method(call.peer.identity)),
             is_pstn_endpoint: call.peer.phone.then_some(true),

@@ -129,15 +129,21 @@ impl Focus {
         say: Option<Sentence>,
         request: Option<RequestId>,
     ) {
+        let mut in_force = filter;
         if let Some(call) = self.calls.get_mut(&endpoint) {
             call.wanted = filter;
+            in_force = call.filter();
         }
         let purpose = Purpose::Filter {
             endpoint,
             say,
             request,
         };
-        self.mcu(now, purpose, Action::Filter { endpoint, filter });
+        let action = Action::Filter {
+            endpoint,
+            filter: in_force,
+        };
+        self.mcu(now, purpose, action);
     }
 
     fn greet(&mut self, now: Instant, endpoint: EndpointId) {

@@ -1,6 +1,7 @@
-//! A mixer that fails does not take the conference with it, as long as somebody is there without
-//! it: those who had media lose them, and the mixer is made anew, later and later
-//! (MS-CONFBAS §3.1.4.1, CB-250; CB-114, CB-171).
+//! A mixer that fails does not take the conference with it: those who had media lose them, the
+//! mixer is made anew, later and later, and whoever calls again finds the conference as it was
+//! (MS-CONFBAS §3.1.4.1, CB-250; CB-114, CB-171). Only a conference that never had a mixer, and has
+//! nobody without media, has nothing to wait for: it ends, and the next call makes another.
 
 use crate::conference::Focus;
 use crate::conference::call::MediaEndpoint;
@@ -35,6 +36,16 @@ impl Focus {
         self.mixer == Mixer::Up
     }
 
+    /// How long the conference lasts with nobody in it: long enough for those who lost their media
+    /// to call again.
+    pub(super) fn solitude(&self) -> Duration {
+        if self.bereft {
+            self.record.grace.max(self.settings.limits.retry_after)
+        } else {
+            self.record.grace
+        }
+    }
+
     /// CB-171: nothing can be done with a mixer that is not there; later it may be.
     pub(super) fn no_mixer(&self) -> Refusal {
         Refusal::Overloaded("mixers", self.settings.limits.retry_after)
@@ -42,6 +53,7 @@ impl Focus {
 
     /// The mixer is there. Media are in the documents from now on.
     pub(super) fn handle_created(&mut self) {
+        self.mixed = true;
         if std::mem::take(&mut self.mixer) != Mixer::Up {
             self.touch_views();
         }
@@ -55,6 +67,7 @@ impl Focus {
         };
         self.mixer = Mixer::Down(failures);
         self.settings.metrics.mixers_lost.inc();
+        self.bereft |= !self.calls.is_empty();
         self.touch_views();
         self.release_all_media(now);
         let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(6).saturating_sub(1));

@@ -76,6 +76,8 @@ use plenum_mcu::control::{
 };
 use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId, Reach};
 use plenum_sip::msg::{Host, NameAddr, Params, Uri};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -130,6 +132,10 @@ pub struct Focus {
     speaker: Option<EndpointId>,
     notifier: Notifier,
     mixer: Mixer,
+    /// It had a mixer.
+    mixed: bool,
+    /// People lost their media with the mixer, and nobody has called since.
+    bereft: bool,
     referrals: BTreeMap<u64, Referral>,
     last_referral: u64,
     /// What focus and mixers say of themselves may be different from what was notified.
@@ -143,6 +149,8 @@ pub struct Focus {
     farewell: Option<PlaybackId>,
     timers: Timers,
     outputs: VecDeque<Output>,
+    /// For what is encrypted.
+    rng: Option<StdRng>,
     lone: Option<EndpointId>,
     last_tone: Option<Instant>,
     last_endpoint: u64,
@@ -197,6 +205,8 @@ impl Focus {
             speaker: None,
             notifier: Notifier::default(),
             mixer: Mixer::default(),
+            mixed: false,
+            bereft: false,
             referrals: BTreeMap::new(),
             last_referral: 0,
             views_changed: false,
@@ -217,6 +227,7 @@ impl Focus {
             farewell: None,
             timers: Timers::default(),
             outputs: VecDeque::new(),
+            rng: None,
             lone: None,
             last_tone: None,
             last_endpoint: 0,
@@ -232,6 +243,11 @@ impl Focus {
         focus.timers.set(Timer::Grace, Some(deadline));
         focus.call_the_configured(now);
         focus
+    }
+
+    /// Randomness for what only one participant may read; without it, nobody is told that.
+    pub fn randomize(&mut self, seed: [u8; 32]) {
+        self.rng = Some(StdRng::from_seed(seed));
     }
 
     /// What a mixer of this conference reports.
@@ -390,6 +406,7 @@ impl Focus {
             door: entry.door,
             playback: None,
             wanted: entry.filter,
+            withheld: None,
             ringing: self.settings.ringing,
             on_joined: None,
             on_gone: Vec::new(),
@@ -398,6 +415,7 @@ impl Focus {
         self.founded = true;
         self.settings.metrics.participants.inc();
         self.timers.set(Timer::Grace, None);
+        self.bereft = false;
         self.visited = true;
         endpoint
     }

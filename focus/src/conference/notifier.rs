@@ -17,7 +17,7 @@ use crate::answer;
 use crate::caller::Peer;
 use crate::conference::Focus;
 use crate::conference::refer::is_referral;
-use crate::disconnect::DisconnectReason;
+use crate::disconnect::{DisconnectReason, Verdict};
 use crate::info::{Audience, Sequence, Tracker, Watcher};
 use crate::output::{McuType, RequestId, SipAction, SubscriptionId};
 use crate::policy::Admission;
@@ -248,7 +248,7 @@ impl Focus {
             contact: Some(self.contact()),
             bound: invite.map(|to| Bound {
                 to,
-                reason: NO_RESOURCE,
+                reason: Text::from_static(NO_RESOURCE),
             }),
             ..AcceptSubscription::default()
         };
@@ -520,7 +520,8 @@ impl Focus {
 
 /// CB-190, CB-199: one token (trap 27), and for people and support what the BYE says, too.
 fn termination(reason: &DisconnectReason, agent: &str) -> Termination {
-    let mut termination = Termination::new(ending(reason).0);
+    let token = reason.verdict().map_or(NO_RESOURCE, |it| it.token);
+    let mut termination = Termination::new(Text::from_static(token));
     termination.headers = diagnostics(reason, agent);
     termination
 }
@@ -528,38 +529,11 @@ fn termination(reason: &DisconnectReason, agent: &str) -> Termination {
 /// `ms-diagnostics-public` of the last notification and the BYE (CB-191, CB-198, CB-199).
 pub(super) fn diagnostics(reason: &DisconnectReason, agent: &str) -> Headers {
     let mut headers = Headers::default();
-    if let Some((id, text)) = ending(reason).1 {
-        let value = format!("{id};reason=\"{text}\";source=\"{agent}\"");
+    if let Some(Verdict { number, text, .. }) = reason.verdict() {
+        let value = format!("{number};reason=\"{text}\";source=\"{agent}\"");
         headers.push(HeaderName::from_static(DIAGNOSTICS), value);
     }
     headers
-}
-
-/// The token of the subscription's end, and number and words of the diagnostics.
-fn ending(reason: &DisconnectReason) -> (Text, Option<(u32, &'static str)>) {
-    match reason {
-        DisconnectReason::Booted => (REMOVED, Some((3118, "Participant Removed"))),
-        DisconnectReason::Denied => (DENIED, Some((3119, "Participant Denied"))),
-        DisconnectReason::ConferenceEnded => (ENDED, Some((3116, ORGANIZER_ENDED))),
-        DisconnectReason::Departed
-        | DisconnectReason::Cancelled
-        | DisconnectReason::Replaced
-        | DisconnectReason::Drained
-        | DisconnectReason::WrongPin
-        | DisconnectReason::LockedOut
-        | DisconnectReason::Refused(_)
-        | DisconnectReason::NoAnswerSdp
-        | DisconnectReason::MediaLost
-        | DisconnectReason::NoAck
-        | DisconnectReason::SessionExpired
-        | DisconnectReason::DialogGone
-        | DisconnectReason::Unreachable
-        | DisconnectReason::NotPlaced(_)
-        | DisconnectReason::Busy
-        | DisconnectReason::NoAnswer
-        | DisconnectReason::Rejected(_)
-        | DisconnectReason::Fault => (NO_RESOURCE, None),
-    }
 }
 
 fn notification(document: Bytes) -> Notification {
@@ -577,9 +551,5 @@ const PACKAGE: &str = "conference";
 /// RFC 4575 §6.1.
 const DOCUMENT: Text = Text::from_static("application/conference-info+xml");
 /// RFC 6665 §4.1.3.
-const NO_RESOURCE: Text = Text::from_static("noresource");
-const REMOVED: Text = Text::from_static("ParticipantRemoved");
-const DENIED: Text = Text::from_static("ParticipantDenied");
-const ENDED: Text = Text::from_static("ConferenceTerminated");
-const ORGANIZER_ENDED: &str = "Conference Terminated - Organizer Ended Session";
+const NO_RESOURCE: &str = "noresource";
 const DIAGNOSTICS: &str = "ms-diagnostics-public";

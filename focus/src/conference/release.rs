@@ -240,10 +240,10 @@ impl Focus {
         }
         match self.phase {
             Phase::Active if !self.visited => {}
-            Phase::Active if self.record.grace.is_zero() => self.destroy(now),
+            Phase::Active if self.solitude().is_zero() => self.destroy(now),
             Phase::Active => {
                 if !self.timers.is_running(Timer::Grace) {
-                    self.timers.set(Timer::Grace, Some(now + self.record.grace));
+                    self.timers.set(Timer::Grace, Some(now + self.solitude()));
                 }
             }
             Phase::Farewell(_) => self.destroy(now),

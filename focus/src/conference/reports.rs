@@ -147,7 +147,9 @@ impl Focus {
                     .roster
                     .endpoint(endpoint)
                     .map(|endpoint| endpoint.filter);
-                if let (Some(call), Some(filter)) = (self.calls.get_mut(&endpoint), in_force) {
+                if let (Some(call), Some(filter)) = (self.calls.get_mut(&endpoint), in_force)
+                    && call.withheld.is_none()
+                {
                     call.wanted = filter;
                 }
             }
@@ -180,7 +182,7 @@ impl Focus {
             return;
         }
         self.settings.metrics.faults.inc();
-        if !self.attendances.is_empty() && self.is_active() {
+        if (self.mixed || !self.attendances.is_empty()) && self.is_active() {
             self.lose_mixer(now);
             return;
         }

@@ -11,6 +11,8 @@ use crate::refusal::Refusal;
 use plenum_mcu::control::{Action, CommandId, ConferenceId, McuCommand};
 use plenum_sip::endpoint::Event;
 use plenum_sip::msg::Headers;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -117,7 +119,11 @@ async fn run(
     record: Arc<ConferenceRecord>,
     settings: Arc<Settings>,
 ) {
-    let focus = Focus::new(now(), mailbox.conference, record, settings);
+    let mut focus = Focus::new(now(), mailbox.conference, record, settings);
+    let mut seed = [0; 32];
+    if SysRng.try_fill_bytes(&mut seed).is_ok() {
+        focus.randomize(seed);
+    }
     let mut actor = Actor {
         inner,
         mailbox,

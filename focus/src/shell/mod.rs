@@ -227,6 +227,13 @@ impl Directory {
         names
     }
 
+    /// What is configured, active or not, by name.
+    pub fn configured(&self) -> Vec<Arc<ConferenceRecord>> {
+        let mut records: Vec<_> = self.0.door().factory.records().cloned().collect();
+        records.sort_by(|one, other| one.name.cmp(&other.name));
+        records
+    }
+
     /// Takes new settings, configured records and template; active conferences keep what they
     /// have.
     pub fn reconfigure(

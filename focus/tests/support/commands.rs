@@ -4,8 +4,8 @@ use super::c3p::*;
 use super::*;
 use plenum_focus::access::{Members, Role};
 use plenum_focus::c3p::{
-    AddUser, Code, Coded, Command as C3pCommand, CommandReason, DeleteUser, EndpointMedia,
-    EntityChanges, GetConference, LobbyAccess, MediaKeys, ModifyConference,
+    AddUser, Code, Coded, Command as C3pCommand, CommandReason, DeleteEndpointMedia, DeleteUser,
+    EndpointMedia, EntityChanges, GetConference, LobbyAccess, MediaKeys, ModifyConference,
     ModifyConferenceAnnouncements, ModifyConferenceLock, ModifyUserRoles, ModifyUsersMediaFilters,
     Reason, Response, ResultBody, SetLobbyAccess, UserKeys,
 };
@@ -199,4 +199,45 @@ pub fn byes(actions: &[SipAction]) -> Vec<(u64, String)> {
         _ => None,
     });
     byes.collect()
+}
+
+pub fn media_keys(user: &str, endpoint: &str, media: &str) -> MediaKeys {
+    MediaKeys {
+        conf_entity: conference_uri(),
+        user_entity: aor(user),
+        endpoint_entity: endpoint.into(),
+        media_id: media.into(),
+    }
+}
+
+pub fn delete_audio(user: &str, endpoint: &str, media: &str) -> C3pCommand {
+    C3pCommand::DeleteEndpointMedia(DeleteEndpointMedia {
+        keys: media_keys(user, endpoint, media),
+        mcu_uri: Some(mcu_uri()),
+    })
+}
+
+pub fn add_media(user: &str, endpoint: &str, kind: &str) -> C3pCommand {
+    let media = Media {
+        media_type: Some(kind.into()),
+        ..Media::new("1")
+    };
+    C3pCommand::AddEndpointMedia(EndpointMedia {
+        keys: media_keys(user, endpoint, "1"),
+        media,
+        mcu_uri: Some(mcu_uri()),
+    })
+}
+
+pub fn rename(user: &str, display: Option<&str>, role: Option<Role>) -> C3pCommand {
+    C3pCommand::ModifyUser(AddUser {
+        keys: keys(),
+        mcu_uri: None,
+        allow_session_replace: false,
+        user: User {
+            display_text: display.map(ToOwned::to_owned),
+            role,
+            ..User::new(aor(user))
+        },
+    })
 }

@@ -178,7 +178,8 @@ impl Bench {
     fn unstarted(record: ConferenceRecord, limits: Limits) -> Self {
         let (now, settings) = (instant(), settings(limits));
         let metrics = settings.metrics.clone();
-        let focus = Focus::new(now, ConferenceId(7), Arc::new(record), Arc::new(settings));
+        let mut focus = Focus::new(now, ConferenceId(7), Arc::new(record), Arc::new(settings));
+        focus.randomize([7; 32]);
         Self {
             focus,
             now,

@@ -58,6 +58,15 @@ pub(crate) fn get_conference(focus: &str) -> String {
     format!("<getConference>{}</getConference>", keys(focus))
 }
 
+/// With the certificate of whom secrets are for, in base64 (CB-218).
+pub(crate) fn get_conference_for(focus: &str, certificate: &str) -> String {
+    let keys = keys(focus);
+    format!(
+        "<getConference>{keys}<msci:encryption-key><msci:x509-certificate>{certificate}\
+         </msci:x509-certificate></msci:encryption-key></getConference>"
+    )
+}
+
 pub(crate) fn lobby(focus: &str, user: &str, access: &str) -> String {
     let keys = keys(focus);
     format!(
@@ -129,5 +138,54 @@ pub(crate) fn recording(person: &Person, on: bool) -> String {
         "<modifyEndpoint><endpointKeys confEntity=\"{focus}\" userEntity=\"{aor}\" \
          endpointEntity=\"{{{aor}}}\"/><ci:endpoint entity=\"{{{aor}}}\">{separator}{separator}{what}\
          </ci:endpoint></modifyEndpoint>"
+    )
+}
+
+/// Tones when people come and go (CB-239).
+pub(crate) fn announcements(focus: &str, mcu: &str, enabled: bool) -> String {
+    let keys = keys(focus);
+    format!(
+        "<modifyConferenceAnnouncements mscp:mcuUri=\"{mcu}\">{keys}<enabled>{enabled}</enabled>\
+         </modifyConferenceAnnouncements>"
+    )
+}
+
+/// Attendees begin muted, and stay so (CB-244).
+pub(crate) fn rules(focus: &str, mcu: &str) -> String {
+    format!(
+        "<modifyConference mscp:mcuUri=\"{mcu}\"><ci:conference-info entity=\"{focus}\" \
+         state=\"partial\"><msci:conference-view ci:state=\"partial\"><msci:entity-view \
+         ci:state=\"partial\" entity=\"{mcu}\"><msci:entity-settings><msci:mediaFiltersRules>\
+         <msci:mayModifyOwnFilters><msci:role>default</msci:role><msci:value>false</msci:value>\
+         </msci:mayModifyOwnFilters><msci:initialFilters><msci:role>attendee</msci:role>\
+         <msci:ingressFilter>block</msci:ingressFilter></msci:initialFilters>\
+         </msci:mediaFiltersRules></msci:entity-settings></msci:entity-view></msci:conference-view>\
+         </ci:conference-info></modifyConference>"
+    )
+}
+
+/// Somebody's audio is taken out of the conference, or brought back (CB-247.7, CB-247.8).
+pub(crate) fn audio(focus: &str, mcu: &str, of: (&str, &str), there: bool) -> String {
+    let (user, endpoint) = of;
+    let keys = format!(
+        "<mediaKeys confEntity=\"{focus}\" userEntity=\"{user}\" endpointEntity=\"{endpoint}\" \
+         mediaId=\"1\"/>"
+    );
+    if there {
+        format!(
+            "<addEndpointMedia mscp:mcuUri=\"{mcu}\">{keys}<ci:media id=\"1\"><ci:type>audio</ci:type>\
+             </ci:media></addEndpointMedia>"
+        )
+    } else {
+        format!("<deleteEndpointMedia mscp:mcuUri=\"{mcu}\">{keys}</deleteEndpointMedia>")
+    }
+}
+
+/// Somebody is called otherwise (CB-247.9).
+pub(crate) fn rename(focus: &str, user: &str, display: &str) -> String {
+    let keys = keys(focus);
+    format!(
+        "<modifyUser>{keys}<ci:user entity=\"{user}\"><ci:display-text>{display}</ci:display-text>\
+         </ci:user></modifyUser>"
     )
 }

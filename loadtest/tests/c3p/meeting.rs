@@ -16,7 +16,7 @@ fn users(document: &str) -> Vec<String> {
     users
 }
 
-fn offer(person: &Person) -> String {
+pub(super) fn offer(person: &Person) -> String {
     let discard = SocketAddr::new(person.local().ip(), 9);
     sdp::describe(discard, Codec::Pcmu, 1, "sendrecv")
 }

@@ -2,9 +2,13 @@
 
 pub(crate) mod body;
 mod endpoints;
+mod leaving;
 pub(crate) mod line;
+mod media;
 mod meeting;
 pub(crate) mod schema;
+mod secrets;
+mod vectors;
 
 use line::Line;
 use plenum_loadtest::server::{Server, ServerSettings, program};
@@ -19,12 +23,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// pia presents in `standup`; what else the conference is like.
 pub(crate) fn start(traits: &str) -> Server {
+    start_with("", traits)
+}
+
+/// The same, with further keys of `[sip]`.
+pub(crate) fn start_with(sip: &str, traits: &str) -> Server {
+    start_more(sip, traits, "")
+}
+
+/// The same, with further sections.
+pub(crate) fn start_more(sip: &str, traits: &str, sections: &str) -> Server {
     let rest = format!(
         "[[conference]]\nname = \"standup\"\nid = \"{ID}\"\n\
-         presenters = [\"sip:pia@example.com\"]\nagc = false\n{traits}"
+         presenters = [\"sip:pia@example.com\"]\nagc = false\n{traits}\n{sections}"
     );
     let settings = ServerSettings {
         rest,
+        sip: sip.to_owned(),
         ..ServerSettings::default()
     };
     Server::start(&program().unwrap(), &settings).unwrap()
@@ -86,6 +101,11 @@ impl Person {
         self.line.local()
     }
 
+    /// Another connection instead of ours, which breaks.
+    pub(crate) fn reconnect(&mut self, server: &Server) {
+        self.line = Line::new(server.sip(), true);
+    }
+
     /// A request outside of a dialog, or in ours; `more` are header lines, each with its CRLF.
     pub(crate) fn send(&mut self, method: &str, more: &str, kind: &str, text: &str) {
         let dialog = self.dialog.clone().unwrap_or_else(|| Dialog {
@@ -142,6 +162,12 @@ impl Person {
     pub(crate) fn call(&mut self, kind: &str, text: &str) -> String {
         self.send("INVITE", "Supported: timer\r\n", kind, text);
         let answer = self.answer("INVITE");
+        self.confirm(&answer);
+        answer
+    }
+
+    /// A 200 makes our dialog and is acknowledged.
+    pub(crate) fn confirm(&mut self, answer: &str) {
         let message = Message::parse(answer.as_bytes()).unwrap();
         if message.status() == Some(200) {
             self.dialog = Some(Dialog {
@@ -152,7 +178,19 @@ impl Person {
             });
             self.send("ACK", "", "", "");
         }
-        answer
+    }
+
+    /// Calls off the INVITE that was sent last (RFC 3261 §9.1).
+    pub(crate) fn cancel(&mut self) {
+        let (aor, focus, sequence, here) = (&self.aor, &self.focus, self.sequence, self.local());
+        let (transport, port) = (self.line.transport(), here.port());
+        let text = format!(
+            "CANCEL {focus} SIP/2.0\r\n\
+             Via: SIP/2.0/{transport} {here};branch=z9hG4bK{sequence}INVITE{port};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <{aor}>;tag={port}\r\nTo: <{focus}>\r\n\
+             Call-ID: {sequence}-{here}\r\nCSeq: {sequence} CANCEL\r\nContent-Length: 0\r\n\r\n"
+        );
+        self.line.send(&text);
     }
 
     /// Joins, and is let in or waits.

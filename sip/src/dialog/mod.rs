@@ -8,7 +8,7 @@ pub mod session_timer;
 mod usage;
 
 pub(crate) use usage::{
-    Calling, Cancelling, Fork, Incoming, Modify, Modifying, Stage, Unacknowledged, Up, Usage,
+    Calling, Cancelling, Fork, Incoming, Lost, Modify, Modifying, Stage, Unacknowledged, Up, Usage,
 };
 
 use crate::endpoint::{Flow, Target, Via};

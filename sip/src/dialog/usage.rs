@@ -30,6 +30,8 @@ pub(crate) struct Usage {
     pub(crate) local: Option<Body>,
     /// The bodies of this call are no session descriptions.
     pub(crate) no_session: bool,
+    /// The connection it came over broke, and whether the peer was asked if it is still there.
+    pub(crate) lost: Option<Lost>,
     /// The peer refreshes wherever it can.
     pub(crate) peer_refreshes: bool,
     /// What challenges to our requests are answered with.
@@ -46,6 +48,13 @@ pub(crate) struct Usage {
     pub(crate) pending: SmallVec<[ServerTxId; 2]>,
     /// The stream that the peer is behind, as the endpoint's index knows it.
     pub(crate) flow: Option<FlowId>,
+}
+
+/// A connection that broke under a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lost {
+    pub(crate) flow: FlowId,
+    pub(crate) asked: bool,
 }
 
 /// How far the call is.
@@ -171,6 +180,7 @@ impl Usage {
             min_se: 0,
             local: None,
             no_session: false,
+            lost: None,
             peer_refreshes: false,
             credentials: Credentials::default(),
             another_way: false,

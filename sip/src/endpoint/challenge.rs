@@ -13,7 +13,10 @@ impl Endpoint {
     /// What requests for this purpose are answered with, when they are challenged.
     pub(super) fn credentials_for(&self, purpose: Purpose) -> Credentials {
         match purpose {
-            Purpose::Invite(id) | Purpose::InDialog(id) | Purpose::Modify(id) => {
+            Purpose::Invite(id)
+            | Purpose::InDialog(id)
+            | Purpose::Modify(id)
+            | Purpose::Probe(id) => {
                 let usage = self.usages.get(id);
                 usage
                     .map(|usage| usage.credentials.clone())
@@ -56,6 +59,7 @@ impl Endpoint {
             | Purpose::Modify(_)
             | Purpose::Notify(_)
             | Purpose::Subscribe(_)
+            | Purpose::Probe(_)
             | Purpose::Own => true,
         };
         let (true, Ok(fields), Some(via)) = (wanted, fields, tx.via) else {
@@ -134,7 +138,7 @@ impl Endpoint {
     /// The dialog goes on counting from the number that was used.
     fn number(&mut self, purpose: Purpose, seq: u32) {
         match purpose {
-            Purpose::InDialog(id) | Purpose::Modify(id) => {
+            Purpose::InDialog(id) | Purpose::Modify(id) | Purpose::Probe(id) => {
                 let dialog = self
                     .usages
                     .get_mut(id)

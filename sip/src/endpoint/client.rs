@@ -96,6 +96,8 @@ pub(super) enum Purpose {
     Notify(NotifierId),
     /// Our subscription: SUBSCRIBE, or the REFER that makes it.
     Subscribe(SubscriberId),
+    /// The usage: whether its peer is still there.
+    Probe(InviteId),
     /// Nobody: BYE, CANCEL, PRACK.
     Own,
 }
@@ -293,6 +295,7 @@ impl Endpoint {
             | Purpose::Modify(_)
             | Purpose::Notify(_)
             | Purpose::Subscribe(_)
+            | Purpose::Probe(_)
             | Purpose::Own => true,
         };
         !tx.rest.is_empty() && wanted
@@ -376,6 +379,7 @@ impl Endpoint {
         }
         match purpose {
             Purpose::Own => {}
+            Purpose::Probe(usage) => self.on_probe_response(now, usage, &outcome),
             Purpose::User | Purpose::InDialog(_) if status == StatusCode::TRYING => {}
             Purpose::User => self.event(Event::Response {
                 tx: id,

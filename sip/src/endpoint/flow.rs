@@ -43,6 +43,7 @@ impl Endpoint {
         self.behind.names.remove(&flow);
         let calls = (flow, InviteId(0))..=(flow, InviteId(u64::MAX));
         let calls: Vec<InviteId> = self.behind.calls.range(calls).map(|(_, id)| *id).collect();
+        self.note_lost_calls(now, flow, &calls);
         self.event(Event::FlowClosed { flow, calls });
     }
 

@@ -512,6 +512,7 @@ impl Endpoint {
             Timer::Progress => self.on_progress_timer(now, id),
             Timer::Glare => self.on_glare_timer(now, id),
             Timer::Refresh => self.on_refresh_timer(now, id),
+            Timer::Reconnect => self.on_reconnect_timer(now, id),
             Timer::Session => {
                 self.close_with_bye(now, id, EndCause::SessionExpired, Headers::default())
             }

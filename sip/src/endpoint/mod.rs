@@ -19,6 +19,7 @@
 //! | `in_dialog` | requests inside a dialog |
 //! | `modify` | re-INVITE and UPDATE, both ways |
 //! | `session` | session timers |
+//! | `lost` | calls whose connection broke |
 //! | `holder` | the dialogs of subscriptions, with a call and without |
 //! | `subscription`, `refer` | SUBSCRIBE and REFER from a peer |
 //! | `notify` | NOTIFY and BENOTIFY to a peer |
@@ -35,6 +36,7 @@ mod follow;
 mod fork;
 mod holder;
 mod in_dialog;
+mod lost;
 mod modify;
 mod notified;
 mod notify;

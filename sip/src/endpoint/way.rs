@@ -137,7 +137,8 @@ impl Endpoint {
                             self.learn_hop_of(home, targets.first());
                         }
                     }
-                    Some(Purpose::User | Purpose::Invite(_) | Purpose::Own) | None => {}
+                    Some(Purpose::User | Purpose::Invite(_) | Purpose::Probe(_) | Purpose::Own)
+                    | None => {}
                 }
                 for target in targets.into_iter().take(TARGETS) {
                     self.offer_way(tx, Via::Target(target));

@@ -16,6 +16,7 @@ const fn path(reliable: bool) -> Path {
         t1: Duration::from_millis(500),
         t2: Duration::from_secs(4),
         t4: Duration::from_secs(5),
+        reconnect: Duration::from_secs(5),
     };
     Path { reliable, times }
 }

@@ -55,6 +55,9 @@ pub enum Timer {
     Retry,
     /// Refresh the session (RFC 4028 §7.2) or the subscription (RFC 6665 §4.1.2.2).
     Refresh,
+    /// The connection of a call without media broke, or the question whether the peer is still
+    /// there has had its time (RFC 5057 §5.1).
+    Reconnect,
     /// The session was not refreshed (RFC 4028 §10).
     Session,
 }
@@ -69,7 +72,7 @@ pub(crate) enum Owner {
     Subscriber(SubscriberId),
 }
 
-/// T1, T2 and T4 of RFC 3261 §17.1.1.1 and §17.1.2.1.
+/// T1, T2 and T4 of RFC 3261 §17.1.1.1 and §17.1.2.1, and what we wait for beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// The round-trip estimate, 500 ms by default.
@@ -78,6 +81,9 @@ pub struct Times {
     pub t2: Duration,
     /// How long a message stays in the network, 5 s by default.
     pub t4: Duration,
+    /// How long a call without media may do without the connection it came over, 5 s by default:
+    /// first for a request of the peer over another one, then for an answer to ours.
+    pub reconnect: Duration,
 }
 
 impl Times {
@@ -98,6 +104,7 @@ impl Default for Times {
             t1: Duration::from_millis(500),
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
+            reconnect: Duration::from_secs(5),
         }
     }
 }

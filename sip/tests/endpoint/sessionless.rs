@@ -2,8 +2,8 @@
 //! (RFC 4028 §9, MS-CONFBAS §3.2.5.2.1).
 
 use crate::subscribed::Peer;
-use crate::wire::{Wire, header};
-use plenum_sip::endpoint::{Accept, Answer, Body, Event};
+use crate::wire::{Wire, header, response};
+use plenum_sip::endpoint::{Accept, Answer, Body, EndCause, Event, FlowId, Transport};
 use plenum_sip::msg::{Headers, Method, StatusCode, Text};
 use std::time::Duration;
 
@@ -146,4 +146,111 @@ fn rfc4028_9_the_caller_refreshes_where_it_can() {
         let ok = peer.wire.hear().text;
         assert_eq!(header(&ok, "Session-Expires"), expires.unwrap(), "{extra}");
     }
+}
+
+/// Joined over a stream, of which the peer is `flow`.
+fn joined_by_stream() -> Peer {
+    let mut wire = Wire::with(|config| config.accept.push("application/cccp+xml".into()));
+    wire.flow.transport = Transport::Tcp;
+    let mut peer = Peer::new(wire);
+    peer.say("INVITE", "Content-Type: application/cccp+xml\n", "addUser");
+    let id = match peer.wire.event() {
+        Event::Invite { id, .. } => id,
+        other => panic!("{other:?}"),
+    };
+    let accept = Accept {
+        body: Some(command("response")),
+        no_session: true,
+        ..Accept::default()
+    };
+    let now = peer.wire.now;
+    peer.wire.endpoint.accept(now, id, accept).unwrap();
+    let ok = peer.wire.hear().text;
+    header(&ok, "To").clone_into(&mut peer.to);
+    peer.seq = 0;
+    peer.say("ACK", "", "");
+    peer.wire.event();
+    peer.invite = Some(id);
+    peer
+}
+
+fn hang_up_stream(peer: &mut Peer) {
+    let (now, flow) = (peer.wire.now, peer.wire.flow.id);
+    peer.wire.endpoint.handle_flow_closed(now, flow);
+    peer.wire.drain();
+}
+
+fn ended(peer: &mut Peer) -> EndCause {
+    match peer.wire.event() {
+        Event::Ended { cause, .. } => cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rfc5057_5_1_whose_stream_broke_is_asked_once_and_gone() {
+    let mut peer = joined_by_stream();
+    hang_up_stream(&mut peer);
+    peer.wire.pass(4_999);
+    assert!(peer.wire.sent.is_empty(), "the peer has a while");
+    peer.wire.pass(1);
+    let probe = peer.wire.hear();
+    assert!(
+        probe.text.starts_with("OPTIONS sip:peer@"),
+        "{}",
+        probe.text
+    );
+    // The stream is gone, and nobody listens at the Contact.
+    let (now, tx) = (peer.wire.now, probe.tx.unwrap());
+    peer.wire.endpoint.handle_send_failed(now, tx);
+    assert!(peer.wire.events.is_empty());
+    let again = peer.wire.hear();
+    assert_eq!(again.to, crate::wire::address("192.0.2.9:5062"));
+    peer.wire
+        .endpoint
+        .handle_send_failed(now, again.tx.unwrap());
+    assert_eq!(ended(&mut peer), EndCause::Unreachable);
+    assert_eq!(peer.wire.metrics.lost_calls.get(), 1);
+}
+
+#[test]
+fn rfc5057_5_1_whose_contact_does_not_answer_is_gone_too() {
+    let mut peer = joined_by_stream();
+    hang_up_stream(&mut peer);
+    peer.wire.pass(9_999);
+    assert!(peer.wire.events.is_empty());
+    peer.wire.pass(1);
+    assert_eq!(ended(&mut peer), EndCause::Unreachable);
+}
+
+#[test]
+fn rfc5057_5_1_who_answers_stays() {
+    for (status, gone) in [(200, false), (501, false), (481, true)] {
+        let mut peer = joined_by_stream();
+        hang_up_stream(&mut peer);
+        peer.wire.pass(5_000);
+        let probe = peer.wire.hear().text;
+        peer.wire.say(&response(&probe, status, "", "", ""));
+        if gone {
+            assert_eq!(ended(&mut peer), EndCause::DialogGone);
+        } else {
+            peer.wire.pass(60_000);
+            assert!(peer.wire.events.is_empty(), "{status}");
+        }
+    }
+}
+
+#[test]
+fn rfc3261_12_2_2_a_request_over_another_stream_keeps_the_call() {
+    let mut peer = joined_by_stream();
+    hang_up_stream(&mut peer);
+    peer.wire.flow.id = FlowId(2);
+    peer.say("INFO", "", "");
+    assert!(matches!(peer.wire.event(), Event::InDialog { .. }));
+    peer.wire.pass(60_000);
+    assert!(peer.wire.events.is_empty() && peer.wire.sent.is_empty());
+    // That one can break as well.
+    hang_up_stream(&mut peer);
+    peer.wire.pass(10_000);
+    assert_eq!(ended(&mut peer), EndCause::Unreachable);
 }

@@ -35,6 +35,14 @@ impl Failure {
         StatusCode::NOT_FOUND,
         "there is no such endpoint in the conference",
     );
+    pub(super) const NO_USER: Self = Self::fixed(
+        StatusCode::NOT_FOUND,
+        "there is no such user in the conference",
+    );
+    pub(super) const ROLE: Self = Self::fixed(
+        StatusCode::BAD_REQUEST,
+        "expected {\"role\": \"presenter\"} or {\"role\": \"attendee\"}",
+    );
     pub(super) const BUSY: Self = Self::fixed(
         StatusCode::SERVICE_UNAVAILABLE,
         "the conference is too busy",

@@ -1,7 +1,7 @@
 //! One function for each path of local control.
 
 use super::answer::Failure;
-use super::view::{Active, Call, Conference, Waiting};
+use super::view::{Active, Call, Conference, Promotion, Waiting};
 use super::{Control, Target};
 use crate::trunk::view::Trunk;
 use axum::Json;
@@ -9,8 +9,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use plenum_focus::access::Role;
 use plenum_focus::output::{Command, Whom};
 use plenum_focus::roster::UserId;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,10 @@ pub(super) async fn list(State(control): Server) -> Json<Vec<Active>> {
             all.push(Active::of(&snapshot));
         }
     }
+    let active: BTreeSet<String> = all.iter().map(|one| one.name.clone()).collect();
+    let configured = control.directory.configured();
+    let inactive = configured.iter().map(|record| Active::inactive(record));
+    all.extend(inactive.filter(|one| !active.contains(&one.name)));
     Json(all)
 }
 
@@ -57,6 +63,22 @@ pub(super) async fn call(
 pub(super) async fn kick(State(control): Server, target: Target) -> Done {
     let endpoint = target.endpoint;
     carry_out(&control, &target, Command::Remove { endpoint }).await
+}
+
+pub(super) async fn remove(State(control): Server, target: Target) -> Done {
+    let user = target.user;
+    carry_out(&control, &target, Command::RemoveUser { user }).await
+}
+
+pub(super) async fn role(
+    State(control): Server,
+    target: Target,
+    promotion: Result<Json<Promotion>, JsonRejection>,
+) -> Done {
+    let promotion = promotion.map_err(|error| Failure::new(error.status(), error.body_text()))?;
+    let role = Role::from_token(&promotion.role).ok_or(Failure::ROLE)?;
+    let user = target.user;
+    carry_out(&control, &target, Command::SetRole { user, role }).await
 }
 
 pub(super) async fn mute(State(control): Server, target: Target) -> Done {

@@ -2,12 +2,14 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `GET /v1/conferences` | the active conferences |
+//! | `GET /v1/conferences` | the active conferences, then the configured ones that are not |
 //! | `GET /v1/conferences/{name}` | one of them: users, endpoints, lobby, lock |
 //! | `DELETE /v1/conferences/{name}` | ends it |
 //! | `POST /v1/conferences/{name}/calls` | calls `{"to": "sip:…"}` into it |
 //! | `DELETE /v1/conferences/{name}/participants/{endpoint}` | removes an endpoint |
 //! | `POST …/participants/{endpoint}/mute`, `/unmute` | what the conference hears of it |
+//! | `DELETE /v1/conferences/{name}/users/{user}` | removes a user with all endpoints |
+//! | `POST /v1/conferences/{name}/users/{user}/role` | `{"role": "presenter"}` or `"attendee"` |
 //! | `POST /v1/conferences/{name}/mute-all`, `/unmute-all` | of everybody but presenters |
 //! | `POST /v1/conferences/{name}/lock`, `/unlock` | whether anybody new gets in |
 //! | `POST /v1/conferences/{name}/admit`, `/deny` | who waits: all, or `{"user": 3}` |
@@ -34,6 +36,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use plenum_focus::record::ConferenceName;
+use plenum_focus::roster::UserId;
 use plenum_focus::shell::{Directory, Snapshot};
 use plenum_mcu::control::EndpointId;
 use std::collections::BTreeMap;
@@ -63,6 +66,8 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/participants/{endpoint}", delete(commands::kick))
         .route("/participants/{endpoint}/mute", post(commands::mute))
         .route("/participants/{endpoint}/unmute", post(commands::unmute))
+        .route("/users/{user}", delete(commands::remove))
+        .route("/users/{user}/role", post(commands::role))
         .route("/mute-all", post(commands::mute_all))
         .route("/unmute-all", post(commands::unmute_all))
         .route("/lock", post(commands::lock))
@@ -91,11 +96,12 @@ async fn guarded(State(control): State<Arc<Control>>, request: Request, next: Ne
     (challenge, Failure::TOKEN).into_response()
 }
 
-/// The conference in a path, and the endpoint where it names one.
+/// The conference in a path, and the endpoint or user where it names one.
 #[derive(Debug)]
 struct Target {
     name: ConferenceName,
     endpoint: EndpointId,
+    user: UserId,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Target {
@@ -114,7 +120,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
             Some(Ok(number)) => EndpointId(number),
             Some(Err(_)) => return Err(Failure::NO_ENDPOINT),
         };
-        Ok(Self { name, endpoint })
+        let user = match path.get("user").map(|digits| digits.parse()) {
+            None => UserId(0),
+            Some(Ok(number)) => UserId(number),
+            Some(Err(_)) => return Err(Failure::NO_USER),
+        };
+        Ok(Self {
+            name,
+            endpoint,
+            user,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
 use plenum_focus::output::{Command, ConferenceEvent, SipAction};
 use plenum_focus::policy::Policy;
+use plenum_focus::record::{ConferenceRecord, Origin};
 use plenum_focus::shell::{Connections, EventSink, Mcus, SipSink};
 use plenum_mcu::control::{ConferenceId, Mcu, McuCommand};
 use plenum_sip::msg::Host;
@@ -47,7 +48,11 @@ fn bench(backlog: usize) -> Bench {
         ringing: Duration::from_secs(1),
     };
     let (template, limits) = (config.conferences.template, config.limits.focus);
-    let factory = FocusFactory::new(Policy::default(), limits, Vec::new(), template);
+    let idle = ConferenceRecord {
+        origin: Origin::Configured,
+        ..ConferenceRecord::ad_hoc(ConferenceName::new("idle", NAME_BYTES).unwrap())
+    };
+    let factory = FocusFactory::new(Policy::default(), limits, vec![idle], template);
     let connections = Connections {
         sip: Arc::new(Silent),
         mcus: Mcus {
@@ -136,7 +141,7 @@ async fn without_the_token_nothing_is_told() {
 }
 
 /// Method, path, body, and what comes back: status, and words of the error.
-const FAILURES: [(&str, &str, &str, u16, &str); 17] = [
+const FAILURES: [(&str, &str, &str, u16, &str); 22] = [
     ("GET", "/v1/nothing", "", 404, "no such path"),
     ("POST", "/v1/conferences", "", 405, "method"),
     ("GET", "/v1/conferences/other", "", 404, "no conference"),
@@ -198,6 +203,29 @@ const FAILURES: [(&str, &str, &str, u16, &str); 17] = [
         409,
         "already",
     ),
+    ("DELETE", "/v1/conferences/board/users/x", "", 404, "user"),
+    ("DELETE", "/v1/conferences/board/users/99", "", 404, "user"),
+    (
+        "POST",
+        "/v1/conferences/board/users/99/role",
+        r#"{"role": "presenter"}"#,
+        404,
+        "no such user",
+    ),
+    (
+        "POST",
+        "/v1/conferences/board/users/1/role",
+        r#"{"role": "owner"}"#,
+        400,
+        "attendee",
+    ),
+    (
+        "POST",
+        "/v1/conferences/board/users/1/role",
+        r#"{"role": "attendee", "x": 1}"#,
+        422,
+        "unknown field",
+    ),
     ("POST", "/v1/conferences/board/calls", "{}", 422, "to"),
     ("POST", "/v1/conferences/board/calls", "{", 400, "JSON"),
     (
@@ -256,7 +284,29 @@ async fn a_conference_is_shown_locked_and_ended() {
         let (status, _) = bench.ask("POST", &format!("{path}/{command}"), "").await;
         assert_eq!(status, 204, "{command}");
     }
+    let (role, presenter) = (format!("{path}/users/1/role"), r#"{"role": "presenter"}"#);
+    assert_eq!(bench.ask("POST", &role, presenter).await.0, 204);
+    let (_, shown) = bench.ask("GET", path, "").await;
+    assert_eq!(shown["users"][0]["role"], "presenter");
+    let user = format!("{path}/users/1");
+    assert_eq!(bench.ask("DELETE", &user, "").await.0, 204);
     assert_eq!(bench.ask("DELETE", path, "").await.0, 204);
+}
+
+#[tokio::test]
+async fn configured_conferences_are_listed_before_anybody_is_there() {
+    let bench = bench(8);
+    for there in [false, true] {
+        let (status, list) = bench.ask("GET", "/v1/conferences", "").await;
+        assert_eq!((status, list.as_array().unwrap().len()), (200, 1));
+        assert_eq!(
+            (&list[0]["name"], &list[0]["active"]),
+            (&json!("idle"), &json!(there))
+        );
+        if !there {
+            bench.activate("idle").await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What local control shows of conferences, as JSON.
 
 use plenum_focus::access::ServerMode;
+use plenum_focus::record::ConferenceRecord;
 use plenum_focus::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
 use plenum_focus::shell::Snapshot;
 use plenum_focus::uri::id_of;
@@ -24,6 +25,14 @@ pub struct Waiting {
     pub user: Option<u64>,
 }
 
+/// The body of a request about what somebody may do.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promotion {
+    /// `presenter` or `attendee`.
+    pub role: String,
+}
+
 /// The body of a failure.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Problem {
@@ -31,13 +40,15 @@ pub struct Problem {
     pub error: String,
 }
 
-/// An active conference.
+/// A conference, as a list says.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Active {
     /// Its name.
     pub name: String,
     /// What it is about.
     pub subject: Option<String>,
+    /// Whether it is active; else it is configured, and nobody is there.
+    pub active: bool,
     /// How many endpoints are there, those that wait included.
     pub endpoints: usize,
     /// How many of them wait in the lobby.
@@ -65,7 +76,7 @@ pub struct Conference {
 /// A user.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Somebody {
-    /// The number of the user, for `admit` and `deny`.
+    /// The number of the user, for `admit`, `deny`, `role` and `remove`.
     pub user: u64,
     /// The address of record, unless anonymous.
     pub aor: Option<String>,
@@ -106,9 +117,21 @@ impl Active {
         Self {
             name: snapshot.record.name.to_string(),
             subject: snapshot.record.subject.clone(),
+            active: true,
             endpoints: snapshot.endpoints.len(),
             waiting: snapshot.endpoints.iter().filter(waits).count(),
             locked: snapshot.locked,
+        }
+    }
+
+    pub(crate) fn inactive(record: &ConferenceRecord) -> Self {
+        Self {
+            name: record.name.to_string(),
+            subject: record.subject.clone(),
+            active: false,
+            endpoints: 0,
+            waiting: 0,
+            locked: record.locked,
         }
     }
 }

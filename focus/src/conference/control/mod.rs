@@ -8,7 +8,8 @@
 //! | file | what it decides |
 //! |---|---|
 //! | `undertaking` | commands that are not answered yet |
-//! | `of_user` | addUser, deleteUser, modifyUserRoles, setLobbyAccess, modifyEndpoint |
+//! | `of_user` | addUser, deleteUser, modifyUser, modifyUserRoles, setLobbyAccess, modifyEndpoint |
+//! | `of_audio` | taking somebody's audio out and bringing it back |
 //! | `of_conference` | lock, end, roster, announcements, rules of the mixer |
 //! | `of_media` | who hears and is heard |
 //!
@@ -20,6 +21,7 @@
 //! * A command to the conference as a whole is answered by what the focus did; mixers are told and
 //!   report what they do (CB-169).
 
+mod of_audio;
 mod of_conference;
 mod of_media;
 mod of_user;
@@ -133,7 +135,7 @@ impl Focus {
                         &quotable(&malformed.defect.to_string()),
                     )
                 },
-                |response| NotTaken::Failed(Box::new(response)),
+                |response| NotTaken::Failed(Box::new(attendance.address(response))),
             )
         })?;
         let context = Context {
@@ -141,9 +143,8 @@ impl Focus {
             to: &attendance.conf_uri,
         };
         if body.check(&context).is_err() {
-            return Err(NotTaken::Failed(Box::new(
-                body.failure(Reason::RequestMalformed, None),
-            )));
+            let malformed = body.failure(Reason::RequestMalformed, None);
+            return Err(NotTaken::Failed(Box::new(attendance.address(malformed))));
         }
         if body
             .command
@@ -212,6 +213,7 @@ impl Focus {
         let party = Party::first_if(request.is_first_party());
         let scope = match &request.command {
             Command::ModifyUserRoles(_) => Scope::RoleOf(party),
+            Command::ModifyUser(command) if self.changes_role(command) => Scope::RoleOf(party),
             Command::SetLobbyAccess(_) => Scope::Lobby,
             Command::AddUser(_)
             | Command::EndorseUser(_)
@@ -265,13 +267,17 @@ impl Focus {
             Command::ModifyUsersMediaFilters(command) => {
                 Ok(self.modify_users_media_filters(now, id, command))
             }
-            // endorseUser comes by INVITE only; streams are negotiated by SDP; what modifyUser
-            // could change is changed by other commands (CB-248).
-            Command::EndorseUser(_)
-            | Command::AddEndpointMedia(_)
-            | Command::DeleteEndpointMedia(_)
-            | Command::ModifyUser(_)
-            | Command::Unsupported(_) => Err(Failure::Reason(Reason::NotSupported)),
+            Command::AddEndpointMedia(command) => {
+                self.add_endpoint_media(now, endpoint, id, command)
+            }
+            Command::DeleteEndpointMedia(command) => {
+                self.delete_endpoint_media(now, endpoint, id, command)
+            }
+            Command::ModifyUser(command) => self.modify_user(now, command),
+            // endorseUser comes by INVITE only (CB-248).
+            Command::EndorseUser(_) | Command::Unsupported(_) => {
+                Err(Failure::Reason(Reason::NotSupported))
+            }
         }
     }
 

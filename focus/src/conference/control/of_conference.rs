@@ -9,6 +9,7 @@ use crate::c3p::{
 use crate::conference::Focus;
 use crate::info::Secrets;
 use crate::output::ConferenceEvent;
+use crate::seal::seal;
 
 impl Focus {
     /// CB-180 to CB-183: all of it, or nothing.
@@ -48,21 +49,41 @@ impl Focus {
         )))
     }
 
-    /// CB-219, CB-222, CB-223: the roster as a new subscriber gets it, without secrets.
-    pub(super) fn get_conference(&self, command: &GetConference) -> Result<Outcome, Failure> {
-        let garbage = command
-            .certificate
-            .as_deref()
-            .is_some_and(|it| !is_certificate(it));
-        if garbage {
-            return Err(Failure::Command(CommandReason::InvalidEncryptionKey));
-        }
+    /// CB-219 to CB-223: the roster as a new subscriber gets it, and for whoever has the key of the
+    /// certificate what subscribers are not told.
+    pub(super) fn get_conference(&mut self, command: &GetConference) -> Result<Outcome, Failure> {
+        let secrets = match &command.certificate {
+            Some(certificate) => self
+                .secrets_for(certificate)
+                .ok_or(Failure::Command(CommandReason::InvalidEncryptionKey))?,
+            None => Secrets::default(),
+        };
         let info = Box::new(self.snapshot());
-        let secrets = Secrets::default();
         Ok(Outcome::Done(ResultBody::GetConference(
             Some(info),
             secrets,
         )))
+    }
+
+    /// The conference key is the one that Simple Join tells (CB-296): the ID.
+    fn secrets_for(&mut self, certificate: &str) -> Option<Secrets> {
+        let Some(rng) = &mut self.rng else {
+            return Some(Secrets::default());
+        };
+        let id = self.uris.id();
+        let links = &self.settings.policy.links;
+        let link = links
+            .as_ref()
+            .map(|base| format!("{base}/meet/{}/{id}", self.uris.user()));
+        let web_external = match link {
+            Some(link) => Some(seal(certificate, &link, rng)?),
+            None => None,
+        };
+        Some(Secrets {
+            conference_key: Some(seal(certificate, id, rng)?),
+            web_internal: None,
+            web_external,
+        })
     }
 
     /// CB-239 to CB-241: tones when people come and go.
@@ -93,33 +114,5 @@ impl Focus {
         self.touch_views();
         let conf_entity = Some(command.conf_entity.clone());
         Ok(Outcome::Done(ResultBody::ModifyConference(conf_entity)))
-    }
-}
-
-/// Whether base64 is a DER SEQUENCE with a length in the long form, as every certificate is.
-fn is_certificate(base64: &str) -> bool {
-    let digits = base64.trim_end_matches('=');
-    let well_formed = digits
-        .bytes()
-        .all(|octet| octet.is_ascii_alphanumeric() || octet == b'+' || octet == b'/');
-    // The first octets, 0x30 0x82 or 0x81: as base64, "MI".
-    well_formed && base64.len().is_multiple_of(4) && base64.len() > 128 && digits.starts_with("MI")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cb_223_garbage_is_no_certificate() {
-        for (text, right) in [
-            (format!("MII{}", "A".repeat(129)), true),
-            (format!("MII{}=", "A".repeat(128)), true),
-            ("MIIA".into(), false),
-            (format!("abc{}", "A".repeat(129)), false),
-            (format!("MII!{}", "A".repeat(128)), false),
-        ] {
-            assert_eq!(is_certificate(&text), right, "{text}");
-        }
     }
 }

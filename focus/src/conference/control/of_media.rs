@@ -4,8 +4,8 @@
 use super::{Failure, Outcome};
 use crate::access::Role;
 use crate::c3p::{
-    CommandReason, EndpointKeys, EndpointMedia, MediaFiltersResult, ModifyUsersMediaFilters,
-    ResultBody,
+    CommandReason, EndpointKeys, EndpointMedia, MediaFiltersResult, MediaKeys,
+    ModifyUsersMediaFilters, ResultBody,
 };
 use crate::conference::Focus;
 use crate::conference::document::{AUDIO_ID, MAIN_AUDIO};
@@ -24,22 +24,14 @@ impl Focus {
         id: u64,
         command: &EndpointMedia,
     ) -> Result<Outcome, Failure> {
-        let keys = &command.keys;
-        let user = self.user_named(&keys.user_entity);
-        let user = user.ok_or(Failure::Command(CommandReason::UserDoesntExist))?;
-        let named = |id: &&EndpointId| {
-            let named = self.media_entity(**id);
-            named.is_some_and(|named| named == keys.endpoint_entity)
-        };
-        let endpoint = user.endpoints.iter().find(named).copied();
-        let endpoint = endpoint.ok_or(Failure::Command(CommandReason::EndpointDoesntExist))?;
-        if keys.media_id != AUDIO_ID {
-            return Err(Failure::Command(CommandReason::MediaDoesntExist));
-        }
+        let endpoint = self.audio_of(&command.keys)?;
         let (ingress, egress) = (command.media.ingress_filter, command.media.egress_filter);
         let Some(call) = self.calls.get(&endpoint) else {
             return Err(Failure::Command(CommandReason::EndpointDoesntExist));
         };
+        if call.withheld.is_some() {
+            return Err(Failure::Command(CommandReason::MediaDoesntExist));
+        }
         let wanted = filtered(call.wanted, ingress, egress);
         let role = self.role_of(sender);
         if role == Role::Attendee && !self.may_filter_self(role) {
@@ -52,12 +44,8 @@ impl Focus {
             egress_filter: egress,
             ..Media::new(AUDIO_ID)
         };
-        let keys = EndpointKeys {
-            conf_entity: keys.conf_entity.clone(),
-            user_entity: keys.user_entity.clone(),
-            endpoint_entity: keys.endpoint_entity.clone(),
-        };
-        let result = ResultBody::ModifyEndpointMedia(Some(keys), Some(media));
+        let keys = Some(endpoint_keys(&command.keys));
+        let result = ResultBody::ModifyEndpointMedia(keys, Some(media));
         Ok(Outcome::UnderWay(result, 1))
     }
 
@@ -123,7 +111,7 @@ impl Focus {
     }
 
     /// CB-287: whether participants may mute and unmute themselves.
-    fn may_filter_self(&self, role: Role) -> bool {
+    pub(super) fn may_filter_self(&self, role: Role) -> bool {
         let rules = &self.filter_rules.may_modify_own_filters;
         let of = |name: &str| {
             rules
@@ -141,6 +129,15 @@ impl Focus {
         let rule = of(role.as_str()).or_else(|| of(DEFAULT));
         let open = control::MediaFilter::default();
         rule.map_or(open, |rule| filtered(open, rule.ingress, rule.egress))
+    }
+}
+
+/// The endpoint of a medium.
+pub(super) fn endpoint_keys(keys: &MediaKeys) -> EndpointKeys {
+    EndpointKeys {
+        conf_entity: keys.conf_entity.clone(),
+        user_entity: keys.user_entity.clone(),
+        endpoint_entity: keys.endpoint_entity.clone(),
     }
 }
 

@@ -127,6 +127,55 @@ impl Focus {
         })))
     }
 
+    /// Whether modifyUser changes what somebody may do.
+    pub(super) fn changes_role(&self, command: &AddUser) -> bool {
+        let user = self.user_named(&command.user.entity);
+        let role = user.map(|user| user.role);
+        role.is_some() && command.user.role.is_some() && command.user.role != role
+    }
+
+    /// CB-247.9: what somebody is called, and what they may do. Endpoints are changed by
+    /// modifyEndpoint.
+    pub(super) fn modify_user(
+        &mut self,
+        now: Instant,
+        command: &AddUser,
+    ) -> Result<Outcome, Failure> {
+        let other = Failure::Command(CommandReason::OtherFailure);
+        let user = self.known_user(&command.user.entity)?;
+        if let Some(endpoint) = command.endpoint()
+            && !self.has_endpoint(user, &endpoint.entity)
+        {
+            return Err(other);
+        }
+        if let Some(role) = command.user.role {
+            self.change_role(now, user, role)
+                .map_err(|_| Failure::Command(CommandReason::UserDoesntExist))?;
+        }
+        if let Some(display) = &command.user.display_text {
+            self.roster.rename(user, display.clone());
+        }
+        let user = self.roster.user(user).ok_or(other)?;
+        let user = User {
+            display_text: user.display.clone(),
+            role: Some(user.role),
+            ..User::new(&*command.user.entity)
+        };
+        Ok(Outcome::Done(ResultBody::ModifyUser(AddUserResult {
+            keys: Some(command.keys.clone()),
+            user: Some(user),
+            connection_info: Vec::new(),
+        })))
+    }
+
+    fn has_endpoint(&self, user: UserId, entity: &str) -> bool {
+        let user = self.roster.user(user);
+        let in_mixer = |id: &EndpointId| self.media_entity(*id).is_some_and(|it| it == entity);
+        user.is_some_and(|user| {
+            self.attendance_named(user.id, entity).is_some() || user.endpoints.iter().any(in_mixer)
+        })
+    }
+
     pub(super) fn delete_user(&self, command: &DeleteUser) -> Result<Outcome, Failure> {
         let user = self.known_user(&command.keys.user_entity)?;
         let result = ResultBody::DeleteUser(UserResult {

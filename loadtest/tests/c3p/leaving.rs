@@ -1,0 +1,119 @@
+//! Connections that break, sessions that run out, joins that are called off (MS-CONFBAS §3.2.4.2,
+//! §3.4.4.2).
+
+use super::{FOCUS_BODY, Person, body, focus_uri, start, start_with};
+use crate::{SECOND, joined};
+
+const QUICK: &str = "reconnect_ms = 700\n";
+
+#[test]
+fn cb_098_whose_connection_breaks_leaves_soon() {
+    let server = start_with(QUICK, "");
+    let mut pia = joined(&server, "pia", true);
+    pia.subscribe("");
+    pia.notified("state=\"full\"");
+    for best_effort in [true, false] {
+        let mut ann = joined(&server, "ann", true);
+        let more = if best_effort {
+            "Supported: ms-benotify\r\n"
+        } else {
+            ""
+        };
+        ann.subscribe(more);
+        ann.notified("state=\"full\"");
+        pia.notified("sip:ann@example.com");
+        drop(ann);
+        let gone = pia.notified("state=\"deleted\"");
+        assert!(gone.contains("sip:ann@example.com"), "{gone}");
+    }
+}
+
+#[test]
+fn cb_098_who_comes_back_over_another_connection_stays() {
+    let server = start_with(QUICK, "");
+    let mut pia = joined(&server, "pia", true);
+    let mut ann = joined(&server, "ann", true);
+    pia.subscribe("");
+    pia.notified("sip:ann@example.com");
+    ann.reconnect(&server);
+    ann.send("UPDATE", "Supported: timer\r\n", "", "");
+    assert!(ann.answer("UPDATE").starts_with("SIP/2.0 200"));
+    pia.lacks(3 * SECOND, |text| text.contains("state=\"deleted\""));
+    pia.succeed(&body::role(&focus_uri(&server), &ann.aor, "presenter"));
+    ann.succeed(&body::lock(&focus_uri(&server), true));
+}
+
+#[test]
+fn cb_068_a_join_that_is_called_off_leaves_nobody() {
+    let server = start("");
+    let mut pia = joined(&server, "pia", true);
+    let mut ann = Person::new(&server, "ann", false);
+    let text = body::join(&ann);
+    ann.send("INVITE", "Supported: timer\r\n", FOCUS_BODY, &text);
+    ann.cancel();
+    assert!(ann.answer("CANCEL").starts_with("SIP/2.0 200"));
+    let answer = ann.answer("INVITE");
+    if answer.starts_with("SIP/2.0 200") {
+        // It was accepted before the CANCEL came (RFC 3261 §9.2): she hangs up.
+        ann.confirm(&answer);
+        ann.send("BYE", "", "", "");
+        assert!(ann.answer("BYE").starts_with("SIP/2.0 200"));
+    } else {
+        assert!(answer.starts_with("SIP/2.0 487"), "{answer}");
+    }
+    let state = pia.succeed(&body::get_conference(&focus_uri(&server)));
+    assert!(!state.contains(&ann.aor), "{state}");
+}
+
+#[test]
+fn cb_055_cb_058_cb_059_anonymous_participants() {
+    for (admission, status) in [
+        ("anonymous", "SIP/2.0 200"),
+        ("openAuthenticated", "SIP/2.0 403"),
+    ] {
+        let server = start(&format!("admission = \"{admission}\"\n"));
+        let mut pia = joined(&server, "pia", true);
+        let mut guest = Person::new(&server, "x7f3", true);
+        guest.aor = "sip:x7f3@anonymous.invalid".to_owned();
+        let claim = "<msci:authMethod>enterprise</msci:authMethod></ci:endpoint>";
+        let text = body::join(&guest).replace("/></ci:user>", &format!(">{claim}</ci:user>"));
+        let answer = guest.invite(&text);
+        assert!(answer.starts_with(status), "{admission}: {answer}");
+        let state = pia.succeed(&body::get_conference(&focus_uri(&server)));
+        assert_eq!(state.contains("anonymous.invalid"), status.ends_with("200"));
+        if status.ends_with("200") {
+            let (_, of_guest) = state.split_once("anonymous.invalid").unwrap();
+            let (of_guest, _) = of_guest.split_once("</user>").unwrap();
+            assert!(
+                of_guest.contains("authMethod>anonymous<"),
+                "CB-059: {state}"
+            );
+            // From here on a participant like any other: an attendee.
+            guest.fail(&body::lock(&focus_uri(&server), true), &["unauthorized"]);
+        }
+    }
+}
+
+#[test]
+fn cb_056_federated_users_count_as_authenticated_without_a_lobby() {
+    for (lobby, inside) in [(false, true), (true, false)] {
+        let traits = format!("admission = \"openAuthenticated\"\nlobby = {lobby}\n");
+        let server = start_with("domains = [\"example.com\", \"127.0.0.0\"]\n", &traits);
+        let mut pia = Person::new(&server, "pia", true);
+        pia.focus = pia
+            .focus
+            .replace(&server.sip().ip().to_string(), "example.com");
+        pia.join();
+        let mut fay = Person::new(&server, "fay", true);
+        fay.aor = "sip:fay@fabrikam.example".to_owned();
+        fay.focus.clone_from(&pia.focus);
+        fay.join();
+        let focus = pia.focus.clone();
+        let state = pia.succeed(&body::get_conference(&focus));
+        let (_, of_fay) = state.split_once(&fay.aor).unwrap();
+        let (of_fay, _) = of_fay.split_once("</user>").unwrap();
+        assert!(of_fay.contains("authMethod>federated<"), "{state}");
+        let status = if inside { "connected" } else { "on-hold" };
+        assert!(of_fay.contains(status), "lobby {lobby}: {state}");
+    }
+}
