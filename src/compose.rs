@@ -1,6 +1,6 @@
 //! Builds the shells in the order of their dependencies and joins their channels.
 
-use crate::config::{CodecName, Config, Listen, host, policy};
+use crate::config::{CodecName, Config, Listen, Protection, host, policy};
 use crate::feed::Feed;
 use crate::http::join::{Join, Published};
 use crate::http::websocket::WebSockets;
@@ -462,6 +462,11 @@ fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {
         codecs: media.codecs.iter().copied().map(codec).collect(),
         ptime_ms: u8::try_from(media.ptime.as_millis()).unwrap_or(20),
         opus_bitrate: media.opus_bitrate,
+        protection: match media.protection {
+            Protection::Never => plenum_mcu::control::Protection::Never,
+            Protection::Optional => plenum_mcu::control::Protection::Optional,
+            Protection::Required => plenum_mcu::control::Protection::Required,
+        },
         ..plenum_mcu::shell::Config::default()
     }
 }

@@ -174,6 +174,7 @@ fn mcu(section: &mut Section<'_, '_>) -> plenum_mcu::limits::Limits {
         datagram: section.get("rtp_datagram_bytes", "2048"),
         datagrams_per_read: section.get("rtp_datagrams_per_read", "8"),
         socket_buffer: section.get("rtp_socket_buffer", "65536"),
+        handshakes_per_tick: section.get("handshakes_per_tick", "4"),
         media_timeout: section.get::<Seconds>("media_timeout_s", "60").0,
         latch_window: section.get::<Seconds>("latch_window_s", "10").0,
         relatch_silence: section.get::<Seconds>("relatch_silence_s", "2").0,

@@ -258,6 +258,7 @@ fn conference() -> McuConference<u16> {
         datagram: 2_048,
         datagrams_per_read: 8,
         socket_buffer: 65_536,
+        handshakes_per_tick: 4,
         media_timeout: Duration::from_secs(30),
         latch_window: Duration::from_secs(10),
         relatch_silence: Duration::from_secs(5),
@@ -310,6 +311,7 @@ fn add(
             reached_at: None,
             agc: false,
             noise_gate: false,
+            protection: None,
         },
         negotiated: Some(negotiated(port, codec)),
     };

@@ -145,10 +145,24 @@ pub struct EndpointSettings {
     /// unless the configuration advertises another, and the address family to use. An unspecified
     /// one tells the family only.
     pub reached_at: Option<IpAddr>,
+    /// Whether media may, or must, be encrypted; `None` leaves it to the configuration.
+    pub protection: Option<Protection>,
     /// Automatic gain control on what this endpoint sends.
     pub agc: bool,
     /// Noise gate on what this endpoint sends.
     pub noise_gate: bool,
+}
+
+/// Whether media of a peer may, or must, be encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Plain RTP only; encrypted offers are refused.
+    Never,
+    /// As the peer can and wants; offered beside plain RTP.
+    #[default]
+    Optional,
+    /// Encrypted only; plain offers are refused.
+    Required,
 }
 
 /// Where an endpoint is.
@@ -325,6 +339,14 @@ pub enum Report {
     MediaLost {
         /// From whom.
         endpoint: EndpointId,
+    },
+    /// The encryption that was agreed on did not come about, or is at its end: nothing is heard of the endpoint, and
+    /// nothing sent to it.
+    MediaFailed {
+        /// Whose.
+        endpoint: EndpointId,
+        /// Why, in words for a person.
+        reason: String,
     },
     /// The MCU ended the conference by a fault of its own.
     Failed {

@@ -28,6 +28,8 @@ pub struct Limits {
     pub datagrams_per_read: usize,
     /// Kernel receive buffer of one socket, octets.
     pub socket_buffer: usize,
+    /// Legs whose handshakes a worker goes on with in one tick. Others wait for the next one.
+    pub handshakes_per_tick: usize,
     /// Neither RTP nor RTCP from an endpoint for this long: `MediaLost`.
     pub media_timeout: Duration,
     /// From a host that neither SDP nor signalling named, the first RTP source is accepted for this long.

@@ -98,6 +98,8 @@ pub struct Media {
     pub codecs: Vec<CodecName>,
     /// Bits a second of Opus towards a listener at most.
     pub opus_bitrate: u32,
+    /// Whether media may, or must, be encrypted.
+    pub protection: Protection,
     /// Audio per packet that we ask for.
     pub ptime: Duration,
     /// Threads that mix; 0: one per processor.
@@ -314,6 +316,32 @@ fn read_sip(section: &mut Section<'_, '_>) -> Sip {
     sip
 }
 
+/// `[media] protection`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Plain RTP only.
+    Never,
+    /// As the peer can and wants.
+    Optional,
+    /// Encrypted only.
+    Required,
+}
+
+fn protection(section: &mut Section<'_, '_>) -> Protection {
+    match section.get::<String>("protection", "\"optional\"").as_str() {
+        "never" => Protection::Never,
+        "optional" => Protection::Optional,
+        "required" => Protection::Required,
+        _ => {
+            section.refuse(
+                "protection",
+                "is \"never\", \"optional\" or \"required\"".to_owned(),
+            );
+            Protection::Optional
+        }
+    }
+}
+
 fn read_media(section: &mut Section<'_, '_>) -> Media {
     let media = Media {
         bind: section.get("bind", "[]"),
@@ -322,6 +350,7 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
         codecs: section.get("codecs", r#"["opus", "g722", "pcma", "pcmu"]"#),
         opus_bitrate: section.get("opus_bitrate", "40000"),
         ptime: section.get::<Milliseconds>("ptime_ms", "20").0,
+        protection: protection(section),
         workers: section.get("workers", "0"),
         nat: Nat::read(section),
     };

@@ -255,6 +255,7 @@ impl Focus {
             reached_at: peer.reached_at,
             agc: self.record.agc,
             noise_gate: self.record.noise_gate,
+            protection: None,
         }
     }
 

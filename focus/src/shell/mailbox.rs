@@ -91,6 +91,7 @@ impl Message {
             | Report::Dtmf { .. }
             | Report::Played { .. }
             | Report::MediaLost { .. }
+            | Report::MediaFailed { .. }
             | Report::Failed { .. } => return None,
         };
         Some((*from, kind, endpoint))

@@ -41,6 +41,8 @@ pub struct Way {
     pub transport: &'static str,
     /// The file with whose certificates it verifies the server; `None`: it does not.
     pub authority: Option<PathBuf>,
+    /// Parameters of its account that concern media.
+    pub media: String,
 }
 
 impl Default for Way {
@@ -48,6 +50,7 @@ impl Default for Way {
         Self {
             transport: "udp",
             authority: None,
+            media: String::new(),
         }
     }
 }
@@ -70,6 +73,21 @@ impl Baresip {
     /// As [`Self::start`], over another transport.
     pub fn start_over(codec: Codec, signal: Signal, way: &Way) -> io::Result<Self> {
         Self::with_account(codec, signal, None, way)
+    }
+
+    /// Starts one that encrypts its media: `srtp` (as the other side likes), `srtp-mand` (or not at all), `dtls_srtp`.
+    pub fn secure(
+        codec: Codec,
+        signal: Signal,
+        encryption: &str,
+        rtcp_mux: bool,
+    ) -> io::Result<Self> {
+        let mux = if rtcp_mux { "yes" } else { "no" };
+        let way = Way {
+            media: format!(";mediaenc={encryption};rtcp_mux={mux}"),
+            ..Way::default()
+        };
+        Self::with_account(codec, signal, None, &way)
     }
 
     /// Starts one that is registered as a user of a provider, and answers who calls it.
@@ -112,9 +130,10 @@ impl Baresip {
         let codec = codec_name(codec);
         let account = match account {
             None => format!(
-                "<sip:b{}@{sip};transport={}>;regint=0;audio_codecs={codec}\n",
+                "<sip:b{}@{sip};transport={}>;regint=0;audio_codecs={codec}{}\n",
                 control.port(),
-                way.transport
+                way.transport,
+                way.media
             ),
             Some(account) => format!(
                 "<sip:{0}@{1};transport=udp>;auth_user={0};auth_pass={2};regint=60;\
@@ -300,7 +319,16 @@ fn configuration(sip: SocketAddr, control: SocketAddr, folder: &Path) -> String 
         format!("snd_path {folder}"),
         format!("ctrl_tcp_listen {control}"),
     ];
-    let modules = ["opus", "g722", "g711", "sndfile", "aufile", "aubridge"];
+    let modules = [
+        "opus",
+        "g722",
+        "g711",
+        "sndfile",
+        "aufile",
+        "aubridge",
+        "srtp",
+        "dtls_srtp",
+    ];
     lines.extend(modules.map(|name| format!("module {name}.so")));
     lines.push("module_tmp account.so".to_owned());
     lines.extend(["menu", "ctrl_tcp", "debug_cmd"].map(|name| format!("module_app {name}.so")));

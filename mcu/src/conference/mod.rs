@@ -47,9 +47,9 @@ pub use orders::Order;
 /// Where a conference's datagrams go. Nothing here may block.
 pub trait Network<P> {
     /// One RTP packet.
-    fn send_rtp(&mut self, port: &P, to: SocketAddr, packet: &[u8]);
+    fn send_rtp(&mut self, port: &mut P, to: SocketAddr, packet: &[u8]);
     /// One RTCP packet.
-    fn send_rtcp(&mut self, port: &P, to: SocketAddr, packet: &[u8]);
+    fn send_rtcp(&mut self, port: &mut P, to: SocketAddr, packet: &[u8]);
 }
 
 /// What a conference did since it was asked last.
@@ -153,6 +153,19 @@ impl<P> McuConference<P> {
             .iter_mut()
             .flatten()
             .map(|endpoint| (&mut endpoint.port, &mut endpoint.leg))
+    }
+
+    /// Every port with its endpoint.
+    pub fn ports(&mut self) -> impl Iterator<Item = (EndpointId, &mut P)> {
+        self.slots
+            .iter_mut()
+            .flatten()
+            .map(|endpoint| (endpoint.id, &mut endpoint.port))
+    }
+
+    /// Something that the caller noticed of an endpoint.
+    pub fn note(&mut self, report: Report) {
+        self.reports.push(report);
     }
 
     /// What an endpoint's datagrams are sent through.

@@ -197,7 +197,7 @@ impl<P> McuConference<P> {
         if let Some(to) = gone.leg.rtcp_destination()
             && !self.packet.is_empty()
         {
-            network.send_rtcp(&gone.port, to, &self.packet);
+            network.send_rtcp(&mut gone.port, to, &self.packet);
         }
         self.reports.push(Report::Removed {
             endpoint,

@@ -202,7 +202,7 @@ impl<P> McuConference<P> {
             return;
         };
         let (packet, work) = (&mut self.packet, &mut self.work);
-        let (leg, port) = (&mut endpoint.leg, &endpoint.port);
+        let (leg, port) = (&mut endpoint.leg, &mut endpoint.port);
         let mut transmit = |outgoing: Outgoing<'_>, ticks: u32| {
             if leg.packetize(now, outgoing, ticks, &csrcs, packet) {
                 network.send_rtp(port, to, packet);
@@ -257,7 +257,7 @@ impl<P> McuConference<P> {
                 && endpoint.leg.poll_rtcp(now, &mut self.packet)
                 && let Some(to) = endpoint.leg.rtcp_destination()
             {
-                network.send_rtcp(&endpoint.port, to, &self.packet);
+                network.send_rtcp(&mut endpoint.port, to, &self.packet);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
+use crate::control::Protection;
 use plenum_media::negotiated::Codec;
 
 /// How the MCU is set up.
@@ -33,6 +34,8 @@ pub struct Config {
     pub opus_bitrate: u32,
     /// Comfort noise (RFC 3389) is offered and accepted.
     pub comfort_noise: bool,
+    /// Whether media may, or must, be encrypted where nobody says otherwise.
+    pub protection: Protection,
     /// DTMF tones within the audio are looked for where no telephone-event was agreed on.
     pub inband_dtmf: bool,
 }
@@ -52,6 +55,7 @@ impl Default for Config {
             ptime_ms: 20,
             opus_bitrate: 40_000,
             comfort_noise: true,
+            protection: Protection::Optional,
             inband_dtmf: true,
         }
     }

@@ -7,14 +7,16 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use plenum_media::crypto::keys::Seed;
 use plenum_media::leg::{AudioLeg, LegConfig};
-use plenum_media::sdp::Local;
+use plenum_media::path::{MediaPath, NegotiatedPath};
+use plenum_media::sdp::{self, Local};
 use rand::Rng;
 use smallvec::SmallVec;
 
 use super::mcu::{Conference, Inner};
 use super::sockets::{Place, Sockets};
-use crate::control::{EndpointSettings, McuError};
+use crate::control::{EndpointSettings, McuError, Protection};
 
 impl Inner {
     /// A place on the worker, if it can carry one more leg.
@@ -90,6 +92,7 @@ impl Inner {
         sockets: &Sockets,
         id: u64,
         settings: &EndpointSettings,
+        seed: [u8; 32],
     ) -> Local {
         let config = &self.config;
         let bound = if v6 {
@@ -105,6 +108,9 @@ impl Inner {
             ptime_ms: config.ptime_ms,
             opus_bitrate: config.opus_bitrate,
             comfort_noise: config.comfort_noise,
+            protection: protection(settings.protection.unwrap_or(config.protection)),
+            fingerprint: Some(self.path.identity.fingerprint().clone()),
+            seed: Some(Seed::new(seed)),
             ..Local::new(address, sockets.port(), id)
         }
     }
@@ -128,6 +134,22 @@ impl Inner {
             .or(specific)
             .or(reached)
             .or_else(|| calls_from(v6))
+    }
+
+    /// A leg's path as agreed on; `None` where plain RTP is all.
+    pub(super) fn path(&self, agreed: Option<NegotiatedPath>) -> Option<Box<MediaPath>> {
+        let agreed = agreed?;
+        let mut path = Box::new(MediaPath::new(self.path.clone()));
+        path.apply(now(), &agreed);
+        Some(path)
+    }
+
+    /// 256 bits out of which a session's keys are made.
+    pub(super) fn key_seed(&self) -> [u8; 32] {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seed = [0; 32];
+        random.fill_bytes(&mut seed);
+        seed
     }
 
     pub(super) fn leg(&self, ssrc: u32, seed: u64, settings: &EndpointSettings) -> AudioLeg {
@@ -168,6 +190,14 @@ impl Inner {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+fn protection(policy: Protection) -> sdp::Protection {
+    match policy {
+        Protection::Never => sdp::Protection::Never,
+        Protection::Optional => sdp::Protection::Optional,
+        Protection::Required => sdp::Protection::Required,
+    }
 }
 
 /// The address the kernel takes to go out. Without a default route it is one of a network this machine is in, and

@@ -16,12 +16,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use plenum_media::crypto::dtls::{Identity, NoIdentity};
 use plenum_media::negotiated::NegotiatedAudio;
+use plenum_media::path::{Handshakes, NegotiatedPath, PathConfig};
 use plenum_media::sdp::{SdpError, Session};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
 use super::config::Config;
+use super::in_mixer::in_mixer;
 use super::ports::PortPool;
 use super::sockets::{Place, Sockets};
 use super::worker::{Ending, Gauges, Mail, Worker};
@@ -44,6 +47,9 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("a mixing thread could not be started")]
     Thread(#[source] io::Error),
+    /// No certificate for encrypted media.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
     /// The operating system gives no random numbers.
     #[error("no random numbers to be had")]
     Random,
@@ -66,6 +72,8 @@ pub(super) struct Inner {
     pub(super) workers: Vec<WorkerLink>,
     pub(super) conferences: Arc<AtomicUsize>,
     pub(super) directory: Arc<Directory>,
+    /// What every path is made with.
+    pub(super) path: PathConfig,
     pub(super) random: Mutex<StdRng>,
     /// The same moment by both clocks, for the reports' NTP times.
     pub(super) started: (Instant, SystemTime),
@@ -147,11 +155,20 @@ impl AudioMcu {
             ))
         };
         let (ports_v4, ports_v6) = (pool(), pool());
+        let media_metrics = Arc::new(media_metrics);
+        let security = limits.media.security.clone();
+        let path = PathConfig {
+            identity: Arc::new(Identity::generate()?),
+            handshakes: Handshakes::new(security.dtls_handshakes),
+            limits: security,
+            metrics: Arc::clone(&media_metrics),
+        };
         let inner = Inner {
+            path,
             config,
             limits,
             metrics,
-            media_metrics: Arc::new(media_metrics),
+            media_metrics,
             sink,
             ports_v4,
             ports_v6,
@@ -281,11 +298,18 @@ impl Inner {
             Action::Renegotiate { endpoint, offer } => {
                 let session = this.session(endpoint)?;
                 let negotiated = negotiate(session, endpoint, offer.as_ref(), reports)?;
+                let path = session.path();
+                if negotiated.is_some() {
+                    self.follow(conference, this.worker, endpoint, path)?;
+                }
                 self.apply(conference, this.worker, endpoint, negotiated)
             }
             Action::Answer { endpoint, answer } => {
-                let negotiated = this.session(endpoint)?.handle_answer(&answer);
+                let session = this.session(endpoint)?;
+                let negotiated = session.handle_answer(&answer);
                 let negotiated = negotiated.map_err(refusal)?;
+                let path = session.path();
+                self.follow(conference, this.worker, endpoint, path)?;
                 self.apply(conference, this.worker, endpoint, Some(negotiated))
             }
             Action::Rollback { endpoint } => {
@@ -367,12 +391,13 @@ impl Inner {
         }
         let place = self.admit(this.worker)?;
         let v6 = self.speaks_v6(offer.as_ref(), &settings);
-        let sockets = self.open(v6, &settings, place)?;
+        let mut sockets = self.open(v6, &settings, place)?;
         let (session_id, ssrc, seed) = self.numbers(this);
-        let local = self.local(v6, &sockets, session_id, &settings);
+        let local = self.local(v6, &sockets, session_id, &settings, self.key_seed());
         let limits = self.limits.media.clone();
         let mut session = Session::new(local, limits, (*self.media_metrics).clone());
         let negotiated = negotiate(&mut session, endpoint, offer.as_ref(), reports)?;
+        sockets.path = self.path(session.path());
         let new = NewEndpoint {
             endpoint,
             port: sockets,
@@ -387,6 +412,25 @@ impl Inner {
         }
         this.endpoints.insert(endpoint, Endpoint { session, ssrc });
         Ok(Settled::Now)
+    }
+
+    /// The worker is told how packets travel from now on, before it is told what is in them.
+    fn follow(
+        &self,
+        conference: ConferenceId,
+        worker: usize,
+        endpoint: EndpointId,
+        agreed: Option<NegotiatedPath>,
+    ) -> Result<(), McuError> {
+        let link = self.workers.get(worker);
+        let link = link.ok_or(McuError::Unknown("worker"))?;
+        let mail = Mail::Path {
+            conference,
+            endpoint,
+            fresh: self.path(agreed.clone()),
+            agreed: agreed.map(Box::new),
+        };
+        post(&link.mail, mail)
     }
 
     fn apply(
@@ -513,43 +557,6 @@ fn refusal(error: SdpError) -> McuError {
             reason: incompatible.to_string(),
         },
         SdpError::ApiMisuse(_) => McuError::Unknown("offer or answer at this point"),
-    }
-}
-
-/// What the mixer does; `None` for what the control plane does.
-fn in_mixer(action: Action) -> Option<Order<Sockets>> {
-    match action {
-        Action::Place { endpoint, stage } => Some(Order::Place { endpoint, stage }),
-        Action::Filter { endpoint, filter } => Some(Order::Filter { endpoint, filter }),
-        Action::Play {
-            playback,
-            to,
-            prompts,
-            over_mix,
-        } => Some(Order::Play {
-            playback,
-            to,
-            prompts,
-            over_mix,
-        }),
-        Action::Stop { playback } => Some(Order::Stop { playback }),
-        Action::Ambience { to, ambience } => Some(Order::Ambience { to, ambience }),
-        Action::SignalledDtmf {
-            endpoint,
-            digit,
-            duration,
-        } => Some(Order::SignalledDtmf {
-            endpoint,
-            digit,
-            duration,
-        }),
-        Action::Create(_)
-        | Action::Destroy
-        | Action::Add { .. }
-        | Action::Renegotiate { .. }
-        | Action::Answer { .. }
-        | Action::Rollback { .. }
-        | Action::Remove { .. } => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mcu`] | the control plane, on the caller's thread: negotiation, ports, admission |
 //! | [`config`] | how it is set up |
+//! | `in_mixer` | which commands are the mixer's |
 //! | `legs` | what a new leg needs |
 //! | [`ports`] | the RTP port range |
 //! | `receive` | datagrams with the time of their arrival |
@@ -11,6 +12,7 @@
 //! | `worker` | the mixing threads: receive, tick, send |
 
 pub mod config;
+mod in_mixer;
 mod legs;
 pub mod mcu;
 pub mod ports;

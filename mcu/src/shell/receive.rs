@@ -44,7 +44,7 @@ impl Receiver {
         &mut self,
         socket: &UdpSocket,
         most: usize,
-        mut handle: impl FnMut(Instant, SocketAddr, &[u8]) -> bool,
+        mut handle: impl FnMut(Instant, SocketAddr, &mut [u8]) -> bool,
     ) -> u64 {
         let mut count = 0;
         for _ in 0..most {
@@ -69,7 +69,7 @@ impl Receiver {
             let arrival = arrival(self.clocks, stamp);
             let from = message.address.as_ref().and_then(address);
             let length = message.bytes;
-            if let (Some(from), Some(packet)) = (from, self.buffer.get(..length))
+            if let (Some(from), Some(packet)) = (from, self.buffer.get_mut(..length))
                 && !handle(arrival, from, packet)
             {
                 break;

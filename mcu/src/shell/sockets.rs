@@ -4,13 +4,17 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
+use plenum_media::leg::AudioLeg;
+use plenum_media::path::{Inbound, MediaPath, NegotiatedPath};
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::ports::{Lease, PortPool};
+use super::receive::Receiver;
 
 /// The sockets of one leg. Dropping them closes the ports and gives back what the leg had reserved.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Sockets {
     connected: Option<SocketAddr>,
     /// RTCP where it has a port of its own; `None` once both sides agreed to send it on the RTP port.
     pub rtcp: Option<UdpSocket>,
+    /// What packets go through where there is more than plain RTP.
+    pub path: Option<Box<MediaPath>>,
     address: IpAddr,
     buffer: usize,
     lease: Lease,
@@ -51,6 +57,7 @@ impl Sockets {
                         rtp,
                         connected: None,
                         rtcp: Some(rtcp),
+                        path: None,
                         address,
                         buffer,
                         lease,
@@ -110,6 +117,51 @@ impl Sockets {
         } else {
             self.rtp.send_to(packet, to)
         }
+    }
+
+    /// Another agreement on how packets travel: the path that there is goes on with it, or `fresh` begins.
+    pub fn follow(
+        &mut self,
+        now: Instant,
+        fresh: Option<Box<MediaPath>>,
+        agreed: Option<&NegotiatedPath>,
+    ) {
+        match (&mut self.path, agreed) {
+            (Some(path), Some(agreed)) => path.apply(now, agreed),
+            (path, _) => *path = fresh,
+        }
+        if self.path.is_some() {
+            self.hear_only(None);
+        }
+    }
+
+    /// Reads what came for a leg with a path. Returns how many datagrams there were.
+    pub(super) fn receive(
+        &mut self,
+        receiver: &mut Receiver,
+        most: usize,
+        leg: &mut AudioLeg,
+    ) -> u64 {
+        let Some(path) = &mut self.path else {
+            return 0;
+        };
+        let mut take = |via: u8, arrival: Instant, from: SocketAddr, packet: &mut [u8]| {
+            match path.handle_datagram(arrival, via, from, packet) {
+                Inbound::Rtp(packet) => leg.handle_rtp(arrival, from, packet),
+                Inbound::Rtcp(packet) => leg.handle_rtcp(arrival, from, packet),
+                Inbound::Consumed | Inbound::Refused(_) => {}
+            }
+            true
+        };
+        let mut count = receiver.read(&self.rtp, most, |arrival, from, packet| {
+            take(0, arrival, from, packet)
+        });
+        if let Some(rtcp) = &self.rtcp {
+            count += receiver.read(rtcp, most, |arrival, from, packet| {
+                take(1, arrival, from, packet)
+            });
+        }
+        count
     }
 
     /// RTCP shares the RTP port from now on, or has its own again (RFC 5761 §5.1.1).

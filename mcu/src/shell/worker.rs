@@ -27,6 +27,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use plenum_media::path::{MediaPath, NegotiatedPath, PathEvent, PathOutput};
+
 use crate::audio::announce::Sounds;
 use crate::clock::{PERIOD, TickClock};
 use crate::conference::{McuConference, Network, Order};
@@ -56,6 +58,15 @@ pub(super) enum Mail {
         /// `None` when the control plane has answered already.
         command: Option<CommandId>,
         order: Order<Sockets>,
+    },
+    /// How an endpoint's packets travel from now on.
+    Path {
+        conference: ConferenceId,
+        endpoint: EndpointId,
+        /// For an endpoint that has had none.
+        fresh: Option<Box<MediaPath>>,
+        /// `None`: plain RTP.
+        agreed: Option<Box<NegotiatedPath>>,
     },
     Quality {
         conference: ConferenceId,
@@ -117,6 +128,9 @@ impl Worker {
             reads: self.limits.datagrams_per_read,
             received: 0,
             refused: 0,
+            protected: Vec::with_capacity(1_500),
+            handshakes: 0,
+            handshakes_per_tick: self.limits.handshakes_per_tick,
         };
         while !self.gauges.stop.load(Ordering::Relaxed) {
             if self.conferences.is_empty() {
@@ -132,6 +146,7 @@ impl Worker {
                     self.metrics.ticks_skipped.inc_by(tick.skipped);
                 }
                 let rtcp = tick.number.is_multiple_of(5);
+                io.handshakes = io.handshakes_per_tick;
                 self.tick_all(&mut io, tick.skipped, rtcp);
                 self.account(&mut io, begun);
             }
@@ -194,6 +209,18 @@ impl Worker {
                 command,
                 order,
             } => self.order(conference, command, order, io),
+            Mail::Path {
+                conference,
+                endpoint,
+                fresh,
+                agreed,
+            } => {
+                self.guarded(conference, |mixer| {
+                    let sockets = mixer.port_mut(endpoint)?;
+                    sockets.follow(now(), fresh, agreed.as_deref());
+                    Some(())
+                });
+            }
             Mail::Quality { conference, reply } => {
                 let hosted = self.conferences.get(&conference);
                 let quality = hosted.map(|h| h.mixer.quality()).unwrap_or_default();
@@ -249,6 +276,7 @@ impl Worker {
                 // and the playout would be moved too close to it.
                 let now = now();
                 io.receive(now, mixer, rtcp);
+                io.shake_hands(now, mixer);
                 mixer.skip(now, skipped);
                 mixer.tick(now, io);
             });
@@ -339,6 +367,11 @@ struct Io {
     reads: usize,
     received: u64,
     refused: u64,
+    /// A packet as it goes out.
+    protected: Vec<u8>,
+    /// Legs whose handshakes may still go on in this tick.
+    handshakes: usize,
+    handshakes_per_tick: usize,
 }
 
 impl Io {
@@ -351,6 +384,10 @@ impl Io {
         } = self;
         receiver.begin();
         for (sockets, leg) in mixer.legs() {
+            if sockets.path.is_some() {
+                *received += sockets.receive(receiver, *reads, leg);
+                continue;
+            }
             *received += receiver.read(&sockets.rtp, *reads, |arrival, from, packet| {
                 leg.handle_rtp(arrival, from, packet);
                 leg.expects_more(now)
@@ -365,6 +402,29 @@ impl Io {
         }
     }
 
+    /// Goes on with handshakes, those of a few legs in one tick: each costs as much as mixing for dozens.
+    fn shake_hands(&mut self, now: Instant, mixer: &mut McuConference<Sockets>) {
+        let mut failed = Vec::new();
+        for (endpoint, sockets) in mixer.ports() {
+            let Some(path) = &mut sockets.path else {
+                continue;
+            };
+            if !path.is_due(now) {
+                continue;
+            }
+            if self.handshakes == 0 {
+                break;
+            }
+            self.handshakes -= 1;
+            path.handle_timeout(now);
+            let reason = drain(path, &sockets.rtp, sockets.rtcp.as_ref());
+            failed.extend(reason.map(|reason| (endpoint, reason)));
+        }
+        for (endpoint, reason) in failed {
+            mixer.note(Report::MediaFailed { endpoint, reason });
+        }
+    }
+
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, packet: &[u8]) {
         if socket.send_to(packet, to).is_err() {
             self.refused += 1;
@@ -373,15 +433,53 @@ impl Io {
 }
 
 impl Network<Sockets> for Io {
-    fn send_rtp(&mut self, sockets: &Sockets, to: SocketAddr, packet: &[u8]) {
+    fn send_rtp(&mut self, sockets: &mut Sockets, to: SocketAddr, packet: &[u8]) {
+        if let Some(path) = &mut sockets.path {
+            match path.protect_rtp(packet, &mut self.protected) {
+                Ok(octets) if !to.ip().is_unspecified() => {
+                    let sent = sockets.rtp.send_to(octets, to);
+                    self.refused += u64::from(sent.is_err());
+                }
+                // Until there are keys nothing goes out.
+                Ok(_) | Err(_) => {}
+            }
+            return;
+        }
         if sockets.send_rtp(to, packet).is_err() {
             self.refused += 1;
         }
     }
 
-    fn send_rtcp(&mut self, sockets: &Sockets, to: SocketAddr, packet: &[u8]) {
+    fn send_rtcp(&mut self, sockets: &mut Sockets, to: SocketAddr, packet: &[u8]) {
+        if let Some(path) = &mut sockets.path {
+            match path.protect_rtcp(packet, &mut self.protected) {
+                Ok(octets) if !to.ip().is_unspecified() => {
+                    let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);
+                    self.refused += u64::from(socket.send_to(octets, to).is_err());
+                }
+                Ok(_) | Err(_) => {}
+            }
+            return;
+        }
         let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);
         self.send(socket, to, packet);
+    }
+}
+
+/// Sends what a path wants sent. Returns why it failed, if it did.
+fn drain(path: &mut MediaPath, rtp: &UdpSocket, rtcp: Option<&UdpSocket>) -> Option<String> {
+    let mut failed = None;
+    loop {
+        match path.poll_output() {
+            PathOutput::Transmit { via, to, octets } => {
+                let socket = rtcp.filter(|_| via == 1).unwrap_or(rtp);
+                // What is lost is repeated.
+                drop(socket.send_to(&octets, to));
+            }
+            PathOutput::Event(PathEvent::Failed(failure)) => failed = Some(failure.to_string()),
+            PathOutput::Event(PathEvent::Ready) => {}
+            PathOutput::Timeout(_) => return failed,
+        }
     }
 }
 

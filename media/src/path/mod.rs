@@ -299,6 +299,11 @@ impl MediaPath {
         self.handshakes.iter().flatten().any(Handshake::has_work)
     }
 
+    /// [`Self::handle_timeout`] has something to do.
+    pub fn is_due(&self, now: Instant) -> bool {
+        !self.outputs.is_empty() || self.has_work() || self.timeout().is_some_and(|due| due <= now)
+    }
+
     /// Does what is due: handshakes and their repetitions, the end of old keys.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.ice_due.is_some_and(|due| due <= now) {

@@ -60,11 +60,11 @@ pub(super) struct Phone {
 pub(super) struct Wire(Vec<(u64, Vec<u8>)>);
 
 impl Network<u64> for Wire {
-    fn send_rtp(&mut self, port: &u64, _to: SocketAddr, packet: &[u8]) {
+    fn send_rtp(&mut self, port: &mut u64, _to: SocketAddr, packet: &[u8]) {
         self.0.push((*port, packet.to_vec()));
     }
 
-    fn send_rtcp(&mut self, _port: &u64, _to: SocketAddr, _packet: &[u8]) {}
+    fn send_rtcp(&mut self, _port: &mut u64, _to: SocketAddr, _packet: &[u8]) {}
 }
 
 /// A conference and its phones.
@@ -90,6 +90,7 @@ pub(super) fn limits() -> Limits {
         datagram: 2_048,
         datagrams_per_read: 8,
         socket_buffer: 65_536,
+        handshakes_per_tick: 4,
         media_timeout: Duration::from_secs(30),
         latch_window: Duration::from_secs(10),
         relatch_silence: Duration::from_secs(5),
@@ -259,6 +260,7 @@ pub(super) fn settings() -> EndpointSettings {
         reached_at: None,
         agc: false,
         noise_gate: false,
+        protection: None,
     }
 }
 

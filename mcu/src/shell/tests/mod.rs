@@ -42,6 +42,7 @@ fn limits() -> Limits {
         datagram: 2_048,
         datagrams_per_read: 8,
         socket_buffer: 65_536,
+        handshakes_per_tick: 4,
         media_timeout: Duration::from_secs(30),
         latch_window: Duration::from_secs(10),
         relatch_silence: Duration::from_secs(5),
@@ -165,6 +166,7 @@ fn settings() -> EndpointSettings {
         reached_at: None,
         agc: false,
         noise_gate: false,
+        protection: None,
     }
 }
 
