@@ -53,6 +53,7 @@ fn two_phones_over_tls_verify_the_server_and_hear_each_other() {
     let way = Way {
         transport: "tls",
         authority: Some(server.certificate()),
+        ..Way::default()
     };
     let mut one = Baresip::start_over(Codec::Opus, tone(LOW), &way).unwrap();
     let mut two = Baresip::start_over(Codec::Pcma, tone(HIGH), &way).unwrap();
@@ -71,6 +72,7 @@ fn a_phone_that_does_not_trust_the_server_does_not_call_it() {
     let way = Way {
         transport: "tls",
         authority: Some(other.certificate()),
+        ..Way::default()
     };
     let mut phone = Baresip::start_over(Codec::Pcma, tone(LOW), &way).unwrap();
     let uri = format!("sip:standup@{};transport=tls", on_port(&server, 5061));

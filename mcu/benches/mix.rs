@@ -225,7 +225,7 @@ impl Wire {
 }
 
 impl Network<u16> for Wire {
-    fn send_rtp(&mut self, port: &u16, _to: SocketAddr, packet: &[u8]) {
+    fn send_rtp(&mut self, port: &mut u16, _to: SocketAddr, packet: &[u8]) {
         match self {
             Self::Nowhere => {
                 black_box(packet);
@@ -240,7 +240,7 @@ impl Network<u16> for Wire {
         }
     }
 
-    fn send_rtcp(&mut self, _port: &u16, _to: SocketAddr, packet: &[u8]) {
+    fn send_rtcp(&mut self, _port: &mut u16, _to: SocketAddr, packet: &[u8]) {
         black_box(packet);
     }
 }
