@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use plenum_media::path::{MediaPath, NegotiatedPath, PathEvent, PathOutput};
+use plenum_media::path::{MediaPath, NegotiatedPath, PathEvent, PathOutput, Way};
 
 use crate::audio::announce::Sounds;
 use crate::clock::{PERIOD, TickClock};
@@ -425,6 +425,40 @@ impl Io {
         }
     }
 
+    /// Sends a packet of component 0 (RTP) or 1 (RTCP) as the leg's path has it. Until there are keys, or a way to the
+    /// peer, nothing goes out.
+    fn send_by_path(
+        &mut self,
+        sockets: &mut Sockets,
+        component: u8,
+        to: SocketAddr,
+        packet: &[u8],
+    ) {
+        let Some(path) = &mut sockets.path else {
+            return;
+        };
+        let made = match component {
+            0 => path.protect_rtp(packet, &mut self.protected),
+            _ => path.protect_rtcp(packet, &mut self.protected),
+        };
+        if made.is_err() {
+            return;
+        }
+        if !path.protects() {
+            self.protected.clear();
+            self.protected.extend_from_slice(packet);
+        }
+        let (via, to) = match path.way(component, &mut self.protected) {
+            Way::Signalled if to.ip().is_unspecified() => return,
+            Way::Signalled => (component, to),
+            Way::Selected { via, to } => (via, to),
+            Way::None => return,
+        };
+        let rtcp = sockets.rtcp.as_ref().filter(|_| via == 1);
+        let sent = rtcp.unwrap_or(&sockets.rtp).send_to(&self.protected, to);
+        self.refused += u64::from(sent.is_err());
+    }
+
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, packet: &[u8]) {
         if socket.send_to(packet, to).is_err() {
             self.refused += 1;
@@ -434,15 +468,8 @@ impl Io {
 
 impl Network<Sockets> for Io {
     fn send_rtp(&mut self, sockets: &mut Sockets, to: SocketAddr, packet: &[u8]) {
-        if let Some(path) = &mut sockets.path {
-            match path.protect_rtp(packet, &mut self.protected) {
-                Ok(octets) if !to.ip().is_unspecified() => {
-                    let sent = sockets.rtp.send_to(octets, to);
-                    self.refused += u64::from(sent.is_err());
-                }
-                // Until there are keys nothing goes out.
-                Ok(_) | Err(_) => {}
-            }
+        if sockets.path.is_some() {
+            self.send_by_path(sockets, 0, to, packet);
             return;
         }
         if sockets.send_rtp(to, packet).is_err() {
@@ -451,14 +478,8 @@ impl Network<Sockets> for Io {
     }
 
     fn send_rtcp(&mut self, sockets: &mut Sockets, to: SocketAddr, packet: &[u8]) {
-        if let Some(path) = &mut sockets.path {
-            match path.protect_rtcp(packet, &mut self.protected) {
-                Ok(octets) if !to.ip().is_unspecified() => {
-                    let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);
-                    self.refused += u64::from(socket.send_to(octets, to).is_err());
-                }
-                Ok(_) | Err(_) => {}
-            }
+        if sockets.path.is_some() {
+            self.send_by_path(sockets, 1, to, packet);
             return;
         }
         let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);
@@ -477,7 +498,12 @@ fn drain(path: &mut MediaPath, rtp: &UdpSocket, rtcp: Option<&UdpSocket>) -> Opt
                 drop(socket.send_to(&octets, to));
             }
             PathOutput::Event(PathEvent::Failed(failure)) => failed = Some(failure.to_string()),
-            PathOutput::Event(PathEvent::Ready) => {}
+            PathOutput::Event(
+                PathEvent::Ready
+                | PathEvent::Selected { .. }
+                | PathEvent::Unreachable
+                | PathEvent::ConsentLost,
+            ) => {}
             PathOutput::Timeout(_) => return failed,
         }
     }

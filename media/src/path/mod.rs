@@ -362,6 +362,11 @@ impl MediaPath {
         self.ready
     }
 
+    /// Packets change on their way out.
+    pub fn protects(&self) -> bool {
+        !self.is_plain()
+    }
+
     fn is_plain(&self) -> bool {
         let agreed = self.agreed.as_ref();
         agreed.is_some_and(|agreed| agreed.keying == Keying::Plain)
