@@ -19,6 +19,7 @@ fn reach(another_way: bool) -> Reach {
         targets: vec![target("10.0.0.1:5060")],
         credentials: Credentials::password("me", "secret"),
         another_way,
+        ..Reach::default()
     }
 }
 
