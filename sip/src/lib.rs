@@ -9,6 +9,7 @@
 //! | dialogs | [`dialog`] | RFC 3261 §12, the INVITE usage |
 //! | registrar | [`registrar`] | RFC 3261 §10.3: where users are reached; GRUU, outbound, Path |
 //! | subscriptions | [`event`] | RFC 6665 and REFER: the subscription usage |
+//! | keep-alive | [`stun`] | binding requests on the UDP port |
 //! | WebSocket | [`websocket`] | the server's half of RFC 6455, as RFC 7118 uses it |
 //! | endpoint | [`endpoint`] | the sans-IO top: bytes and commands in, bytes and events out |
 //! | shell | [`transport`], [`resolve`], [`driver`] | sockets, DNS, the loop |
@@ -44,7 +45,7 @@
 //! | 4320 | non-INVITE 1xx, 408 | no 408 and no early 1xx to a non-INVITE is ever made |
 //! | 4475, 5118 | torture messages | every case class, see `tests/torture.rs` |
 //! | 5057 | usages | call and subscriptions share a dialog, each ends alone; 481 and 408 end the usage they answer, other failures do not |
-//! | 5626 | outbound | server: CRLF keep-alives (§3.5.1), what is behind a flow stays on it, `Event::FlowClosed` |
+//! | 5626 | outbound | server: keep-alives by CRLF (§3.5.1) and STUN (§4.4.2), what is behind a flow stays on it, `Event::FlowClosed` |
 //! | 5923 | connection reuse | the peer's own connection is used for requests back to it |
 //! | 6665 | events | done, notifier and subscriber: refresh, fetch, expiry, 423, 489, timer N, several subscriptions in a dialog; of a forked SUBSCRIBE the first notifier only; packages are their user's |
 //! | [MS-SIP] | best effort notify, piggybacked first notify | done, both sides; `com.microsoft.autoextend` is borne, not obeyed |
@@ -67,6 +68,7 @@ pub mod registrar;
 pub mod registration;
 #[cfg(feature = "shell")]
 pub mod resolve;
+pub mod stun;
 pub mod transaction;
 #[cfg(feature = "shell")]
 pub mod transport;

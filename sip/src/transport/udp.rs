@@ -12,6 +12,7 @@
 
 use super::{BindError, Listen, ShellLimits, Traffic, bind};
 use crate::endpoint::{ClientTxId, Flow, FlowId, Transport};
+use crate::stun;
 use bytes::Bytes;
 use nix::libc;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
@@ -129,6 +130,14 @@ impl Datagrams {
                         let octets = scratch.get(..octets).unwrap_or_default();
                         if is_keep_alive(octets) {
                             self.traffic.keep_alives.inc();
+                            continue;
+                        }
+                        if stun::is_stun(octets) {
+                            self.traffic.keep_alives.inc();
+                            if let Some(answer) = stun::answer(octets, remote) {
+                                // Lost as any datagram may be: it will be asked for again.
+                                let _sent = self.transmit(Some(local.ip()), remote, &answer);
+                            }
                             continue;
                         }
                         found = true;

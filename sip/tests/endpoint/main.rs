@@ -16,6 +16,7 @@ mod inside;
 mod notifier;
 mod reach;
 mod refer;
+mod secure;
 mod sessionless;
 mod subscribed;
 mod vectors;

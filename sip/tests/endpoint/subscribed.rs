@@ -157,6 +157,8 @@ impl Peer {
                 assert_eq!(which, id);
                 event
             }
+            // Told beside what it means for subscriptions.
+            Event::FlowClosed { .. } => self.event(id),
             other => panic!("{other:?}"),
         }
     }

@@ -133,12 +133,20 @@ impl Wire {
     /// A call to this URI with an offer of this many octets.
     pub(crate) fn invite(&mut self, uri: &str, octets: usize, route: &[&str]) -> InviteId {
         let uri = Uri::parse(uri.as_bytes()).unwrap();
+        let invite = Self::call(uri, octets, route);
+        let id = self.endpoint.invite(self.now, invite);
+        self.drain();
+        id
+    }
+
+    /// The same, not made yet.
+    pub(crate) fn call(uri: Uri, octets: usize, route: &[&str]) -> Invite {
         let name = |text: &&str| NameAddr::parse(&Text::from(*text)).unwrap();
         let body = Body {
             content_type: Text::from_static("application/sdp"),
             octets: Bytes::from(vec![b'v'; octets]),
         };
-        let invite = Invite {
+        Invite {
             to: NameAddr::new(uri.clone()),
             uri,
             from: NameAddr::new(Uri::parse(b"sip:me@example.org").unwrap()),
@@ -148,10 +156,7 @@ impl Wire {
             route: route.iter().map(name).collect(),
             no_session: false,
             reach: plenum_sip::endpoint::Reach::default(),
-        };
-        let id = self.endpoint.invite(self.now, invite);
-        self.drain();
-        id
+        }
     }
 
     pub(crate) fn resolved(&mut self, targets: &[(Transport, &str)]) {

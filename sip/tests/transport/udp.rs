@@ -187,3 +187,20 @@ async fn ipv6_sockets_leave_ipv4_to_others_and_a_taken_address_is_named() {
         assert!(matches!(foreign, BindError::NotOurs(_)), "{foreign:?}");
     }
 }
+
+#[tokio::test]
+async fn rfc5626_4_4_2_a_stun_keep_alive_is_answered_and_not_delivered() {
+    let mut bed = Bed::new(Transport::Udp, "127.0.0.1:0");
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42];
+    request.extend([7; 12]);
+    peer.send_to(&request, bed.addr()).await.unwrap();
+    let mut answer = [0; 100];
+    let (octets, from) = tokio::select! {
+        read = within(peer.recv_from(&mut answer)) => read.unwrap(),
+        other = bed.next() => panic!("{other:?}"),
+    };
+    assert_eq!((octets, from), (32, bed.addr()));
+    assert_eq!(answer[..2], [1, 1]);
+    assert_eq!(bed.metrics.udp.keep_alives.get(), 1);
+}

@@ -1,0 +1,40 @@
+//! Any datagram is read or refused; what was read is printed and read again as the same.
+
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use plenum_sip::limits::{EventLimits, Limits};
+use plenum_sip::msg::{Framing, Message, parse};
+use std::time::Duration;
+
+fn limits() -> Limits {
+    Limits {
+        message_bytes: 65_535,
+        header_fields: 256,
+        server_transactions: 1,
+        invite_usages: 1,
+        half_open_invites: 1,
+        retry_after_s: 1,
+        connections: 1,
+        connections_per_source: 1,
+        connection_idle: Duration::from_secs(1),
+        write_queue_bytes: 1,
+        ringing: Duration::from_secs(1),
+        events: EventLimits::default(),
+    }
+}
+
+fuzz_target!(|octets: &[u8]| {
+    let limits = limits();
+    for framing in [Framing::Datagram, Framing::Stream] {
+        let read = parse(Bytes::copy_from_slice(octets), &limits, framing);
+        let Ok(Message::Request(request)) = read else {
+            continue;
+        };
+        let printed = request.print();
+        if printed.len() <= limits.message_bytes {
+            assert!(parse(printed, &limits, framing).is_ok());
+        }
+    }
+});
