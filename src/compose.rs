@@ -467,6 +467,7 @@ fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {
             Protection::Optional => plenum_mcu::control::Protection::Optional,
             Protection::Required => plenum_mcu::control::Protection::Required,
         },
+        nat: media.nat.for_mixer(),
         ..plenum_mcu::shell::Config::default()
     }
 }

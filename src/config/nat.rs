@@ -4,6 +4,7 @@ use super::read::{Section, Setting};
 use super::trunk::Secret;
 use plenum_focus::policy::Network;
 use std::net::IpAddr;
+use std::sync::Arc;
 use toml::de::DeValue;
 
 /// What we do about ICE.
@@ -86,6 +87,20 @@ impl Nat {
             section.refuse("turn", "needs turn_user and turn_password".to_owned());
         }
         nat
+    }
+
+    /// The same for the mixer.
+    #[must_use]
+    pub fn for_mixer(&self) -> plenum_mcu::shell::Nat {
+        let networks = self.clone();
+        plenum_mcu::shell::Nat {
+            ice: match self.ice {
+                IceMode::Off => plenum_mcu::shell::Ice::Off,
+                IceMode::Lite => plenum_mcu::shell::Ice::Lite,
+                IceMode::Full => plenum_mcu::shell::Ice::Full,
+            },
+            told: Arc::new(move |peer| networks.told(peer)),
+        }
     }
 
     /// The address that a peer is told by `[[media.network]]`.

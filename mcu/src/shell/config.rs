@@ -1,7 +1,9 @@
 //! How the audio MCU is set up.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::control::Protection;
 use plenum_media::negotiated::Codec;
@@ -36,6 +38,8 @@ pub struct Config {
     pub comfort_noise: bool,
     /// Whether media may, or must, be encrypted where nobody says otherwise.
     pub protection: Protection,
+    /// Ways through NATs.
+    pub nat: Nat,
     /// DTMF tones within the audio are looked for where no telephone-event was agreed on.
     pub inband_dtmf: bool,
 }
@@ -56,7 +60,49 @@ impl Default for Config {
             opus_bitrate: 40_000,
             comfort_noise: true,
             protection: Protection::Optional,
+            nat: Nat::default(),
             inband_dtmf: true,
         }
+    }
+}
+
+/// Which address a peer is told, by its own.
+type Told = Arc<dyn Fn(IpAddr) -> Option<IpAddr> + Send + Sync>;
+
+/// Ways through NATs.
+#[derive(Clone)]
+pub struct Nat {
+    /// What we do about ICE (RFC 8445).
+    pub ice: Ice,
+    /// The address that a peer is told, by its own; `None`: what everybody is told.
+    pub told: Told,
+}
+
+/// What we do about ICE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ice {
+    /// Nothing.
+    Off,
+    /// We answer checks.
+    Lite,
+    /// We make checks as well, and offer ICE ourselves.
+    Full,
+}
+
+impl Default for Nat {
+    /// ICE in answers, everybody is told the same address.
+    fn default() -> Self {
+        Self {
+            ice: Ice::Lite,
+            told: Arc::new(|_| None),
+        }
+    }
+}
+
+impl fmt::Debug for Nat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nat")
+            .field("ice", &self.ice)
+            .finish_non_exhaustive()
     }
 }

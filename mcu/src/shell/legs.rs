@@ -1,19 +1,23 @@
 //! What a new leg needs: a place on a worker, sockets, addresses, numbers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use plenum_media::crypto::keys::Seed;
+use plenum_media::ice;
+use plenum_media::ice::candidate::{Candidate, Kind, priority};
 use plenum_media::leg::{AudioLeg, LegConfig};
 use plenum_media::path::{MediaPath, NegotiatedPath};
+use plenum_media::sdp::ice::LocalIce;
 use plenum_media::sdp::{self, Local};
 use rand::Rng;
 use smallvec::SmallVec;
 
+use super::config::Ice;
 use super::mcu::{Conference, Inner};
 use super::sockets::{Place, Sockets};
 use crate::control::{EndpointSettings, McuError, Protection};
@@ -111,11 +115,12 @@ impl Inner {
             protection: protection(settings.protection.unwrap_or(config.protection)),
             fingerprint: Some(self.path.identity.fingerprint().clone()),
             seed: Some(Seed::new(seed)),
+            ice: self.ice(address, sockets.port()),
             ..Local::new(address, sockets.port(), id)
         }
     }
 
-    /// The address we name in descriptions: the advertised one, the bound one, the one the signalling came to, or,
+    /// The address we name in descriptions: the one for the peer's network, the advertised one, the bound one, the one the signalling came to, or,
     /// where we call, the one this machine calls from.
     fn named(&self, v6: bool, settings: &EndpointSettings) -> Option<IpAddr> {
         let config = &self.config;
@@ -126,14 +131,50 @@ impl Inner {
             let bound = config.bind_v4.map(IpAddr::V4);
             (config.advertised_v4.map(IpAddr::V4), bound)
         };
+        let told = settings
+            .signalled_from
+            .and_then(|peer| (config.nat.told)(peer));
         let specific = bound.filter(|address| !address.is_unspecified());
         let reached = settings
             .reached_at
             .filter(|a| a.is_ipv6() == v6 && !a.is_unspecified());
-        advertised
+        told.filter(|address| address.is_ipv6() == v6)
+            .or(advertised)
             .or(specific)
             .or(reached)
             .or_else(|| calls_from(v6))
+    }
+
+    /// What a leg brings to ICE: its one address, for RTP and for RTCP.
+    fn ice(&self, address: IpAddr, port: u16) -> Option<LocalIce> {
+        let lite = match self.config.nat.ice {
+            Ice::Off => return None,
+            Ice::Lite => true,
+            Ice::Full => false,
+        };
+        let candidate = |component: u8| {
+            let socket = component - 1;
+            ice::Local {
+                path: ice::Path {
+                    socket,
+                    relayed: false,
+                },
+                candidate: Candidate {
+                    foundation: "1".to_owned(),
+                    component,
+                    priority: priority(Kind::Host, u16::MAX, component),
+                    address: SocketAddr::new(address, port.saturating_add(u16::from(socket))),
+                    kind: Kind::Host,
+                    related: None,
+                },
+            }
+        };
+        Some(LocalIce {
+            lite,
+            offer: !lite,
+            seed: self.key_seed(),
+            locals: vec![candidate(1), candidate(2)],
+        })
     }
 
     /// A leg's path as agreed on; `None` where plain RTP is all.

@@ -26,5 +26,5 @@ pub mod sockets;
 mod tests;
 mod worker;
 
-pub use config::Config;
+pub use config::{Config, Ice, Nat};
 pub use mcu::{AudioMcu, EventSink, StartError};
