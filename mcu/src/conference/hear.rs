@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use plenum_media::leg::{Activity, Hint, LegEvent, Pulled};
+use plenum_media::leg::{Activity, Hint, IdleDecoder, LegEvent, Pulled};
 use plenum_media::pcm::PcmFrame;
 
 use super::{McuConference, Work};
@@ -23,6 +23,8 @@ const PROBES: [(Hint, usize); PROBE_KINDS] = [
 ];
 /// Quiet packets are looked at every so many ticks.
 const QUIET_TICKS: u64 = 8;
+/// Idle decoders kept for whoever is probed or talks next.
+const SPARE_DECODERS: usize = 8;
 /// How many kinds of hints there are.
 pub(super) const PROBE_KINDS: usize = 3;
 
@@ -129,7 +131,7 @@ impl<P> McuConference<P> {
             let Some(frame) = self.frames.take(&mut endpoint.voice.frame) else {
                 continue;
             };
-            pull(endpoint, now, frame, &mut self.work);
+            pull(endpoint, now, frame, &mut self.decoders, &mut self.work);
             // A decoder that saw nothing of the last tick has yet to find its footing.
             if endpoint.voice.decoded > 0 {
                 endpoint.voice.level = Some(level::dbov(frame));
@@ -149,10 +151,13 @@ impl<P> McuConference<P> {
                 if !heard {
                     endpoint.voice.decoded = 0;
                     endpoint.leg.skip(now);
+                    if self.decoders.len() < SPARE_DECODERS {
+                        self.decoders.extend(endpoint.leg.give_decoder());
+                    }
                     continue;
                 }
                 if let Some(frame) = self.frames.take(&mut endpoint.voice.frame) {
-                    pull(endpoint, now, frame, &mut self.work);
+                    pull(endpoint, now, frame, &mut self.decoders, &mut self.work);
                 }
             }
             endpoint.voice.decoded = endpoint.voice.decoded.saturating_add(1);
@@ -263,7 +268,18 @@ impl super::Frames {
     }
 }
 
-fn pull<P>(endpoint: &mut Endpoint<P>, now: Instant, frame: &mut PcmFrame, work: &mut Work) {
+fn pull<P>(
+    endpoint: &mut Endpoint<P>,
+    now: Instant,
+    frame: &mut PcmFrame,
+    decoders: &mut Vec<IdleDecoder>,
+    work: &mut Work,
+) {
+    if endpoint.leg.wants_decoder()
+        && let Some(decoder) = decoders.pop()
+    {
+        endpoint.leg.take_decoder(decoder);
+    }
     work.decodes += 1;
     match endpoint.leg.pull(now, frame) {
         Pulled::Concealed => work.concealed += 1,

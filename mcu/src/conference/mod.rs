@@ -29,7 +29,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use plenum_media::leg::AudioLeg;
+use plenum_media::leg::{AudioLeg, IdleDecoder};
 use plenum_media::pcm::PcmFrame;
 use smallvec::SmallVec;
 
@@ -89,6 +89,8 @@ pub struct McuConference<P> {
     /// Where probing goes on, by kind of hint.
     probe_from: [usize; hear::PROBE_KINDS],
     frames: Frames,
+    /// Decoders of those who fell silent.
+    decoders: Vec<IdleDecoder>,
     packet: Vec<u8>,
     reports: Vec<Report>,
     work: Work,
@@ -141,6 +143,7 @@ impl<P> McuConference<P> {
             music_at: 0,
             probe_from: [0; hear::PROBE_KINDS],
             frames: Frames::default(),
+            decoders: Vec::new(),
             packet: Vec::with_capacity(1_500),
             reports: Vec::new(),
             work: Work::default(),

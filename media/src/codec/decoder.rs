@@ -91,7 +91,8 @@ impl Decoder {
             }
             State::Opus { decoder } => {
                 let start = out.len();
-                out.resize(start + opus::MAX_PACKET_SAMPLES, 0.0);
+                let samples = opus::duration(payload).and_then(|count| usize::try_from(count).ok());
+                out.resize(start + samples.unwrap_or(opus::MAX_PACKET_SAMPLES), 0.0);
                 let room = out.get_mut(start..).unwrap_or_default();
                 let decoded = decoder.decode(payload, room);
                 out.truncate(start + decoded.unwrap_or(0));

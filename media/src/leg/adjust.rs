@@ -28,7 +28,7 @@ pub(super) const SHORTEST: i64 = 120;
 /// The speed of a slide against normal: 0.2 %, a thirtieth of a semitone.
 const SLIDE: f64 = 0.002;
 /// Frames quieter than this (−dBov) may be cut anywhere.
-const QUIET: u8 = 60;
+pub(super) const QUIET: u8 = 60;
 /// How long a slide by a whole tick takes, with a little to spare, in samples: 12 s.
 const SLIDE_TIME: f32 = 576_000.0;
 /// A skew below this is noise of the estimate.
@@ -129,6 +129,7 @@ impl Playout {
         if over > 0 {
             if let Some(decoding) = &mut self.decoding {
                 decoding.ring.clear();
+                decoding.loud |= !decoding.cold;
                 decoding.cold = true;
             }
             self.owed = 0;

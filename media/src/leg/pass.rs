@@ -1,5 +1,6 @@
 //! Ticks of a leg that nobody listens to: time and packets pass, no decoder runs.
 
+use super::adjust::QUIET;
 use super::playout::{Decoding, GAP_MOST, Last, Playout, TICK, is_pause, to_i64};
 use crate::codec::g711::{self, Law};
 use crate::jitter::buffer::Content;
@@ -10,11 +11,16 @@ use std::time::Instant;
 
 /// Ticks without a pull after which the decoder's memory is given back: 5 s.
 const IDLE_TICKS: u32 = 250;
+/// Ticks without a pull after which the decoder may serve another leg: 0.5 s.
+const GIVEN_AFTER: u32 = 25;
 
 impl Playout {
     /// Lets a tick pass without decoding.
     pub(crate) fn skip(&mut self, now: Instant) {
         self.tick();
+        if let Some(decoding) = self.decoding.as_mut().filter(|it| !it.cold) {
+            decoding.loud = self.level < QUIET;
+        }
         self.level = level::SILENT;
         self.idle = self.idle.saturating_add(1);
         if self.idle > IDLE_TICKS {
@@ -36,6 +42,26 @@ impl Playout {
         self.move_silently();
         self.enforce_ceiling();
         while left > 0 && self.pass(now, &mut left) {}
+    }
+
+    /// Whether the next packet is of Opus and there is no decoder for it.
+    pub(super) fn wants_decoder(&self) -> bool {
+        let opus = Content::Audio(Codec::Opus);
+        self.decoding.is_none() && self.buffer.front().is_some_and(|it| it.content == opus)
+    }
+
+    /// Gives away a decoder of Opus that has been idle for a while since the sound ended.
+    pub(super) fn give_decoder(&mut self) -> Option<Box<Decoding>> {
+        let opus = |it: &Decoding| it.decoder.as_ref().is_some_and(|it| it.codec() == Codec::Opus);
+        if self.idle < GIVEN_AFTER {
+            return None;
+        }
+        self.decoding.take_if(|it| it.cold && !it.loud && opus(it))
+    }
+
+    /// Takes such a decoder over.
+    pub(super) fn take_decoder(&mut self, decoding: Box<Decoding>) {
+        self.decoding.get_or_insert(decoding);
     }
 
     /// Passes over (part of) the front packet without decoding. False when nothing waits.

@@ -91,6 +91,8 @@ pub(super) struct Decoding {
     pub(super) ring: Ring,
     /// Time went by without decoding.
     pub(super) cold: bool,
+    /// What it decoded before that was not quiet, so its state would be heard in what comes next.
+    pub(super) loud: bool,
 }
 
 /// What was consumed last.
@@ -254,6 +256,7 @@ impl Playout {
                 decoder: None,
                 ring: Ring::new(),
                 cold: true,
+                loud: true,
             })
         });
         let pulled = self.pull_from(now, &mut decoding, out);
@@ -332,6 +335,7 @@ impl Playout {
         self.owed = 0;
         self.running = true;
         if let Some(decoding) = &mut self.decoding {
+            decoding.loud |= !decoding.cold;
             decoding.cold = true;
             decoding.ring.clear();
         }
@@ -451,10 +455,11 @@ impl Playout {
         self.counts.codec = Some(codec);
         match &mut decoding.decoder {
             Some(decoder) if decoder.codec() == codec => {
-                if decoding.cold {
+                // Resetting Opus is dear where a hypervisor answers for the processor, and spares nothing after silence.
+                if decoding.cold && (decoding.loud || codec != Codec::Opus) {
                     decoder.reset();
-                    decoding.cold = false;
                 }
+                decoding.cold = false;
             }
             other => {
                 if other.is_some() {

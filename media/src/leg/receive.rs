@@ -1,6 +1,6 @@
 //! The receiving side of a leg: from the socket's datagrams to the playout.
 
-use super::{Activity, AudioLeg, Hint, LegEvent, LegQuality, Pulled};
+use super::{Activity, AudioLeg, Hint, IdleDecoder, LegEvent, LegQuality, Pulled};
 use crate::codec::g711::{self, Law};
 use crate::codec::g722::Step;
 use crate::codec::opus;
@@ -111,6 +111,7 @@ impl AudioLeg {
             self.config.metrics.rtcp_malformed.inc();
             return;
         }
+        self.reports.passed(datagram.len(), true);
         self.rtcp_from = Some(from);
         self.heard(now);
         if bye {
@@ -142,6 +143,21 @@ impl AudioLeg {
     pub fn skip(&mut self, now: Instant) {
         self.playout.skip(now);
         self.after_tick(now);
+    }
+
+    /// Whether the next [`Self::pull`] will make a decoder of Opus, unless [`Self::take_decoder`] provides one.
+    pub fn wants_decoder(&self) -> bool {
+        self.playout.wants_decoder()
+    }
+
+    /// Gives away a decoder of Opus that is idle, so that another leg need not make one. Ask after [`Self::skip`].
+    pub fn give_decoder(&mut self) -> Option<IdleDecoder> {
+        self.playout.give_decoder().map(IdleDecoder)
+    }
+
+    /// Takes over a decoder that another leg gave away.
+    pub fn take_decoder(&mut self, decoder: IdleDecoder) {
+        self.playout.take_decoder(decoder.0);
     }
 
     /// The level of the last pulled frame in −dBov, 127 for silence.

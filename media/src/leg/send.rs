@@ -2,13 +2,15 @@
 
 use super::{AudioLeg, Outgoing};
 use crate::dtmf::sender::EventSender;
-use crate::negotiated::{NegotiatedAudio, Payload, SendFormat};
+use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
 use crate::random::SplitMix;
 use crate::rtp::packet::Header;
 use crate::rtp::rtcp::{self, Block, SenderInfo};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// Bits of the headers of IPv4, UDP and RTP.
+const HEADER_BITS: u32 = (20 + 8 + 12) * 8;
 /// Comfort noise is repeated this often while there is silence.
 const NOISE_INTERVAL: Duration = Duration::from_millis(400);
 
@@ -191,7 +193,8 @@ impl AudioLeg {
     /// Writes the RTCP compound packet that is due, if one is. Returns whether `out` holds one. Cheap when none is due.
     pub fn poll_rtcp(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
         out.clear();
-        if self.negotiated.is_none() || !self.reports.due(now) {
+        let sent = self.stream.packets != self.stream.reported;
+        if self.negotiated.is_none() || !self.reports.due(now, sent) {
             return false;
         }
         self.write_report(now, out);
@@ -221,6 +224,7 @@ impl AudioLeg {
             since,
         });
         rtcp::write_report(self.config.ssrc, sender, block, &self.config.cname, out);
+        self.reports.passed(out.len(), false);
     }
 
     fn sender_info(&self, now: Instant) -> SenderInfo {
@@ -254,6 +258,15 @@ fn event_clock(agreed: &NegotiatedAudio) -> u32 {
         .min_by_key(|clock| clock.abs_diff(audio))
         .unwrap_or(audio)
         .max(1000)
+}
+
+/// Bits a second of what is sent, with the headers of IPv4, UDP and RTP.
+pub(super) fn bandwidth(format: &SendFormat) -> u32 {
+    let payload = match format.codec {
+        Codec::Opus if format.bitrate > 0 => format.bitrate,
+        Codec::Opus | Codec::G722 | Codec::Pcma | Codec::Pcmu => 64_000,
+    };
+    payload + HEADER_BITS * 1_000 / u32::from(format.ptime_ms).max(1)
 }
 
 /// Counters of sender reports wrap (RFC 3550 §6.4.1).
