@@ -15,9 +15,9 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # What the build needs: a C compiler and cmake for libopus, nasm for H.264, libvpx for VP8.
 BUILD_PACKAGES := build-essential pkg-config cmake nasm libvpx-dev
-# What the tests need: SIPp, baresip and sipsak as peers, xmllint and openssl as judges, that we did
-# not write.
-TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio coturn nftables iproute2 openssl
+# What the tests need: SIPp, baresip and sipsak as peers, xmllint, openssl and ffmpeg as judges, that we
+# did not write.
+TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio coturn nftables iproute2 openssl ffmpeg
 
 # Arguments of the server, as in: make run ARGS="--config plenum.toml"
 ARGS ?=

@@ -14,6 +14,7 @@
 //! | [`trunk`] | providers of telephone lines |
 //! | [`observe`] | log and metrics |
 //! | [`tls`] | the certificates of the process |
+//! | [`log`] | the log's queue and its writing thread |
 //! | [`state`] | where what survives a restart is kept |
 //!
 //! # How the pieces are joined
@@ -40,6 +41,7 @@ mod feed;
 pub mod http;
 mod journal;
 pub mod limits;
+pub mod log;
 pub mod observe;
 pub mod records;
 pub mod selfcheck;

@@ -20,6 +20,8 @@ pub struct Limits {
     pub http: HttpLimits,
     /// Bounds of users and registrations.
     pub users: UserLimits,
+    /// Lines of the log waiting to be written; beyond: lost and counted.
+    pub log_lines: usize,
     /// Detail records waiting to be written; beyond: lost and counted.
     pub records_queue: usize,
     /// Users whose calls to telephone numbers are counted; beyond: refused.
@@ -90,6 +92,7 @@ impl Limits {
             focus: focus(section),
             http: http(section),
             users: users(section),
+            log_lines: section.get("log_lines", "4096"),
             records_queue: section.get("records_queue", "4096"),
             dialling_users: section.get("dialling_users", "10000"),
             drain: section.get::<Seconds>("drain_s", "20").0,

@@ -93,7 +93,7 @@ fn main() -> ExitCode {
 
 fn serve(path: Option<&Path>) -> Result<(), Failure> {
     let config = load(path)?;
-    observe::start_log(&config.log).map_err(other)?;
+    let log = observe::start_log(&config.log, config.limits.log_lines).map_err(other)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -101,6 +101,7 @@ fn serve(path: Option<&Path>) -> Result<(), Failure> {
     let outcome = runtime.block_on(run(config, path));
     // What still runs (a resolver, a slow connection) must not hold up the end.
     runtime.shutdown_background();
+    log.settle();
     outcome
 }
 

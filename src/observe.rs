@@ -1,37 +1,38 @@
 //! What the operator sees: the log and the metrics.
 
 use crate::config::Log;
+use crate::log::{self, Lines};
 use prometheus_client::registry::Registry;
 use std::fs::OpenOptions;
 use std::io;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-/// Starts logging for the whole process.
+/// Starts logging for the whole process; at most `most` lines wait to be written. What is answered can be asked to
+/// write the last ones before the end.
 ///
 /// # Errors
-/// The log file cannot be opened. Once open, a full disk loses lines, never calls.
-pub fn start_log(log: &Log) -> io::Result<()> {
+/// The log file cannot be opened. Once open, a full disk or a reader that reads no more loses lines, never calls.
+pub fn start_log(log: &Log, most: usize) -> io::Result<Lines> {
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let writer = match &log.file {
         Some(path) => {
             let file = OpenOptions::new().create(true).append(true).open(path)?;
-            BoxMakeWriter::new(std::sync::Arc::new(file))
+            Lines::start(file, most, log::lost())?
         }
-        None => BoxMakeWriter::new(io::stderr),
+        None => Lines::start(io::stderr(), most, log::lost())?,
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_writer(writer);
+        .with_writer(writer.clone());
     // A second start in one process (tests) keeps the first subscriber.
     if log.json {
         subscriber.json().try_init().ok();
     } else {
         subscriber.try_init().ok();
     }
-    Ok(())
+    Ok(writer)
 }
 
 /// The counters of every crate, and the registry that prints them.
@@ -77,6 +78,11 @@ impl Metrics {
         self.store.register(&mut registry);
         self.users.register(&mut registry);
         self.trunk.register(&mut registry);
+        registry.register(
+            "log_lines_lost",
+            "Lines of the log that could not be written in time or at all",
+            log::lost(),
+        );
         registry
     }
 }

@@ -248,7 +248,8 @@ impl AudioLeg {
             .any(|(_, payload)| matches!(payload, Payload::TelephoneEvent(_)));
         self.playout.detector =
             (self.config.inband_dtmf && !has_events).then(Box::<Detector>::default);
-        self.reports.set_bandwidth(send::bandwidth(&negotiated.send));
+        self.reports
+            .set_bandwidth(send::bandwidth(&negotiated.send));
         self.negotiated = Some(negotiated);
     }
 

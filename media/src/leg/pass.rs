@@ -52,7 +52,11 @@ impl Playout {
 
     /// Gives away a decoder of Opus that has been idle for a while since the sound ended.
     pub(super) fn give_decoder(&mut self) -> Option<Box<Decoding>> {
-        let opus = |it: &Decoding| it.decoder.as_ref().is_some_and(|it| it.codec() == Codec::Opus);
+        let opus = |it: &Decoding| {
+            it.decoder
+                .as_ref()
+                .is_some_and(|it| it.codec() == Codec::Opus)
+        };
         if self.idle < GIVEN_AFTER {
             return None;
         }
