@@ -68,12 +68,14 @@ impl Peer {
         }
         let trusted = policy.trusts(source);
         let address = asserted(&request.headers)
+            .or_else(|| remote_party(&request.headers))
             .filter(|_| trusted)
             .or_else(|| request.headers.from().ok());
         let anonymous = request
             .headers
             .privacy()
-            .is_ok_and(|privacy| privacy.has("id"));
+            .is_ok_and(|privacy| privacy.has("id"))
+            || (trusted && is_private(&request.headers));
         let address = address.filter(|address| !anonymous && !is_anonymous(&address.uri));
         let uri = address.as_ref().map(|address| &address.uri);
         Self {
@@ -160,6 +162,21 @@ fn asserted(headers: &Headers) -> Option<NameAddr> {
         .ok()?
         .into_iter()
         .find(|address| address.uri.is_sip())
+}
+
+/// What devices and proxies said before there was P-Asserted-Identity.
+fn remote_party(headers: &Headers) -> Option<NameAddr> {
+    let all = headers.remote_party_id().ok()?;
+    all.into_iter().find(|address| {
+        let party = address.params.get("party");
+        address.uri.is_sip() && party.is_none_or(|party| party.eq_ignore_case("calling"))
+    })
+}
+
+/// Remote-Party-ID's own way to ask for privacy.
+fn is_private(headers: &Headers) -> bool {
+    let privacy = remote_party(headers).and_then(|address| address.params.get("privacy"));
+    privacy.is_some_and(|privacy| !privacy.eq_ignore_case("off"))
 }
 
 /// RFC 3323 §4.1.1.3, RFC 3261 §8.1.1.3. Another user part of that domain is a name somebody

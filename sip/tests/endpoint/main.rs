@@ -12,6 +12,7 @@
 mod caller;
 mod challenged;
 mod door;
+mod fork;
 mod inside;
 mod notifier;
 mod reach;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use plenum_sip::endpoint::{
-    Advertised, Body, ClientTxId, Config, Endpoint, Event, Events, Flow, FlowId, Invite, InviteId,
-    Output, ResolveId, Target, Transport, Via,
+    Advertised, Body, Branch, ClientTxId, Config, Endpoint, Event, Events, Flow, FlowId, Invite,
+    InviteId, Output, Reach, ResolveId, Target, Transport, Via,
 };
 use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::metrics::Metrics;
@@ -132,8 +132,22 @@ impl Wire {
 
     /// A call to this URI with an offer of this many octets.
     pub(crate) fn invite(&mut self, uri: &str, octets: usize, route: &[&str]) -> InviteId {
+        self.invite_by(uri, octets, route, Reach::default())
+    }
+
+    /// A call to this URI and to other places.
+    pub(crate) fn invite_forked(&mut self, uri: &str, forks: Vec<Branch>) -> InviteId {
+        let reach = Reach {
+            forks,
+            ..Reach::default()
+        };
+        self.invite_by(uri, 10, &[], reach)
+    }
+
+    fn invite_by(&mut self, uri: &str, octets: usize, route: &[&str], reach: Reach) -> InviteId {
         let uri = Uri::parse(uri.as_bytes()).unwrap();
-        let invite = Self::call(uri, octets, route);
+        let mut invite = Self::call(uri, octets, route);
+        invite.reach = reach;
         let id = self.endpoint.invite(self.now, invite);
         self.drain();
         id
@@ -155,7 +169,7 @@ impl Wire {
             headers: Headers::new(),
             route: route.iter().map(name).collect(),
             no_session: false,
-            reach: plenum_sip::endpoint::Reach::default(),
+            reach: Reach::default(),
         }
     }
 
