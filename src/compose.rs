@@ -28,6 +28,7 @@ use plenum_sip::transport::{BindError, Incoming, Security, Transports};
 use plenum_sip::websocket::Origins;
 use rand::TryRng;
 use rand::rngs::SysRng;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -104,16 +105,7 @@ impl Server {
         check_machine(&config)?;
         let metrics = Metrics::default();
         let actions = Arc::new(SipActions::default());
-        let reports: Arc<OnceLock<Directory>> = Arc::default();
-        let mcu = Arc::new(start_mcu(&config, &metrics, Arc::clone(&reports))?);
-        let feed = Arc::new(start_feed(&config, &metrics)?);
-        let connections = Connections {
-            sip: Arc::<SipActions>::clone(&actions),
-            mcus: Mcus { audio_video: mcu },
-            events: Arc::<Feed>::clone(&feed),
-        };
-        let directory = Directory::new(factory(&config), settings(&config, &metrics), connections);
-        reports.set(directory.clone()).ok();
+        let (directory, feed) = start_directory(&config, &metrics, &actions)?;
 
         let limits = &config.limits;
         let shell = &limits.sip_shell;
@@ -127,15 +119,7 @@ impl Server {
         let transports = Transports::bind_secured(&listen, of_sip, shell, counters, security)?;
         let incoming = transports.incoming();
         let listening = transports.listening().iter().map(|one| one.addr).collect();
-        let mut endpoint = Endpoint::new(sip_config(&config), seed()?, metrics.sip.clone());
-        endpoint.set_sources(plenum_sip::transport::sources(transports.listening()));
-        let mut policy = ResolvePolicy::new(transports.listening(), shell.resolve_targets);
-        if policy.transports.contains(&Transport::Tls) {
-            endpoint.set_secured(true);
-        } else {
-            // Whoever asks for TLS gets it, also where nobody can call us over it.
-            policy.transports.push(Transport::Tls);
-        }
+        let (endpoint, policy) = endpoint(&config, &metrics, &transports)?;
         let resolvers = resolvers(&config, &policy)?;
         let resolver = resolver(&config, policy)?;
         let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
@@ -205,48 +189,17 @@ impl Server {
             .send_replace(Arc::new(Published::new(&config)));
         self.directory
             .reconfigure(settings, records, config.conferences.template.clone());
-        let changed = |name, old: String, new: String| (old != new).then_some(name);
         let stale = [
-            changed(
-                "sip",
-                format!("{:?}", self.config.sip),
-                format!("{:?}", config.sip),
-            ),
-            changed(
-                "tls",
-                format!("{:?}", self.config.tls),
-                format!("{:?}", config.tls),
-            ),
-            changed(
-                "media",
-                format!("{:?}", self.config.media),
-                format!("{:?}", config.media),
-            ),
-            changed(
-                "http",
-                format!("{:?}", self.config.http),
-                format!("{:?}", config.http),
-            ),
-            changed(
-                "log",
-                format!("{:?}", self.config.log),
-                format!("{:?}", config.log),
-            ),
-            changed(
-                "records",
-                format!("{:?}", self.config.records),
-                format!("{:?}", config.records),
-            ),
-            changed(
-                "trunk",
-                format!("{:?}", self.config.trunk),
-                format!("{:?}", config.trunk),
-            ),
-            changed(
-                "dial_rule",
-                format!("{:?}", self.config.dial_rule),
-                format!("{:?}", config.dial_rule),
-            ),
+            changed("sip", &self.config.sip, &config.sip),
+            changed("tls", &self.config.tls, &config.tls),
+            changed("media", &self.config.media, &config.media),
+            changed("http", &self.config.http, &config.http),
+            changed("log", &self.config.log, &config.log),
+            changed("records", &self.config.records, &config.records),
+            changed("trunk", &self.config.trunk, &config.trunk),
+            changed("dial_rule", &self.config.dial_rule, &config.dial_rule),
+            changed("auth", &self.config.auth, &config.auth),
+            changed("store", &self.config.store, &config.store),
         ];
         self.config.conference = config.conference;
         self.config.conferences = config.conferences;
@@ -312,6 +265,53 @@ fn switchboard(
     let seeds: Result<Vec<_>, _> = (0..=config.trunk.len()).map(|_| seed()).collect();
     let (counters, actions) = (metrics.trunk.clone(), Arc::clone(actions));
     Ok(Switchboard::new(config, hosts, seeds?, counters, actions))
+}
+
+/// The conferences with their mixer and what is told of them.
+fn start_directory(
+    config: &Config,
+    metrics: &Metrics,
+    actions: &Arc<SipActions>,
+) -> Result<(Directory, Arc<Feed>), StartError> {
+    let reports: Arc<OnceLock<Directory>> = Arc::default();
+    let mcu = Arc::new(start_mcu(config, metrics, Arc::clone(&reports))?);
+    let feed = Arc::new(start_feed(config, metrics)?);
+    let connections = Connections {
+        sip: Arc::<SipActions>::clone(actions),
+        mcus: Mcus { audio_video: mcu },
+        events: Arc::<Feed>::clone(&feed),
+    };
+    let directory = Directory::new(factory(config), settings(config, metrics), connections);
+    reports.set(directory.clone()).ok();
+    Ok((directory, feed))
+}
+
+/// The SIP endpoint over these sockets, and how names are resolved for it.
+fn endpoint(
+    config: &Config,
+    metrics: &Metrics,
+    transports: &Transports,
+) -> Result<(Endpoint, ResolvePolicy), StartError> {
+    let mut endpoint = Endpoint::new(sip_config(config), seed()?, metrics.sip.clone());
+    endpoint.set_sources(plenum_sip::transport::sources(transports.listening()));
+    let targets = config.limits.sip_shell.resolve_targets;
+    let mut policy = ResolvePolicy::new(transports.listening(), targets);
+    if policy.transports.contains(&Transport::Tls) {
+        endpoint.set_secured(true);
+    } else {
+        // Whoever asks for TLS gets it, also where nobody can call us over it.
+        policy.transports.push(Transport::Tls);
+    }
+    Ok((endpoint, policy))
+}
+
+/// The name of a section that is another now.
+fn changed(
+    name: &'static str,
+    old: &impl fmt::Debug,
+    new: &impl fmt::Debug,
+) -> Option<&'static str> {
+    (format!("{old:?}") != format!("{new:?}")).then_some(name)
 }
 
 fn check_machine(config: &Config) -> Result<(), StartError> {

@@ -55,7 +55,7 @@ impl UserBorder {
         vouched: &mut Option<Box<Vouched>>,
         request: &Request,
         flow: &Flow,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), Box<Answer>> {
         // A trunk has said who it is.
         if vouched.is_some() {
             return Ok(());
@@ -66,7 +66,7 @@ impl UserBorder {
                 *vouched = proven.map(Box::new);
                 Ok(())
             }
-            Decision::Refuse(answer) => Err(answer),
+            Decision::Refuse(answer) => Err(Box::new(answer)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Border for UserBorder {
             Event::Invite { id, request, flow } => {
                 if let Err(answer) = self.admit(now, &mut vouched, request, flow) {
                     // A CANCEL may have been faster.
-                    endpoint.reject(now, *id, answer).unwrap_or_default();
+                    endpoint.reject(now, *id, *answer).unwrap_or_default();
                     return Passage::Kept;
                 }
             }
@@ -122,7 +122,7 @@ impl Border for UserBorder {
                 flow,
             } => {
                 if let Err(answer) = self.admit(now, &mut vouched, request, flow) {
-                    endpoint.respond_with(now, *tx, answer).unwrap_or_default();
+                    endpoint.respond_with(now, *tx, *answer).unwrap_or_default();
                     return Passage::Kept;
                 }
             }

@@ -81,7 +81,7 @@ impl Gate {
         if let Some(realm) = realm_of_credentials(request, users) {
             return match self.prove(now, users, request, &realm) {
                 Ok(proven) => Decision::Pass(Some(vouch(&proven, &from, request))),
-                Err(answer) => Decision::Refuse(answer),
+                Err(answer) => Decision::Refuse(*answer),
             };
         }
         if self.policy.trusts(flow.remote.ip().to_canonical()) {
@@ -115,26 +115,27 @@ impl Gate {
         users: &'a Users,
         request: &Request,
         realm: &str,
-    ) -> Result<Proven<'a>, Answer> {
+    ) -> Result<Proven<'a>, Box<Answer>> {
         let verdict = self.authenticator.check(now, request, realm, |name, hash| {
             users.find(name, realm)?.secret(hash).cloned()
         });
         match verdict {
-            Verdict::Absent => Err(self.challenge(now, realm, false)),
+            Verdict::Absent => Err(Box::new(self.challenge(now, realm, false))),
             Verdict::Malformed(what) => {
                 self.deny(DenialReason::Malformed);
                 let mut answer = said(StatusCode::BAD_REQUEST, what);
                 answer.reason = Some(what.into());
-                Err(answer)
+                Err(Box::new(answer))
             }
             Verdict::Stale => {
                 self.deny(DenialReason::Stale);
-                Err(self.challenge(now, realm, true))
+                Err(Box::new(self.challenge(now, realm, true)))
             }
             Verdict::Denied { username: _, why } => {
                 self.deny(reason(why));
                 // Who has counted wrongly, or begun to count anew, gets by with a fresh nonce.
-                Err(self.challenge(now, realm, why == Denied::Replayed))
+                let stale = why == Denied::Replayed;
+                Err(Box::new(self.challenge(now, realm, stale)))
             }
             Verdict::Granted(granted) => {
                 let known = users.find(&granted.username, realm);
@@ -145,7 +146,8 @@ impl Gate {
                     }
                     None => {
                         self.deny(DenialReason::Disabled);
-                        Err(said(StatusCode::FORBIDDEN, "This user is disabled"))
+                        let answer = said(StatusCode::FORBIDDEN, "This user is disabled");
+                        Err(Box::new(answer))
                     }
                 }
             }

@@ -73,7 +73,7 @@ impl Registrations {
         }
         let proven = match gate.prove(now, users, request, &realm) {
             Ok(proven) => proven,
-            Err(answer) => return Some(answer),
+            Err(answer) => return Some(*answer),
         };
         if to.user_decoded() != proven.user.name {
             gate.deny(DenialReason::AnotherUser);
