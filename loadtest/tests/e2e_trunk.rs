@@ -22,6 +22,10 @@ const DID: &str = "+4930123";
 const PHONE: &str = "+4930777";
 
 fn provider() -> Kamailio {
+    certified(None)
+}
+
+fn certified(certified: Option<&'static str>) -> Kamailio {
     let provision = Provision {
         users: vec![
             ("line1", "secret-1"),
@@ -29,6 +33,7 @@ fn provider() -> Kamailio {
             (PHONE, "secret-p"),
         ],
         numbers: vec![(DID, "line1")],
+        certified,
     };
     Kamailio::start(&provision).unwrap()
 }
@@ -330,4 +335,45 @@ fn rfc3261_18_a_line_over_tcp_is_registered_and_called() {
     let list = await_list(&server, 10, registered);
     assert!(list.contains("tcp:"), "{list}");
     call_the_number(&server, &provider);
+}
+
+/// A server with TLS that looks `provider.test` up and trusts that provider's certificate.
+fn over_tls(provider: &Kamailio, dns: &Dns) -> Server {
+    let settings = ServerSettings {
+        rest: trunk(
+            "tel",
+            "provider.test:5061;transport=tls",
+            "password = \"secret-1\"",
+        ),
+        sip: format!("t1_ms = 50\nnameservers = [\"{}\"]", dns.address()),
+        transports: vec!["tls"],
+        tls: format!("ca_files = [\"{}\"]\n", provider.certificate().display()),
+        ..ServerSettings::default()
+    };
+    Server::start(&program().unwrap(), &settings).unwrap()
+}
+
+fn zone(provider: &Kamailio) -> Dns {
+    let ip = provider.address().parse().unwrap();
+    Dns::start(vec![("provider.test".to_owned(), Record::A(ip))]).unwrap()
+}
+
+#[test]
+fn rfc3261_26_a_line_over_tls_is_registered_and_called() {
+    let provider = certified(Some("provider.test"));
+    let dns = zone(&provider);
+    let server = over_tls(&provider, &dns);
+    let list = await_list(&server, 10, registered);
+    assert!(list.contains("tls:"), "{list}");
+    call_the_number(&server, &provider);
+}
+
+#[test]
+fn rfc5922_7_3_a_provider_with_the_certificate_of_another_is_not_registered_with() {
+    let provider = certified(Some("other.test"));
+    let dns = zone(&provider);
+    let server = over_tls(&provider, &dns);
+    let list = await_list(&server, 20, |text| text.contains("failed"));
+    assert!(list.contains("certificate"), "{list}");
+    assert!(server.log().contains("certificate"), "{}", server.log());
 }

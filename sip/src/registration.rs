@@ -78,7 +78,10 @@ pub enum Problem {
     #[error("{0} cannot be found in the DNS: check `server` and the name servers of this host")]
     Dns(String),
     /// Nothing answers.
-    #[error("{0} does not answer: check `server`, the network and the firewall")]
+    #[error(
+        "{0} does not answer: check `server`, the network and the firewall; with TLS also what \
+             the log says of its certificate"
+    )]
     Unreachable(String),
     /// The certificate is not that of the server.
     #[error("{0}: the certificate of the server does not fit its name")]

@@ -23,6 +23,8 @@ pub struct Provision {
     pub users: Vec<(&'static str, &'static str)>,
     /// Numbers, and on whose line they are.
     pub numbers: Vec<(&'static str, &'static str)>,
+    /// The name in its certificate, for TLS on port 5061; none: no TLS.
+    pub certified: Option<&'static str>,
 }
 
 impl Kamailio {
@@ -43,7 +45,9 @@ impl Kamailio {
         let text = fs::read_to_string(template)?
             .replace("USERS\n", &(each("password", &provision.users) + "\n"))
             .replace("NUMBERS\n", &(each("line", &provision.numbers) + "\n"))
-            .replace("ADDRESS", &address);
+            .replace("TLS\n", tls(&folder, provision)?)
+            .replace("ADDRESS", &address)
+            .replace("RUNDIR", &folder.display().to_string());
         fs::write(folder.join("kamailio.cfg"), text)?;
         let mut this = Self {
             child: None,
@@ -57,6 +61,11 @@ impl Kamailio {
     /// Its address.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its certificate, signed by itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("certificate.pem")
     }
 
     /// Ends the program; what was registered is forgotten.
@@ -125,6 +134,43 @@ impl Drop for Kamailio {
             drop(fs::remove_dir_all(&self.folder));
         }
     }
+}
+
+/// What the configuration says about TLS, with the files it needs.
+fn tls(folder: &Path, provision: &Provision) -> io::Result<&'static str> {
+    let Some(name) = provision.certified else {
+        return Ok("");
+    };
+    super::installed("openssl", "version", "openssl")?;
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-nodes", "-days", "2", "-subj", &format!("/CN={name}")])
+        .args(["-addext", &format!("subjectAltName=DNS:{name}")])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .output()?;
+    if !made.status.success() {
+        let fault = String::from_utf8_lossy(&made.stderr).into_owned();
+        return Err(io::Error::other(fault));
+    }
+    let folder = folder.display();
+    let files = format!(
+        "[server:default]\nmethod = TLSv1.2+\nprivate_key = {folder}/key.pem\n\
+         certificate = {folder}/certificate.pem\n[client:default]\nmethod = TLSv1.2+\n\
+         verify_certificate = no\n"
+    );
+    fs::write(format!("{folder}/tls.cfg"), files)?;
+    Ok(
+        "enable_tls=yes\nlisten=tls:ADDRESS:5061\nloadmodule \"tls.so\"\n\
+        modparam(\"tls\", \"config\", \"RUNDIR/tls.cfg\")\n",
+    )
 }
 
 /// A loopback address that nobody else has.
