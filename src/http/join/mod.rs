@@ -5,7 +5,7 @@
 //! | `/meet/<user>/<conference-id>` | the page: starts a native client, or says how to call |
 //! | the same with `?ocsmeet` or `.ocsmeet` | the ocsmeet document itself |
 //! | `/meet/JavaScript/…`, `/meet/Resources/…`, `/meet/JavaScriptResourceHandler.ashx` | what the page is made of |
-//! | `/meet/web` | the web client's place; there is none yet |
+//! | `/meet/web`, `/meet/web/…` | the web client: see the module `web` |
 //!
 //! `<user>` is the user part of the conference-URI: the organizer's, or the name of the conference
 //! where there is none. `<conference-id>` is the ID or the name. Links to conferences that are
@@ -43,6 +43,7 @@ mod link;
 mod page;
 mod published;
 mod qr;
+mod web;
 
 pub(crate) use published::Published;
 
@@ -56,6 +57,7 @@ use base64::engine::general_purpose::STANDARD;
 use document::Document;
 use link::Link;
 use page::Page;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use plenum_focus::shell::Directory;
 use published::Invitation;
 use rand::TryRng;
@@ -81,7 +83,8 @@ pub(crate) fn router(join: Join) -> Router {
         .route("/meet", get(meet))
         .route("/meet/", get(meet))
         .route("/meet/{*link}", get(meet))
-        .route("/meet/web", get(no_web_client))
+        .route("/meet/web", get(web_client))
+        .merge(web::router())
         .route("/meet/JavaScript/Utilities.js", script(UTILITIES))
         .route("/meet/JavaScript/PluginLoader.js", script(PLUGIN_LOADER))
         .route("/meet/JavaScript/Launch.js", script(LAUNCH))
@@ -102,7 +105,7 @@ async fn meet(State(join): State<Join>, uri: Uri, headers: HeaderMap) -> Respons
     if link.document {
         file(found, document)
     } else {
-        html(&published, &link, found, &document)
+        html(&published, found, &document)
     }
 }
 
@@ -122,12 +125,7 @@ fn base(published: &Published, link: &Link) -> String {
     }
 }
 
-fn html(
-    published: &Published,
-    link: &Link,
-    invitation: Option<&Invitation>,
-    document: &Document,
-) -> Response {
+fn html(published: &Published, invitation: Option<&Invitation>, document: &Document) -> Response {
     let mut random = [0; 16];
     if SysRng.try_fill_bytes(&mut random).is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -135,9 +133,14 @@ fn html(
     let nonce = STANDARD.encode(random);
     let path = invitation.map(|one| link::document_path(&one.user, &one.id));
     let reach_url = format!(
-        "{}{WEB_CLIENT}?xml={}",
-        base(published, link),
-        document.in_query()
+        "{}{WEB_CLIENT}?xml={}&meet={}",
+        published
+            .join
+            .public_url
+            .as_ref()
+            .map_or("", |url| url.as_str()),
+        document.in_query(),
+        utf8_percent_encode(path.as_deref().unwrap_or_default(), NON_ALPHANUMERIC),
     );
     let page = page::render(&Page {
         nonce: &nonce,
@@ -153,17 +156,7 @@ fn html(
          object-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
     );
-    let mut response = answer("text/html; charset=utf-8", "private", page.into_string());
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_LANGUAGE,
-        HeaderValue::from_static(page::LANGUAGE),
-    );
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    page_answer(page.into_string(), &policy, "DENY")
 }
 
 /// The document as a file that a native client opens.
@@ -179,13 +172,49 @@ fn file(invitation: Option<&Invitation>, document: Document) -> Response {
     response
 }
 
-async fn no_web_client() -> Response {
+/// The web client for the conference whose document path stands in the query.
+async fn web_client(State(join): State<Join>, uri: Uri, headers: HeaderMap) -> Response {
+    let published = Arc::clone(&join.published.borrow());
+    let invitation = conference_of(uri.query())
+        .map(|path| Link::read(&path, &headers))
+        .filter(|_| published.join.browser)
+        .and_then(|link| published.find(&link, || join.directory.active()));
+    match invitation {
+        Some(invitation) => web::page(&invitation),
+        None => no_web_client(),
+    }
+}
+
+fn conference_of(query: Option<&str>) -> Option<Uri> {
+    let mut fields = query?.split('&');
+    let path = fields.find_map(|field| field.strip_prefix("meet="))?;
+    let path = percent_decode_str(path).decode_utf8().ok()?;
+    path.parse().ok()
+}
+
+fn no_web_client() -> Response {
     let mut response = answer(
         "text/plain; charset=utf-8",
         "no-store",
-        "Browsers cannot join here yet. Please call instead, as the invitation says.\n".to_owned(),
+        "Browsers cannot join this conference. Please call instead, as the invitation says.\n"
+            .to_owned(),
     );
     *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// A page with its own policy; `frames`: who may show it inside another one.
+fn page_answer(markup: String, policy: &str, frames: &'static str) -> Response {
+    let mut response = answer("text/html; charset=utf-8", "private", markup);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(page::LANGUAGE),
+    );
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static(frames));
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }
 

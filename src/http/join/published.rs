@@ -60,8 +60,10 @@ impl Published {
         }
         // Somebody's name may look like another one's ID: the ID counts.
         links.extend(ids);
+        let mut join = config.join.clone();
+        join.browser |= config.http.public_listen.is_some();
         Self {
-            join: config.join.clone(),
+            join,
             domain,
             port,
             links,

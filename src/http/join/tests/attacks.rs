@@ -49,7 +49,7 @@ fn unharmed(answer: &Answer, target: &str) {
         answer.document().contains("<conf-uri>sip:")
     );
     let url = element(&answer.document(), "original-incoming-url");
-    let expect = percent_encoding::utf8_percent_encode(target, percent_encoding::CONTROLS);
+    let expect = utf8_percent_encode(target, percent_encoding::CONTROLS);
     assert_eq!(url, format!("https://meet.example.com{expect}"));
 }
 

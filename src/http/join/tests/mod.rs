@@ -250,6 +250,8 @@ async fn cb_291_to_298_the_document_and_the_variables() {
     let reach = &variables["reachURL"];
     let (base, query) = reach.split_once("?xml=").unwrap();
     assert_eq!(base, "https://meet.example.com/meet/web");
+    let (query, path) = query.split_once("&meet=").unwrap();
+    assert!(path.starts_with("%2Fmeet%2Fboard%2F"), "{path}");
     let base64 = query.replace('-', "+").replace('!', "=");
     assert_eq!(STANDARD.decode(base64).unwrap(), document.as_bytes());
 }
@@ -397,8 +399,22 @@ async fn the_join_button_is_there_when_browsers_can_join() {
     let button = "id=\"launchReachLink\" href=\"https://meet.example.com/meet/web?xml=";
     assert!(answer.body.contains(button), "{}", answer.body);
     assert!(answer.body.contains("<iframe id=\"launchReachFrame\""));
-    let client = get_from(&config, "/meet/web?xml=x").await;
-    assert_eq!(client.status, StatusCode::NOT_FOUND);
+    for nowhere in [
+        "?xml=x",
+        "",
+        "?meet=",
+        "?meet=/meet/board/other",
+        "?meet=http://%22",
+    ] {
+        let client = get_from(&config, &format!("/meet/web{nowhere}")).await;
+        assert_eq!(client.status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+    let client = get_from(&config, "/meet/web?meet=%2Fmeet%2Fboard%2Fboard").await;
+    assert_eq!(client.status, StatusCode::OK);
+    let called = "data-conference=\"sip:board@conf.example.com;gruu;opaque=app:conf:focus:id:";
+    assert!(client.body.contains(called), "{}", client.body);
+    let policy = &client.headers[header::CONTENT_SECURITY_POLICY];
+    assert!(policy.to_str().unwrap().contains("script-src 'self';"));
 }
 
 #[tokio::test]

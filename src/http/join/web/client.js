@@ -1,0 +1,262 @@
+// The page: what is typed and pressed, and what is shown of the call.
+
+import { Agent } from "./agent.js";
+import { microphones, Sound } from "./media.js";
+import { Roster } from "./roster.js";
+
+const byId = (id) => document.getElementById(id);
+const { conference, socket } = document.body.dataset;
+
+let agent = null;
+let sound = null;
+let roster = null;
+let pin = "";
+let restarts = 0;
+
+function show(part) {
+    for (const id of ["lobby", "call"]) {
+        byId(id).hidden = id !== part;
+    }
+}
+
+function say(text) {
+    byId("status").textContent = text;
+}
+
+function fail(text) {
+    byId("problem").textContent = text;
+    byId("problem").hidden = text === "";
+}
+
+async function listMicrophones() {
+    const chosen = new Set(["microphone", "other-microphone"].map((id) => byId(id).value));
+    const found = await microphones().catch(() => []);
+    for (const id of ["microphone", "other-microphone"]) {
+        const options = found.map((device, at) => {
+            const option = document.createElement("option");
+            option.value = device.deviceId;
+            option.textContent = device.label || `Microphone ${at + 1}`;
+            option.selected = chosen.has(device.deviceId);
+            return option;
+        });
+        byId(id).replaceChildren(...options);
+    }
+}
+
+async function join(event) {
+    event.preventDefault();
+    fail("");
+    pin = byId("pin").value.replace(/\D/g, "");
+    const name = byId("name").value.trim() || "Guest";
+    byId("join").disabled = true;
+    try {
+        sound = new Sound(byId("player"));
+        sound.addEventListener("lost", reconnectMedia);
+        sound.addEventListener("silenced", () => fail("Press a key or click to hear the conference."));
+        await sound.open(byId("microphone").value);
+        await listMicrophones();
+        const offer = await sound.offer();
+        start(name, offer);
+    } catch (error) {
+        leave(microphoneProblem(error));
+    }
+}
+
+function microphoneProblem(error) {
+    switch (error.name) {
+        case "NotAllowedError":
+            return "The browser does not let this page use the microphone. Allow it beside the address, then join again.";
+        case "NotFoundError":
+        case "OverconstrainedError":
+            return "No microphone was found. Connect one, then join again.";
+        case "NotReadableError":
+            return "Another program uses the microphone. Close it, then join again.";
+        default:
+            return `The call could not be started: ${error.message}`;
+    }
+}
+
+function start(name, offer) {
+    roster = new Roster();
+    restarts = 0;
+    const own = new Agent(socketAddress(), name);
+    agent = own;
+    // What comes late from a call that was left is nothing to the next one.
+    const on = (type, act) =>
+        own.addEventListener(type, (event) => agent === own && act(event));
+    on("up", () => own.call(conference, offer));
+    on("calling", () => say("Calling…"));
+    on("accepted", accepted);
+    on("refused", ({ status, reason }) => leave(refusal(status, reason)));
+    on("ended", ({ reason }) => leave(reason || "The call has ended."));
+    on("closed", () => leave("The connection to the server was lost."));
+    on("offer", reoffered);
+    on("notify", notified);
+    say("Connecting…");
+    show("call");
+    byId("leave").focus();
+    agent.connect();
+}
+
+function socketAddress() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    return `${scheme}//${location.host}${socket}`;
+}
+
+function refusal(status, reason) {
+    switch (status) {
+        case 403:
+            return `You may not join: ${reason}`;
+        case 404:
+            return "There is no such conference, or it is over.";
+        case 408:
+            return "The server does not answer.";
+        case 486:
+            return "The conference is full.";
+        case 503:
+            return "The server is too busy now. Try again in a moment.";
+        default:
+            return `The call was refused: ${reason}`;
+    }
+}
+
+async function accepted({ sdp }) {
+    try {
+        await sound.accept(sdp);
+    } catch (error) {
+        agent.hangUp();
+        leave(`The server's answer cannot be used: ${error.message}`);
+        return;
+    }
+    say("You are in the call.");
+    agent.subscribe();
+    sendPin();
+}
+
+// The conference asks for the PIN by voice and takes it as keys, as from any telephone.
+function sendPin() {
+    if (pin !== "" && agent) {
+        [...pin, "#"].forEach((digit) => agent.key(digit));
+        pin = "";
+    }
+}
+
+async function reoffered({ sdp, answer, refuse }) {
+    try {
+        if (sdp === "") {
+            answer(await sound.offer(), (answered) => sound.accept(answered));
+        } else {
+            answer(await sound.answer(sdp));
+        }
+    } catch {
+        refuse();
+    }
+}
+
+// RFC 8445 §9: new candidates and credentials when the way to the server is gone.
+async function reconnectMedia() {
+    restarts += 1;
+    if (!agent?.dialog || restarts > 5) {
+        leave("The sound was lost and could not be brought back.");
+        return;
+    }
+    say("The sound was interrupted. Reconnecting…");
+    try {
+        await sound.accept(await agent.modify(await sound.offer(true)));
+        say("You are in the call.");
+    } catch {
+        setTimeout(reconnectMedia, 1_000 * restarts);
+    }
+}
+
+function notified({ body }) {
+    if (body !== "" && !roster.apply(body)) {
+        agent.subscribe();
+    }
+    showPeople();
+}
+
+function showPeople() {
+    const people = roster.people();
+    byId("count").textContent = String(people.length);
+    const list = byId("people");
+    const known = new Map([...list.children].map((item) => [item.dataset.entity, item]));
+    for (const person of people) {
+        const item = known.get(person.entity) ?? newPerson(person.entity);
+        known.delete(person.entity);
+        list.append(item);
+        set(item.children[0], person.name);
+        const state = person.muted ? "muted" : person.talking ? "speaking" : "";
+        set(item.children[1], state);
+        item.className = state;
+    }
+    known.forEach((item) => item.remove());
+}
+
+function newPerson(entity) {
+    const item = document.createElement("li");
+    item.dataset.entity = entity;
+    item.append(document.createElement("span"), document.createElement("em"));
+    return item;
+}
+
+// What did not change is left alone: a screen reader would read it again.
+function set(element, text) {
+    if (element.textContent !== text) {
+        element.textContent = text;
+    }
+}
+
+function mute() {
+    const muted = !sound.muted;
+    sound.mute(muted);
+    byId("mute").setAttribute("aria-pressed", String(muted));
+    byId("mute").textContent = muted ? "Unmute" : "Mute";
+    say(muted ? "You are muted." : "You can be heard.");
+}
+
+function leave(text) {
+    if (agent) {
+        const last = agent;
+        agent = null;
+        last.hangUp();
+        setTimeout(() => last.close(), 500);
+    }
+    sound?.close();
+    sound = null;
+    byId("join").disabled = false;
+    byId("people").replaceChildren();
+    byId("mute").setAttribute("aria-pressed", "false");
+    byId("mute").textContent = "Mute";
+    say("");
+    show("lobby");
+    fail(text);
+    byId("join").focus();
+}
+
+byId("lobby").addEventListener("submit", join);
+byId("mute").addEventListener("click", mute);
+byId("leave").addEventListener("click", () => leave("You have left the conference."));
+byId("other-microphone").addEventListener("change", ({ target }) =>
+    sound?.change(target.value).catch((error) => fail(microphoneProblem(error))));
+byId("keys").addEventListener("submit", (event) => {
+    event.preventDefault();
+    [...byId("digits").value].filter((key) => /[0-9*#]/.test(key)).forEach((key) => agent?.key(key));
+    byId("digits").value = "";
+});
+document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|SELECT)$/.test(event.target.tagName);
+    if (event.key === "m" && !typing && !byId("call").hidden && !event.ctrlKey && !event.metaKey) {
+        mute();
+    }
+});
+addEventListener("pagehide", () => agent?.hangUp());
+
+if (navigator.mediaDevices) {
+    navigator.mediaDevices.addEventListener("devicechange", listMicrophones);
+    listMicrophones();
+} else {
+    fail("This page needs an encrypted connection (https) to use the microphone.");
+    byId("join").disabled = true;
+}
+byId("name").focus();
