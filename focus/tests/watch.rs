@@ -9,6 +9,7 @@ use plenum_focus::info::{EndpointStatus, JoiningMethod, State};
 use plenum_focus::limits::{ControlLimits, Limits};
 use plenum_focus::output::{Command, SipAction, Whom};
 use plenum_focus::record::{ConferenceRecord, Watchers};
+use plenum_mcu::control::Report;
 use plenum_sip::endpoint::{Event, ServerTxId};
 use plenum_sip::msg::HeaderName;
 use std::time::Duration;
@@ -316,6 +317,22 @@ fn cb_185_cb_187_cb_286_what_is_steered_is_seen() {
     let state = views.views[&1].state.clone().unwrap();
     let media = state.user(&aor("ann")).unwrap().endpoints[1].media[0].clone();
     assert_eq!(media.ingress_filter.unwrap().as_str(), "block");
+}
+
+#[test]
+fn who_speaks_is_in_the_roster() {
+    let (mut bench, mut views) = watched();
+    bench.sip(invite(9, &mcu_uri(), "ann", trusted(1), Some(OFFER)));
+    bench.ack(9, None);
+    let endpoint = bench.last_endpoint();
+    for talking in [true, false] {
+        bench.report(Report::Talking { endpoint, talking });
+        pass(&mut bench, &mut views, PACE);
+        views.deliver(&mut bench, 1);
+        let state = views.views[&1].state.clone().unwrap();
+        let media = &state.user(&aor("ann")).unwrap().endpoints[1].media[0];
+        assert_eq!(media.talking, talking);
+    }
 }
 
 #[test]

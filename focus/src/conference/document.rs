@@ -209,6 +209,7 @@ impl Focus {
             }),
             ingress_filter: filter(participant.filter.muted),
             egress_filter: filter(participant.filter.deaf),
+            talking: participant.talking,
             ..Media::new(AUDIO_ID)
         };
         Some(Endpoint {

@@ -192,6 +192,8 @@ pub struct Media {
     pub ingress_filter: Option<MediaFilter>,
     /// From the mix.
     pub egress_filter: Option<MediaFilter>,
+    /// Somebody is speaking there: an extension of ours, in [`Ns::Talk`](crate::xml::Ns::Talk).
+    pub talking: bool,
 }
 
 impl Media {
@@ -206,6 +208,7 @@ impl Media {
             status: None,
             ingress_filter: None,
             egress_filter: None,
+            talking: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::write_view::write_conference_view;
 use super::{
     Access, ConfUri, ConferenceInfo, ConferenceState, Description, DialogId, Endpoint, Execution,
-    Extension, Form, Media, PstnAccess, Role, Secrets, State, User,
+    Extension, Form, Media, MediaFilter, MediaStatus, PstnAccess, Role, Secrets, State, User,
 };
 use crate::info::secrets::ENCRYPTED_URI;
 use crate::xml::tokens::boolean_token;
@@ -392,13 +392,17 @@ fn write_execution(w: &mut Writer, local: &'static str, execution: Option<&Execu
 
 /// RFC 4575 §5.8; CB-281.30.
 pub(crate) fn write_media(w: &mut Writer, media: &Media, form: Form) {
+    let status = match form {
+        Form::Standard => standard_status(media),
+        Form::Extended => media.status,
+    };
     w.open(Ns::Ci, "media")
         .attribute("id", &media.id)
         .optional_leaf(Ns::Ci, "display-text", media.display_text.as_deref())
         .optional_leaf(Ns::Ci, "type", media.media_type.as_deref())
         .optional_leaf(Ns::Ci, "label", media.label.as_deref())
         .optional_leaf(Ns::Ci, "src-id", media.src_id.as_deref())
-        .optional_leaf(Ns::Ci, "status", media.status.map(|status| status.as_str()));
+        .optional_leaf(Ns::Ci, "status", status.map(|status| status.as_str()));
     if form == Form::Extended {
         w.optional_leaf(
             Ns::Msci,
@@ -411,7 +415,28 @@ pub(crate) fn write_media(w: &mut Writer, media: &Media, form: Form) {
             media.egress_filter.map(|filter| filter.as_str()),
         );
     }
+    if media.talking {
+        if form == Form::Extended {
+            w.separator();
+        }
+        w.leaf(Ns::Talk, "talking", "true");
+    }
     w.close();
+}
+
+/// RFC 4575 has no filters: to its readers a stream that is blocked flows one way less. Its
+/// directions are the participant's.
+fn standard_status(media: &Media) -> Option<MediaStatus> {
+    let sends = media.ingress_filter != Some(MediaFilter::Block);
+    let receives = media.egress_filter != Some(MediaFilter::Block);
+    match (media.status, sends, receives) {
+        (Some(MediaStatus::SendRecv), true, false) => Some(MediaStatus::SendOnly),
+        (Some(MediaStatus::SendRecv), false, true) => Some(MediaStatus::RecvOnly),
+        (Some(MediaStatus::SendRecv), false, false)
+        | (Some(MediaStatus::SendOnly), false, _)
+        | (Some(MediaStatus::RecvOnly), _, false) => Some(MediaStatus::Inactive),
+        (status, ..) => status,
+    }
 }
 
 /// CB-074.

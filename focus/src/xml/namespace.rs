@@ -27,11 +27,13 @@ pub enum Ns {
     Msacp,
     /// What several kinds of MCU have in common.
     Msmcu,
+    /// Our own: who is speaking, which neither RFC 4575 nor MS-CONFBAS has a word for.
+    Talk,
 }
 
 impl Ns {
     /// Every one, in the order in which they are declared in documents.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Cccp,
         Self::Mscp,
         Self::Ci,
@@ -44,6 +46,7 @@ impl Ns {
         Self::Msim,
         Self::Msacp,
         Self::Msmcu,
+        Self::Talk,
     ];
 
     /// The name of the namespace.
@@ -61,6 +64,7 @@ impl Ns {
             Self::Msim => "http://schemas.microsoft.com/rtc/2005/08/imconfinfoextensions",
             Self::Msacp => "http://schemas.microsoft.com/rtc/2005/08/acpconfinfoextensions",
             Self::Msmcu => "http://schemas.microsoft.com/rtc/2009/03/commonmcuextensions",
+            Self::Talk => "urn:plenum:params:xml:ns:talk",
         }
     }
 
@@ -79,6 +83,7 @@ impl Ns {
             Self::Msim => "msim",
             Self::Msacp => "msacp",
             Self::Msmcu => "msmcu",
+            Self::Talk => "talk",
         }
     }
 

@@ -178,6 +178,51 @@ fn trap_36_a_mute_is_one_user_whole_and_nothing_else() {
 }
 
 #[test]
+fn rfc_4575_5_8_who_is_muted_and_who_speaks_is_told_in_words_a_plain_watcher_knows() {
+    let mut tracker = conference();
+    let mut user = (**tracker.user("sip:carol@example.com").unwrap()).clone();
+    for (ingress, egress, on_hold, expect) in [
+        (MediaFilter::Unblock, None, false, "sendrecv"),
+        (MediaFilter::Block, None, false, "recvonly"),
+        (
+            MediaFilter::Unblock,
+            Some(MediaFilter::Block),
+            false,
+            "sendonly",
+        ),
+        (
+            MediaFilter::Block,
+            Some(MediaFilter::Block),
+            false,
+            "inactive",
+        ),
+        (MediaFilter::Block, None, true, "inactive"),
+    ] {
+        let media = &mut user.endpoints[1].media[0];
+        *media = audio(ingress);
+        media.egress_filter = egress;
+        media.talking = true;
+        if on_hold {
+            media.status = Some(MediaStatus::Inactive);
+        }
+        tracker.set_user(user.clone());
+        let standard = text(&tracker.render(Form::Standard, None).unwrap());
+        assert_standard([("talking".to_owned(), standard.as_bytes())]);
+        let status = format!("<status>{expect}</status><talk:talking>true</talk:talking>");
+        assert!(standard.contains(&status), "{standard}");
+        let extended = text(&tracker.render(Form::Extended, None).unwrap());
+        assert_valid([("talking".to_owned(), extended.as_bytes())]);
+        assert!(
+            extended.contains("<cis:separator/><talk:talking>true<"),
+            "{extended}"
+        );
+        let info = read(extended.as_bytes(), &LIMITS).unwrap();
+        let read = info.user("sip:carol@example.com").unwrap();
+        assert_eq!(read.endpoints[1].media, user.endpoints[1].media);
+    }
+}
+
+#[test]
 fn cb_114_cb_124_what_leaves_is_deleted() {
     let mut tracker = conference();
     let since = tracker.sequence();

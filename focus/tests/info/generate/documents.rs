@@ -92,17 +92,21 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
         of(token(MediaStatus::ALL)),
         of(token(MediaFilter::ALL)),
         of(token(MediaFilter::ALL)),
+        any::<bool>(),
     )
-        .prop_map(|(id, texts, status, ingress_filter, egress_filter)| Media {
-            id,
-            display_text: texts.0,
-            media_type: texts.1,
-            label: texts.2,
-            src_id: texts.3,
-            status,
-            ingress_filter,
-            egress_filter,
-        })
+        .prop_map(
+            |(id, texts, status, ingress_filter, egress_filter, talking)| Media {
+                id,
+                display_text: texts.0,
+                media_type: texts.1,
+                label: texts.2,
+                src_id: texts.3,
+                status,
+                ingress_filter,
+                egress_filter,
+                talking,
+            },
+        )
         .boxed()
 }
 
