@@ -6,7 +6,7 @@
 //! | brings wrong ones | 401 | 401 |
 //! | brings none, `From` is of a domain with users | is of who `From` or P-Asserted-Identity says | 401 |
 //! | brings none, `From` is of another domain | as above | anonymous, or 401 where everybody has to |
-//! | is a REGISTER without credentials | 401 | 401 |
+//! | is a REGISTER without credentials | is of the user in To | 401 |
 //!
 //! A wrong password, an unknown user and a user of another domain get the same 401.
 
@@ -106,6 +106,32 @@ impl Gate {
             )),
             Some(_) | None => Decision::Pass(None),
         }
+    }
+
+    /// Whose registration this is: by proof, or by his word on a network that is trusted.
+    pub(super) fn registers<'a>(
+        &mut self,
+        now: Instant,
+        users: &'a Users,
+        (request, to): (&Request, &Uri),
+        flow: &Flow,
+    ) -> Result<(&'a User, Option<Granted>), Box<Answer>> {
+        let realm = domain(to);
+        let trusted = self.policy.trusts(flow.remote.ip().to_canonical());
+        if trusted && realm_of_credentials(request, users).is_none() {
+            let named = users.find(&to.user_decoded(), &realm);
+            return match named.filter(|user| !user.disabled) {
+                Some(user) => Ok((user, None)),
+                None => Err(Box::new(said(StatusCode::NOT_FOUND, "No such user"))),
+            };
+        }
+        let proven = self.prove(now, users, request, &realm)?;
+        if to.user_decoded() != proven.user.name {
+            self.deny(DenialReason::AnotherUser);
+            let text = "These credentials are for another user";
+            return Err(Box::new(said(StatusCode::FORBIDDEN, text)));
+        }
+        Ok((proven.user, Some(proven.granted)))
     }
 
     /// Who sent this, by the credentials for `realm`; else the answer that asks for them.

@@ -2,7 +2,7 @@
 //! before it is stored.
 
 use super::gate::{Gate, domain, said};
-use super::metrics::{DenialReason, Metrics};
+use super::metrics::Metrics;
 use plenum_focus::store::{BindingStore, StoreError, Users};
 use plenum_sip::auth::Granted;
 use plenum_sip::endpoint::{Answer, Endpoint, Flow, FlowId, ServerTxId};
@@ -29,7 +29,7 @@ pub(super) struct Registrations {
 struct Stored {
     tx: ServerTxId,
     plan: Plan,
-    granted: Granted,
+    granted: Option<Granted>,
     outcome: Result<(), StoreError>,
 }
 
@@ -71,22 +71,17 @@ impl Registrations {
             self.metrics.refused_registers.inc();
             return Some(said(StatusCode::NOT_FOUND, "No such domain registers here"));
         }
-        let proven = match gate.prove(now, users, request, &realm) {
-            Ok(proven) => proven,
+        let (user, granted) = match gate.registers(now, users, (request, &to), flow) {
+            Ok(registers) => registers,
             Err(answer) => return Some(*answer),
         };
-        if to.user_decoded() != proven.user.name {
-            gate.deny(DenialReason::AnotherUser);
-            let text = "These credentials are for another user";
-            return Some(said(StatusCode::FORBIDDEN, text));
-        }
-        let aor = proven.user.aor();
+        let aor = user.aor();
         let random = self.rng.next_u64();
         let planned = self.registrar.register(wall(), &aor, request, flow, random);
         match planned {
-            Ok(plan) if plan.changes().is_empty() => Some(self.acknowledge(&plan, &proven.granted)),
+            Ok(plan) if plan.changes().is_empty() => Some(self.acknowledge(&plan, granted.as_ref())),
             Ok(plan) => {
-                self.keep(tx, plan, proven.granted);
+                self.keep(tx, plan, granted);
                 None
             }
             Err(why) => {
@@ -98,7 +93,7 @@ impl Registrations {
         }
     }
 
-    fn keep(&self, tx: ServerTxId, plan: Plan, granted: Granted) {
+    fn keep(&self, tx: ServerTxId, plan: Plan, granted: Option<Granted>) {
         let aor = plan.aor().to_owned();
         let changes = plan.changes().iter().map(|one| (aor.clone(), one.clone()));
         let changes = changes.collect();
@@ -128,7 +123,7 @@ impl Registrations {
             let answer = match one.outcome {
                 Ok(()) => {
                     self.registrar.commit(&one.plan);
-                    self.acknowledge(&one.plan, &one.granted)
+                    self.acknowledge(&one.plan, one.granted.as_ref())
                 }
                 Err(error) => {
                     self.metrics.refused_registers.inc();
@@ -143,11 +138,11 @@ impl Registrations {
         self.measure();
     }
 
-    fn acknowledge(&self, plan: &Plan, granted: &Granted) -> Answer {
+    fn acknowledge(&self, plan: &Plan, granted: Option<&Granted>) -> Answer {
         self.metrics.registered.inc();
         let mut answer = Answer::new(StatusCode::OK);
         answer.headers = self.registrar.answer(wall(), plan);
-        if let Some(info) = granted.info(b"") {
+        if let Some(info) = granted.and_then(|granted| granted.info(b"")) {
             answer.headers.push(HeaderName::AuthenticationInfo, info);
         }
         answer
