@@ -354,7 +354,7 @@ fn cb_105_cb_114_cb_171_cb_250_a_mixer_that_fails_comes_back() {
     bench.obeying = false;
     bench.endpoints.clear();
     let reason = "a bug".to_owned();
-    bench.report(plenum_mcu::control::Report::Failed { reason });
+    bench.report(Report::Failed { reason });
     pass(&mut bench, &mut views, PACE);
     assert!(!view(&views), "CB-114");
     assert_eq!(views.views[&1].users().len(), 2, "the focus goes on");

@@ -416,10 +416,7 @@ pub(crate) fn write_media(w: &mut Writer, media: &Media, form: Form) {
         );
     }
     if media.talking {
-        if form == Form::Extended {
-            w.separator();
-        }
-        w.leaf(Ns::Talk, "talking", "true");
+        w.separator().leaf(Ns::Talk, "talking", "true");
     }
     w.close();
 }

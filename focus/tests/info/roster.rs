@@ -208,7 +208,8 @@ fn rfc_4575_5_8_who_is_muted_and_who_speaks_is_told_in_words_a_plain_watcher_kno
         tracker.set_user(user.clone());
         let standard = text(&tracker.render(Form::Standard, None).unwrap());
         assert_standard([("talking".to_owned(), standard.as_bytes())]);
-        let status = format!("<status>{expect}</status><talk:talking>true</talk:talking>");
+        let status =
+            format!("<status>{expect}</status><cis:separator/><talk:talking>true</talk:talking>");
         assert!(standard.contains(&status), "{standard}");
         let extended = text(&tracker.render(Form::Extended, None).unwrap());
         assert_valid([("talking".to_owned(), extended.as_bytes())]);
