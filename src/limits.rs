@@ -76,7 +76,7 @@ impl Limits {
                 invite_usages: section.get("calls", "8000"),
                 half_open_invites: section.get("half_open_calls", "2000"),
                 retry_after_s: section.get("retry_after_s", "5"),
-                connections: section.get("sip_connections", "2000"),
+                connections: section.get("sip_connections", "20000"),
                 connections_per_source: section.get("sip_connections_per_source", "256"),
                 connection_idle: section.get::<Seconds>("sip_connection_idle_s", "1800").0,
                 write_queue_bytes: section.get("sip_write_queue_bytes", "262144"),

@@ -142,6 +142,7 @@ impl Phone {
                     Output::Resolve { id, .. } => {
                         self.endpoint.handle_resolved(self.now, id, Vec::new());
                     }
+                    Output::ExpectHeard { .. } => {}
                     Output::Timeout(_) => break,
                 }
             }

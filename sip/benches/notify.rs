@@ -112,9 +112,10 @@ impl Bed {
     fn next(&mut self) -> Option<Output> {
         match self.endpoint.poll_output() {
             Output::Timeout(_) => None,
-            other @ (Output::Transmit { .. } | Output::Resolve { .. } | Output::Event(_)) => {
-                Some(other)
-            }
+            other @ (Output::Transmit { .. }
+            | Output::Resolve { .. }
+            | Output::ExpectHeard { .. }
+            | Output::Event(_)) => Some(other),
         }
     }
 

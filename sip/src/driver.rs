@@ -191,6 +191,7 @@ impl<U: TransactionUser> Driver<U> {
             Arrival::Certified(id, names) => self.endpoint.handle_certificate(id, names),
             Arrival::Closed(id) => self.endpoint.handle_flow_closed(now, id),
             Arrival::SendFailed(tx) => self.endpoint.handle_send_failed(now, tx),
+            Arrival::NotSecured(tx, why) => self.endpoint.handle_not_secured(now, tx, why),
         }
         self.drain(now);
     }
@@ -257,6 +258,7 @@ impl<U: TransactionUser> Driver<U> {
                         self.endpoint.handle_send_failed(now, tx);
                     }
                 }
+                Output::ExpectHeard { flow, within } => self.transports.expect_heard(flow, within),
                 Output::Event(event) => self.user.handle_event(now, &mut self.endpoint, event),
                 Output::Resolve { id, uri } => self.resolve(now, id, &uri),
                 Output::Timeout(timeout) => {

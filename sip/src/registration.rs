@@ -83,9 +83,9 @@ pub enum Problem {
              the log says of its certificate"
     )]
     Unreachable(String),
-    /// The certificate is not that of the server.
-    #[error("{0}: the certificate of the server does not fit its name")]
-    Certificate(String),
+    /// The connection to it was not secured; why, with the remedy.
+    #[error("no secure connection to {0}: {1}")]
+    NotSecured(String, Text),
 }
 
 impl Problem {
@@ -101,7 +101,7 @@ impl Problem {
             Self::NotBound => "not_bound",
             Self::Dns(_) => "dns",
             Self::Unreachable(_) => "unreachable",
-            Self::Certificate(_) => "certificate",
+            Self::NotSecured(..) => "not_secured",
         }
     }
 }

@@ -74,6 +74,7 @@ impl Server {
         loop {
             match self.endpoint.poll_output() {
                 Output::Timeout(_) => return statuses,
+                Output::ExpectHeard { .. } => panic!("{name}: expects keep-alives"),
                 Output::Event(event) => self.refuse(event),
                 Output::Resolve { .. } => panic!("{name}: asks the resolver"),
                 Output::Transmit { via, bytes, .. } => {

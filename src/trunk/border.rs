@@ -446,9 +446,14 @@ impl Border for Trunks {
             Event::Invite { id, request, flow } => {
                 return self.on_invite(now, endpoint, (id, request, flow), vouched);
             }
-            Event::Response { tx, ref response } => {
+            Event::Response {
+                tx,
+                ref response,
+                ref insecure,
+            } => {
+                let said = (response, insecure.as_ref());
                 let mut lines = self.lines.iter_mut();
-                if lines.any(|line| line.handle_response(now, endpoint, tx, response)) {
+                if lines.any(|line| line.handle_response(now, endpoint, tx, said)) {
                     self.publish();
                     return Passage::Kept;
                 }

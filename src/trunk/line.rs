@@ -40,6 +40,8 @@ pub(crate) struct Server {
     pub(crate) target: Target,
     /// Whether it answers; `None`: not known yet.
     pub(crate) up: Option<bool>,
+    /// Why no connection to it was secured, the last time it was asked.
+    insecure: Option<Text>,
     ping: Option<ClientTxId>,
     ping_at: Instant,
 }
@@ -119,6 +121,7 @@ impl Line {
                 known.map(|at| former.swap_remove(at)).unwrap_or(Server {
                     target,
                     up: None,
+                    insecure: None,
                     ping: None,
                     ping_at: now,
                 })
@@ -159,13 +162,13 @@ impl Line {
         now: Instant,
         endpoint: &mut Endpoint,
         tx: ClientTxId,
-        response: &Response,
+        (response, insecure): (&Response, Option<&Text>),
     ) -> bool {
         let (last, answered) = (response.status.is_final(), is_answer(response));
         if self.asked == Some(tx) {
             if last {
                 self.asked = None;
-                self.on_registered(now, response, answered);
+                self.on_registered(now, response, answered, insecure);
                 self.run(now, endpoint);
             }
             return true;
@@ -178,6 +181,7 @@ impl Line {
         if last {
             server.ping = None;
             server.ping_at = now + rest;
+            server.insecure = insecure.cloned();
             let up = answered && response.status.code() != 503;
             let before = server.up.replace(up);
             if before != Some(up) && (before.is_some() || !up) {
@@ -268,13 +272,20 @@ impl Line {
             None if !self.servers.is_empty()
                 && self.servers.iter().all(|one| one.up == Some(false)) =>
             {
-                Some(Problem::Unreachable(host()).to_string())
+                let insecure = self.servers.iter().find_map(|one| one.insecure.clone());
+                Some(unreached(host(), insecure).to_string())
             }
             None => None,
         }
     }
 
-    fn on_registered(&mut self, now: Instant, response: &Response, answered: bool) {
+    fn on_registered(
+        &mut self,
+        now: Instant,
+        response: &Response,
+        answered: bool,
+        insecure: Option<&Text>,
+    ) {
         let host = self.hop().host.to_string();
         let Some(registration) = &mut self.registration else {
             return;
@@ -282,7 +293,7 @@ impl Line {
         if answered {
             registration.handle_response(now, response);
         } else {
-            registration.handle_failure(now, Problem::Unreachable(host));
+            registration.handle_failure(now, unreached(host, insecure.cloned()));
         }
     }
 
@@ -408,6 +419,14 @@ fn credentials(config: &Trunk) -> Credentials {
     match (&config.user, &config.password) {
         (Some(user), Some(password)) => Credentials::password(user, password.expose()),
         (Some(_) | None, _) => Credentials::default(),
+    }
+}
+
+/// What is wrong where nothing came back.
+fn unreached(host: String, insecure: Option<Text>) -> Problem {
+    match insecure {
+        Some(why) => Problem::NotSecured(host, why),
+        None => Problem::Unreachable(host),
     }
 }
 

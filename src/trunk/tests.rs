@@ -294,6 +294,7 @@ impl Bed {
         loop {
             match self.endpoint.poll_output() {
                 Output::Timeout(_) => return on,
+                Output::ExpectHeard { .. } => {}
                 Output::Resolve { id, .. } => self.endpoint.handle_resolved(self.now, id, vec![]),
                 Output::Transmit { via, bytes, .. } => {
                     let to = match via {

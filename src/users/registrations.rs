@@ -120,6 +120,11 @@ impl Registrations {
             return;
         }
         for one in stored {
+            if let (Ok(()), Some((flow, within))) =
+                (&one.outcome, self.registrar.promise(&one.plan))
+            {
+                endpoint.expect_heard(&flow, within);
+            }
             let answer = match one.outcome {
                 Ok(()) => {
                     self.registrar.commit(&one.plan);

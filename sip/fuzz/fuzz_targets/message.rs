@@ -1,4 +1,5 @@
-//! Any datagram is read or refused; what was read is printed and read again as the same.
+//! Any datagram is read or refused; what was read is printed and read again as the same. STUN is
+//! answered with little more than it was.
 
 #![no_main]
 
@@ -6,6 +7,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use plenum_sip::limits::{EventLimits, Limits};
 use plenum_sip::msg::{Framing, Message, parse};
+use plenum_sip::stun;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 fn limits() -> Limits {
@@ -27,6 +30,9 @@ fn limits() -> Limits {
 
 fuzz_target!(|octets: &[u8]| {
     let limits = limits();
+    if let Some(answer) = stun::answer(octets, SocketAddr::from(([192, 0, 2, 1], 5060))) {
+        assert!(stun::is_stun(octets) && answer.len() <= octets.len() + 24);
+    }
     for framing in [Framing::Datagram, Framing::Stream] {
         let read = parse(Bytes::copy_from_slice(octets), &limits, framing);
         let Ok(Message::Request(request)) = read else {

@@ -40,6 +40,8 @@ pub(super) struct ClientTx {
     /// What challenges are answered with, and how many were.
     pub(super) credentials: Credentials,
     pub(super) answers: u8,
+    /// Why the connection for it was not secured.
+    pub(super) insecure: Option<Text>,
     /// The ACKs to its 2xx, one per fork; they outlive the usage.
     pub(super) acks: SmallVec<[Acked; 1]>,
 }
@@ -149,6 +151,15 @@ impl Endpoint {
             Machine::NonInvite(state) => Machine::NonInvite(state.on_transport_error(&mut actions)),
         };
         self.run_client(now, id, &actions, None);
+    }
+
+    /// The octets of a `Transmit` with this `tx` could not be sent, because the connection to its
+    /// target was not secured (RFC 3261 §26.3.1): `why` is said in [`Event::Response`].
+    pub fn handle_not_secured(&mut self, now: Instant, id: ClientTxId, why: Text) {
+        if let Some(tx) = self.clients.get_mut(id) {
+            tx.insecure = Some(why);
+        }
+        self.handle_send_failed(now, id);
     }
 
     /// A response from the network (§17.1.3, §18.1.2).
@@ -329,6 +340,7 @@ impl Endpoint {
             purpose: Purpose::Own,
             credentials: Credentials::default(),
             answers: 0,
+            insecure: None,
             acks: SmallVec::new(),
         };
         let branch = tx.branch;
@@ -377,6 +389,8 @@ impl Endpoint {
             tx.request = None;
             tx.bytes = Bytes::new();
         }
+        // Another target may have answered where the first was not secured.
+        let insecure = tx.insecure.take().filter(|_| outcome.made_up);
         match purpose {
             Purpose::Own => {}
             Purpose::Probe(usage) => self.on_probe_response(now, usage, &outcome),
@@ -384,6 +398,7 @@ impl Endpoint {
             Purpose::User => self.event(Event::Response {
                 tx: id,
                 response: outcome.response,
+                insecure,
             }),
             Purpose::InDialog(usage) => {
                 self.on_in_dialog_response(now, usage, id, outcome);

@@ -5,7 +5,7 @@ use crate::id::{ClientTxId, FlowId, InviteId, NotifierId, ResolveId, ServerTxId,
 use crate::msg::{Method, Request, Response, StatusCode, Text, Uri};
 use bytes::Bytes;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The transport of a flow (RFC 3261 §18).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,6 +131,14 @@ pub enum Output {
         id: ResolveId,
         /// The next hop: topmost Route or Request-URI.
         uri: Uri,
+    },
+    /// The peer of this stream has promised to be heard that often (RFC 5626 §4.4): a flow that is
+    /// silent for longer has failed, and is to be closed.
+    ExpectHeard {
+        /// Which.
+        flow: FlowId,
+        /// The longest silence, from the last octets that came.
+        within: Duration,
     },
     /// For the transaction user.
     Event(Event),
@@ -293,6 +301,8 @@ pub enum Event {
         tx: ClientTxId,
         /// The response.
         response: Response,
+        /// Of a 503 made up by us: why the connection to the peer was not secured, with the remedy.
+        insecure: Option<Text>,
     },
     /// A stream connection (TCP, TLS, WebSocket) is over. What waited for an answer on it has failed
     /// already. Nothing else is ended by that: a peer that is alive comes back on another flow and

@@ -2,11 +2,11 @@
 //!
 //! Everything is found by the flow: the end of one connection looks at what is on that connection.
 
-use super::{ClientTxId, Endpoint, Event, FlowId, InviteId, Via};
+use super::{ClientTxId, Endpoint, Event, Flow, FlowId, InviteId, Output, Via};
 use crate::dialog::Hop;
 use crate::msg::{Host, Request, Text};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is on which flow.
 #[derive(Debug, Default)]
@@ -29,6 +29,16 @@ impl Endpoint {
     /// (RFC 5922 §7.1). Empty without a verified certificate.
     pub fn certificate_names(&self, flow: FlowId) -> &[Text] {
         self.behind.names.get(&flow).map_or(&[], Vec::as_slice)
+    }
+
+    /// The peer of this stream was told to send keep-alives (RFC 5626 §4.4, `Flow-Timer`): when
+    /// nothing comes for longer than `within`, the flow has failed and is closed. Without meaning for
+    /// datagrams.
+    pub fn expect_heard(&mut self, flow: &Flow, within: Duration) {
+        if flow.transport.is_reliable() {
+            let flow = flow.id;
+            self.out.push_back(Output::ExpectHeard { flow, within });
+        }
     }
 
     /// A stream flow is gone: what still waits for an answer on it has failed.

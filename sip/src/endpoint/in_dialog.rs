@@ -347,6 +347,7 @@ impl Endpoint {
         self.event(Event::Response {
             tx,
             response: outcome.response,
+            insecure: None,
         });
         if is_gone(status) {
             self.on_dialog_gone(now, id);

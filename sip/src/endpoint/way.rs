@@ -99,6 +99,7 @@ impl Endpoint {
             rest: VecDeque::new(),
             credentials: self.credentials_for(purpose),
             answers: 0,
+            insecure: None,
             purpose,
             acks: SmallVec::new(),
         })

@@ -8,6 +8,7 @@ use crate::msg::{HeaderName, Headers, NameAddr, Request, Text, Uri, scan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write as _;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Bounds of a registrar.
@@ -258,6 +259,19 @@ impl Registrar {
         headers
     }
 
+    /// The stream on which the device was told by `Flow-Timer` to be heard from, and the silence after
+    /// which the flow has failed (RFC 5626 §4.4): its network has some time more than was told.
+    #[must_use]
+    pub fn promise(&self, plan: &Plan) -> Option<(Flow, Duration)> {
+        let flow = plan.changes.iter().find_map(|change| match change {
+            Change::Put(binding) => binding.flow,
+            Change::Drop(_) => None,
+        });
+        let told = Duration::from_secs(self.limits.flow_timer.into());
+        let flow = flow.filter(|flow| plan.outbound && flow.transport.is_reliable());
+        flow.map(|flow| (flow, told + GRACE))
+    }
+
     fn contact(&self, now: u64, plan: &Plan, binding: &Binding) -> String {
         let left = binding.expires_at.saturating_sub(now);
         let mut value = format!("<{}>;expires={left}", binding.contact);
@@ -463,3 +477,6 @@ impl fmt::Debug for Registrar {
             .finish_non_exhaustive()
     }
 }
+
+/// What a device may be late with its keep-alive.
+const GRACE: Duration = Duration::from_secs(30);

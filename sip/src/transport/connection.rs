@@ -9,6 +9,7 @@
 //! | the peer sent what cannot be framed, and the linger time is over | `Framing` |
 //! | reading or writing fails | `Reset` |
 //! | nothing was read or written for the idle time, or a WebSocket ping stayed unanswered | `Idle` |
+//! | the peer was silent for longer than it promised (RFC 5626 §4.4) | `Silent` |
 //! | the owner says so | its reason |
 //! | the owner dropped the queue, and all of it is written | `Stopped` |
 
@@ -16,11 +17,12 @@ use super::metrics::{CloseReason, Traffic};
 use super::streams::News;
 use crate::endpoint::{ClientTxId, Flow};
 use crate::frame::{Frame, Framer, PONG};
+use crate::msg::Text;
 use crate::websocket::{self, Heard, Reader};
 use bytes::{Buf, Bytes, BytesMut};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -39,8 +41,7 @@ pub(super) struct Connection {
     pub(super) flow: Flow,
     pub(super) news: mpsc::Sender<News>,
     pub(super) queue: mpsc::Receiver<Outgoing>,
-    /// Octets handed over and not yet written; the owner adds, the task subtracts.
-    pub(super) queued: Arc<AtomicUsize>,
+    pub(super) shared: Arc<Shared>,
     pub(super) close: oneshot::Receiver<CloseReason>,
     pub(super) traffic: Traffic,
     pub(super) bounds: Bounds,
@@ -48,6 +49,16 @@ pub(super) struct Connection {
     pub(super) ours: bool,
     /// The stream keeps what was written until it is flushed.
     pub(super) buffers: bool,
+}
+
+/// What the owner and the task of a connection both look at.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Octets handed over and not yet written; the owner adds, the task subtracts.
+    pub(super) queued: AtomicUsize,
+    /// Milliseconds for which the peer may be silent; 0: as long as it likes. The owner sets it before
+    /// it sends what tells the peer so: taking that, the task sees it.
+    pub(super) silence: AtomicU64,
 }
 
 /// What of the limits one connection needs.
@@ -127,7 +138,11 @@ impl Connection {
         let reason = self.serve(&mut work, &mut reader, &mut writer).await;
         let polite = matches!(
             reason,
-            CloseReason::Peer | CloseReason::Framing | CloseReason::Idle | CloseReason::Stopped
+            CloseReason::Peer
+                | CloseReason::Framing
+                | CloseReason::Idle
+                | CloseReason::Silent
+                | CloseReason::Stopped
         );
         if polite {
             // The peer may be gone or not read: closing politely has its time as well.
@@ -144,7 +159,17 @@ impl Connection {
     }
 
     /// Tells the owner that the connection is over, and what was never written.
-    pub(super) async fn end(mut self, reason: CloseReason, current: Option<ClientTxId>) {
+    pub(super) async fn end(self, reason: CloseReason, current: Option<ClientTxId>) {
+        self.end_for(reason, None, current).await;
+    }
+
+    /// The same of one that was not secured, and why.
+    pub(super) async fn end_for(
+        mut self,
+        reason: CloseReason,
+        insecure: Option<Text>,
+        current: Option<ClientTxId>,
+    ) {
         self.queue.close();
         let mut unsent: Vec<ClientTxId> = current.into_iter().collect();
         while let Ok(message) = self.queue.try_recv() {
@@ -156,6 +181,7 @@ impl Connection {
             .send(News::Closed {
                 id: self.flow.id,
                 reason,
+                insecure,
                 unsent,
             })
             .await;
@@ -167,7 +193,7 @@ impl Connection {
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> CloseReason {
-        let alarm = tokio::time::sleep_until(work.alarm_at(&self.bounds));
+        let alarm = tokio::time::sleep_until(work.alarm_at(&self.bounds, self.silence()));
         tokio::pin!(alarm);
         let mut deaf = false;
         loop {
@@ -195,7 +221,7 @@ impl Connection {
             if let Some(reason) = end {
                 return reason;
             }
-            let next = work.alarm_at(&self.bounds);
+            let next = work.alarm_at(&self.bounds, self.silence());
             // Traffic only moves the alarm away: it is set again when it goes off too early.
             if alarm.is_elapsed() || next < alarm.deadline() {
                 alarm.as_mut().reset(next);
@@ -334,12 +360,20 @@ impl Connection {
         current.rest.advance(octets.min(current.rest.len()));
         if current.rest.is_empty() {
             if current.queued > 0 {
-                self.queued.fetch_sub(current.queued, Ordering::Relaxed);
+                self.shared
+                    .queued
+                    .fetch_sub(current.queued, Ordering::Relaxed);
                 self.traffic.sent.inc();
             }
             work.current = None;
         }
         None
+    }
+
+    /// For how long the peer may be silent.
+    fn silence(&self) -> Option<Duration> {
+        let silence = self.shared.silence.load(Ordering::Relaxed);
+        (silence > 0).then(|| Duration::from_millis(silence))
     }
 
     fn on_alarm(&self, work: &mut Work) -> Option<CloseReason> {
@@ -350,8 +384,11 @@ impl Connection {
         if work.last_traffic + self.bounds.idle <= now {
             return Some(CloseReason::Idle);
         }
+        let silent = now.duration_since(work.last_heard);
+        if self.silence().is_some_and(|silence| silent >= silence) {
+            return Some(CloseReason::Silent);
+        }
         if matches!(work.wire, Wire::Web(_)) {
-            let silent = now.duration_since(work.last_heard);
             if silent >= self.bounds.ping * 2 {
                 return Some(CloseReason::Idle);
             }
@@ -422,11 +459,13 @@ impl Work {
         self.current.is_none().then_some(CloseReason::Stopped)
     }
 
-    fn alarm_at(&self, bounds: &Bounds) -> Instant {
+    fn alarm_at(&self, bounds: &Bounds, silence: Option<Duration>) -> Instant {
         if let Some((_, at)) = self.lingering {
             return at;
         }
+        let silent = silence.map(|silence| self.last_heard + silence);
         let idle = self.last_traffic + bounds.idle;
+        let idle = silent.map_or(idle, |silent| idle.min(silent));
         match self.wire {
             Wire::Stream(_) => idle,
             Wire::Web(_) => {

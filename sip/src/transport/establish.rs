@@ -50,7 +50,7 @@ pub(super) struct Setup {
 }
 
 /// A connection that is not up, and what the transactions that wait for it are told.
-struct NotUp(CloseReason);
+struct NotUp(CloseReason, Option<Text>);
 
 impl Setup {
     /// Serves a connection that a peer opened. `place` is given back when its handshake is over.
@@ -79,7 +79,7 @@ impl Setup {
                         connection.tell_names(names).await;
                         connection.run(stream).await;
                     }
-                    Err(NotUp(reason)) => connection.end(reason, None).await,
+                    Err(NotUp(reason, why)) => connection.end_for(reason, why, None).await,
                 }
             }
             Transport::Ws => {
@@ -89,7 +89,7 @@ impl Setup {
                         drop(place);
                         connection.run_web(stream).await;
                     }
-                    Err(NotUp(reason)) => connection.end(reason, None).await,
+                    Err(NotUp(reason, why)) => connection.end_for(reason, why, None).await,
                 }
             }
             Transport::Wss => {
@@ -100,7 +100,7 @@ impl Setup {
                         connection.buffers = true;
                         connection.run_web(stream).await;
                     }
-                    Err(NotUp(reason)) => connection.end(reason, None).await,
+                    Err(NotUp(reason, why)) => connection.end_for(reason, why, None).await,
                 }
             }
         }
@@ -143,7 +143,7 @@ impl Setup {
                 connection.buffers = true;
                 connection.run(stream).await;
             }
-            Err(NotUp(reason)) => connection.end(reason, None).await,
+            Err(NotUp(reason, why)) => connection.end_for(reason, why, None).await,
         }
     }
 
@@ -158,7 +158,7 @@ impl Setup {
                 done.unwrap_or(Err(HandshakeFailure::TimedOut))
             }
             reason = &mut connection.close => {
-                return Err(NotUp(reason.unwrap_or(CloseReason::Stopped)));
+                return Err(NotUp(reason.unwrap_or(CloseReason::Stopped), None));
             }
         };
         done.map_err(|failure| {
@@ -177,7 +177,7 @@ impl Setup {
             } else {
                 tracing::debug!(%remote, ?transport, "{failure}");
             }
-            NotUp(CloseReason::Handshake)
+            NotUp(CloseReason::Handshake, Some(failure.to_string().into()))
         })
     }
 

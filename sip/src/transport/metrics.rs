@@ -96,6 +96,8 @@ pub enum CloseReason {
     SlowReader,
     /// Nothing was sent or received for `Limits::connection_idle`.
     Idle,
+    /// The peer sent no keep-alive in the time it was told (RFC 5626 §4.4).
+    Silent,
     /// We stop.
     Stopped,
 }

@@ -60,6 +60,8 @@ pub enum Arrival {
     Closed(FlowId),
     /// What was sent for this transaction will never reach the peer.
     SendFailed(ClientTxId),
+    /// The same, because the connection to the peer was not secured: why, with the remedy.
+    NotSecured(ClientTxId, Text),
 }
 
 /// What connections are secured with, and who may open WebSockets.
@@ -238,6 +240,12 @@ impl Transports {
         }
     }
 
+    /// Closes this stream when nothing comes from its peer for longer than `within`, now and later
+    /// (RFC 5626 §4.4).
+    pub fn expect_heard(&self, flow: FlowId, within: Duration) {
+        self.streams.expect_heard(flow, within);
+    }
+
     /// The socket for a datagram that answers nothing. Where several reach the remote, it is the
     /// one whose address the kernel would take: from another one the answers may not find back.
     fn socket_towards(&mut self, remote: SocketAddr) -> Option<&mut Datagrams> {
@@ -278,7 +286,8 @@ impl Transports {
                 StreamEvent::Message(flow, bytes) => Arrival::Message(flow, bytes),
                 StreamEvent::Certified(id, names) => Arrival::Certified(id, names),
                 StreamEvent::Closed(id) => Arrival::Closed(id),
-                StreamEvent::SendFailed(tx) => Arrival::SendFailed(tx),
+                StreamEvent::SendFailed(tx, None) => Arrival::SendFailed(tx),
+                StreamEvent::SendFailed(tx, Some(why)) => Arrival::NotSecured(tx, why),
             });
         });
         if arrivals.is_empty() {

@@ -4,7 +4,7 @@
 //! takes an open connection to its target if there is one, whoever opened it.
 
 use super::ShellLimits;
-use super::connection::{Bounds, Connection, Outgoing};
+use super::connection::{Bounds, Connection, Outgoing, Shared};
 use super::establish::{Begun, Setup};
 use super::metrics::{CloseReason, ClosedBy, Refusal, RefusedBy, ShellMetrics};
 use crate::endpoint::{ClientTxId, Flow, FlowId, Target, Transport, Via};
@@ -14,8 +14,9 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// What the tasks of listeners and connections tell.
@@ -38,6 +39,8 @@ pub(super) enum News {
     Closed {
         id: FlowId,
         reason: CloseReason,
+        /// Why it was not secured.
+        insecure: Option<Text>,
         unsent: Vec<ClientTxId>,
     },
 }
@@ -48,7 +51,7 @@ pub(super) enum StreamEvent {
     Message(Flow, Bytes),
     Certified(FlowId, Vec<Text>),
     Closed(FlowId),
-    SendFailed(ClientTxId),
+    SendFailed(ClientTxId, Option<Text>),
 }
 
 /// The table of connections.
@@ -84,7 +87,7 @@ struct Link {
     /// Who counts for it, if the peer opened it.
     source: Option<IpAddr>,
     queue: mpsc::Sender<Outgoing>,
-    queued: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
     /// Taken when we decided to close it.
     close: Option<oneshot::Sender<CloseReason>>,
     /// The peer still reads and sends, as far as we know.
@@ -180,6 +183,14 @@ impl Streams {
         ours.or_else(|| by_remote.filter(|_| numeric)).copied()
     }
 
+    /// Its peer has promised to be heard so often. Holds from the next message to it on.
+    pub(super) fn expect_heard(&self, id: FlowId, within: Duration) {
+        if let Some(link) = self.open.get(&id) {
+            let silence = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+            link.shared.silence.store(silence, Ordering::Relaxed);
+        }
+    }
+
     /// Closes every connection once its queue is written.
     pub(super) fn finish(&mut self) {
         #[expect(
@@ -237,11 +248,16 @@ impl Streams {
                     self.forget_remote(id);
                 }
             }
-            News::Closed { id, reason, unsent } => {
+            News::Closed {
+                id,
+                reason,
+                insecure,
+                unsent,
+            } => {
                 self.on_closed(id, reason);
-                unsent
-                    .into_iter()
-                    .for_each(|tx| tell(StreamEvent::SendFailed(tx)));
+                for tx in unsent {
+                    tell(StreamEvent::SendFailed(tx, insecure.clone()));
+                }
                 tell(StreamEvent::Closed(id));
             }
         }
@@ -330,7 +346,7 @@ impl Streams {
         self.next_id += 1;
         let (queue, queue_end) = mpsc::channel(self.write_queue_messages);
         let (close, close_end) = oneshot::channel();
-        let queued = Arc::new(AtomicUsize::new(0));
+        let shared = Arc::new(Shared::default());
         let connection = Connection {
             flow: Flow {
                 id,
@@ -340,7 +356,7 @@ impl Streams {
             },
             news: self.news.clone(),
             queue: queue_end,
-            queued: Arc::clone(&queued),
+            shared: Arc::clone(&shared),
             close: close_end,
             traffic: self.metrics.traffic(transport).clone(),
             bounds: self.bounds,
@@ -358,7 +374,7 @@ impl Streams {
             domain,
             source,
             queue,
-            queued,
+            shared,
             close,
             two_way: true,
         };
@@ -373,7 +389,7 @@ impl Streams {
             return false;
         };
         let octets = bytes.len();
-        let waiting = link.queued.fetch_add(octets, Ordering::Relaxed);
+        let waiting = link.shared.queued.fetch_add(octets, Ordering::Relaxed);
         let fits = waiting.saturating_add(octets) <= self.write_queue_bytes;
         if fits && link.queue.try_send(Outgoing { bytes, tx }).is_ok() {
             return true;

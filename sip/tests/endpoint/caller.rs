@@ -312,12 +312,46 @@ fn rfc3261_8_1_a_request_outside_a_dialog() {
     assert!(wire.events.is_empty());
     wire.say(&response(&options.text, 200, "one", "", ""));
     match wire.event() {
-        Event::Response { tx: got, response } => {
+        Event::Response {
+            tx: got,
+            response,
+            insecure,
+        } => {
             assert_eq!((got, response.status.code()), (tx, 200));
+            assert_eq!(insecure, None);
         }
         other => panic!("{other:?}"),
     }
     assert_eq!(wire.endpoint.counts(), Default::default());
+}
+
+#[test]
+fn why_a_connection_was_not_secured_reaches_who_asked() {
+    use plenum_sip::endpoint::OutOfDialog;
+    let mut wire = Wire::new();
+    let uri = Uri::parse(b"sip:10.0.0.2;transport=tls").unwrap();
+    let out = OutOfDialog {
+        method: Method::Options,
+        to: NameAddr::new(uri.clone()),
+        uri,
+        from: NameAddr::new(Uri::parse(b"sip:me@example.org").unwrap()),
+        headers: Headers::new(),
+        body: None,
+        route: vec![],
+        contact: None,
+        reach: plenum_sip::endpoint::Reach::default(),
+    };
+    let tx = wire.endpoint.request(wire.now, out);
+    assert_eq!(wire.hear().tx, Some(tx));
+    let why = Text::from("the certificate is another one's");
+    wire.endpoint.handle_not_secured(wire.now, tx, why.clone());
+    wire.drain();
+    match wire.event() {
+        Event::Response {
+            response, insecure, ..
+        } => assert_eq!((response.status.code(), insecure), (503, Some(why))),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// §12.1.2: the route set of an early dialog is the Record-Route of its 1xx, reversed.

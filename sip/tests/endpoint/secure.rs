@@ -111,6 +111,7 @@ fn rfc5922_4_the_host_that_was_asked_for_is_verified_and_not_what_it_was_resolve
                     let text = String::from_utf8_lossy(&bytes).into_owned();
                     assert!(header(&text, "Contact").starts_with("<sips:"), "{text}");
                 }
+                Output::ExpectHeard { flow, .. } => panic!("{flow:?}"),
                 Output::Event(event) => panic!("{event:?}"),
                 Output::Timeout(_) => break,
             }

@@ -28,6 +28,7 @@ pub(crate) struct Wire {
     pub(crate) now: Instant,
     pub(crate) sent: VecDeque<Sent>,
     pub(crate) events: VecDeque<Event>,
+    pub(crate) expected: Vec<(FlowId, Duration)>,
     pub(crate) resolve: VecDeque<(ResolveId, Uri)>,
     pub(crate) flow: Flow,
 }
@@ -62,6 +63,7 @@ impl Wire {
             now,
             sent: VecDeque::new(),
             events: VecDeque::new(),
+            expected: Vec::new(),
             resolve: VecDeque::new(),
             flow,
         }
@@ -72,6 +74,7 @@ impl Wire {
         loop {
             match self.endpoint.poll_output() {
                 Output::Timeout(_) => break,
+                Output::ExpectHeard { flow, within } => self.expected.push((flow, within)),
                 Output::Event(event) => self.events.push_back(event),
                 Output::Resolve { id, uri } => self.resolve.push_back((id, uri)),
                 Output::Transmit { via, bytes, tx, .. } => {

@@ -127,7 +127,7 @@ fn rfc5057_481_and_silence_end_the_call_and_nothing_else_does() {
             shape!(pair.next(1), Event::InDialog { tx, request, .. } => (tx, request));
         let response = request.response(StatusCode::new(status).unwrap());
         pair.tell(1, |e, now| e.respond(now, tx, response)).unwrap();
-        let got = shape!(pair.next(0), Event::Response { tx, response } => (tx, response));
+        let got = shape!(pair.next(0), Event::Response { tx, response, .. } => (tx, response));
         assert_eq!((got.0, got.1.status.code()), (sent.unwrap(), status));
         let alive = pair.peers[0].endpoint.counts().usages == 1;
         assert_eq!(alive, !ends, "{status}");

@@ -235,6 +235,7 @@ impl Pair {
                             .handle_resolved(self.now, id, vec![target]);
                     }
                     Output::Transmit { via, bytes, .. } => self.send(who, &via, bytes),
+                    Output::ExpectHeard { .. } => {}
                 }
             }
         }

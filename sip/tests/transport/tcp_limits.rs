@@ -1,10 +1,11 @@
 //! Streams: what a peer cannot make us hold.
 
-use crate::bed::{Bed, OPTIONS, limits, within};
+use crate::bed::{Bed, OK, OPTIONS, limits, within};
 use bytes::Bytes;
 use plenum_sip::endpoint::{ClientTxId, Target, Transport, Via};
 use plenum_sip::limits::Limits;
 use plenum_sip::transport::{Arrival, CloseReason, ClosedBy, Refusal, RefusedBy};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -132,6 +133,37 @@ async fn an_idle_connection_is_closed_and_traffic_keeps_it_open() {
         bed.metrics.connections_closed.get_or_create(&reason).get(),
         1
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rfc5626_4_4_who_has_promised_keep_alives_is_closed_without_them() {
+    let mut bed = Bed::new(Transport::Tcp, "127.0.0.1:0");
+    let mut peer = TcpStream::connect(bed.addr()).await.unwrap();
+    peer.write_all(OPTIONS).await.unwrap();
+    let (flow, _) = bed.message().await;
+    let silence = Duration::from_secs(150);
+    bed.transports.expect_heard(flow.id, silence);
+    let ok = Bytes::from_static(OK);
+    assert!(bed.transports.send(Via::Flow(flow), ok.clone(), None));
+    let mut answer = vec![0; OK.len()];
+    peer.read_exact(&mut answer).await.unwrap();
+    let started = tokio::time::Instant::now();
+    tokio::time::advance(silence * 2 / 3).await;
+    peer.write_all(b"\r\n\r\n").await.unwrap();
+    let mut pong = [0; 2];
+    tokio::select! {
+        read = peer.read_exact(&mut pong) => assert_eq!(read.unwrap(), 2),
+        other = bed.next() => panic!("{other:?}"),
+    }
+    // What we send keeps nobody alive.
+    assert!(bed.transports.send(Via::Flow(flow), ok, None));
+    assert!(matches!(bed.next().await, Arrival::Closed(id) if id == flow.id));
+    assert!(started.elapsed() >= silence * 5 / 3);
+    let reason = ClosedBy {
+        reason: CloseReason::Silent,
+    };
+    let closed = bed.metrics.connections_closed.get_or_create(&reason);
+    assert_eq!(closed.get(), 1);
 }
 
 #[tokio::test]

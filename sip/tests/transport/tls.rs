@@ -56,7 +56,8 @@ impl Bed {
     async fn fails(&mut self, side: Side, reason: Reason) {
         loop {
             match self.next().await {
-                Arrival::SendFailed(_) => {}
+                // Who waits for it is told the same as the log.
+                Arrival::NotSecured(_, why) => assert!(!why.is_empty()),
                 Arrival::Closed(_) => break,
                 other => panic!("unexpected {other:?}"),
             }
@@ -114,6 +115,24 @@ async fn each_fault_of_a_servers_certificate_is_told() {
         assert!(client.request(server.addr(), "a.test"));
         connection_fails(&mut server, &mut client, reason).await;
     }
+}
+
+#[tokio::test]
+async fn rfc5922_7_2_who_meets_a_wildcard_is_told_the_setting_for_it() {
+    let (mut server, mut client) = pair(&["*.test"], ALWAYS);
+    assert!(client.request(server.addr(), "a.test"));
+    let told = tokio::select! {
+        told = client.next() => told,
+        () = async { loop { drop(server.next().await); } } => unreachable!(),
+    };
+    let Arrival::NotSecured(ClientTxId(1), why) = told else {
+        panic!("{told:?}");
+    };
+    let why = why.to_str().unwrap();
+    assert!(
+        why.contains("*.test") && why.contains("tls.wildcards"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
