@@ -179,10 +179,11 @@ impl Server {
         })
     }
 
-    /// Takes what can be changed while running: the conferences, their policy and their limits.
+    /// Takes what can be changed while running: the conferences, their policy and their limits, the
+    /// certificates.
     /// Answers which sections changed that only a restart takes.
     pub fn reload(&mut self, config: Config) -> Vec<&'static str> {
-        self.certificates.refresh();
+        self.certificates.reload(&config.tls);
         let settings = settings(&config, &self.metrics);
         let records = config.conference.clone();
         self.published
@@ -191,7 +192,6 @@ impl Server {
             .reconfigure(settings, records, config.conferences.template.clone());
         let stale = [
             changed("sip", &self.config.sip, &config.sip),
-            changed("tls", &self.config.tls, &config.tls),
             changed("media", &self.config.media, &config.media),
             changed("http", &self.config.http, &config.http),
             changed("log", &self.config.log, &config.log),

@@ -6,15 +6,19 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
+use plenum_loadtest::clock;
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::peer::baresip::{Baresip, Recording, Way};
 use plenum_loadtest::peer::browser::Browser;
+use plenum_loadtest::peer::raw::{Fields, RawPhone};
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
 use plenum_loadtest::tones;
 use plenum_loadtest::wire::Message;
-use std::io::Write as _;
-use std::net::{SocketAddr, UdpSocket};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -171,4 +175,231 @@ fn rfc7118_a_browser_calls_over_the_https_port() {
     let address = on_port(&server, 8443);
     let browser = Browser::open_secured(address, &server.certificate(), "ann").unwrap();
     browser_calls(browser, &server);
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("plenum-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// A certificate for this name with its key, in `FILE.pem` and `FILE.key`.
+    fn certify(&self, file: &str, name: &str) {
+        let (subject, also) = (
+            format!("/CN={name}"),
+            format!("subjectAltName=DNS:{name}.test"),
+        );
+        let done = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+            .args(["ec_paramgen_curve:P-256", "-nodes", "-days", "20"])
+            .args(["-subj", &subject, "-addext", &also, "-keyout"])
+            .arg(self.0.join(format!("{file}.key")))
+            .arg("-out")
+            .arg(self.0.join(format!("{file}.pem")))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    /// The section that names them.
+    fn section(&self, file: &str) -> String {
+        let path = self.0.join(file);
+        let path = path.display();
+        format!("[[tls.certificate]]\nchain = \"{path}.pem\"\nkey = \"{path}.key\"\n")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// Whom the server's certificate is for.
+fn shown(server: SocketAddr) -> String {
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect"])
+        .arg(server.to_string())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let subject = text.lines().find_map(|line| line.strip_prefix("subject="));
+    let name = subject.and_then(|subject| subject.split('=').next_back());
+    name.unwrap_or_default().trim().to_owned()
+}
+
+fn is_shown_soon(server: SocketAddr, name: &str) {
+    let end = clock::now() + SOON;
+    while shown(server) != name {
+        assert!(clock::now() < end, "still {}", shown(server));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn other_certificates_hold_from_the_next_handshake_on_by_themselves_and_at_sighup() {
+    let folder = Folder::new("live");
+    folder.certify("one", "first");
+    folder.certify("two", "third");
+    let mut settings = ServerSettings {
+        transports: vec!["tls"],
+        ..ServerSettings::default()
+    };
+    settings.tls = format!("poll_s = 1\n{}", folder.section("one"));
+    let server = Server::start(&program().unwrap(), &settings).unwrap();
+    let address = on_port(&server, 5061);
+    assert_eq!(shown(address), "first");
+    assert!(server.log().contains("renew it"), "{}", server.log());
+    // Who is connected stays so.
+    let way = Way {
+        transport: "tls",
+        ..Way::default()
+    };
+    let mut phone = Baresip::start_over(Codec::Pcma, tone(LOW), &way).unwrap();
+    let uri = format!("sip:standup@{address};transport=tls");
+    phone.call(&uri).unwrap();
+    folder.certify("one", "second");
+    is_shown_soon(address, "second");
+    let config = server.folder().join("plenum.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace(&folder.section("one"), &folder.section("two"));
+    fs::write(&config, text).unwrap();
+    server.reload().unwrap();
+    is_shown_soon(address, "third");
+    let (_, metrics) = server.get("/metrics").unwrap();
+    let ends: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.starts_with("plenum_tls_certificate_expiry_seconds{"))
+        .collect();
+    assert!(
+        matches!(ends[..], [end] if end.contains("two.pem")),
+        "{ends:?}"
+    );
+    assert!(
+        metrics.contains("plenum_tls_reload_failures_total 0"),
+        "{metrics}"
+    );
+    // A damaged file changes nothing and is told.
+    fs::write(folder.0.join("two.pem"), "nothing").unwrap();
+    server.reload().unwrap();
+    let end = clock::now() + SOON;
+    while !server.log().contains("two.pem: holds no certificate") {
+        assert!(clock::now() < end, "{}", server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(shown(address), "third");
+    phone.finish().unwrap();
+}
+
+/// A connection that has said so much.
+fn begun(server: SocketAddr, said: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.write_all(said).unwrap();
+    stream
+}
+
+/// What the server says until it closes.
+fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    // A reset is an end as well.
+    drop(stream.read_to_end(&mut all));
+    all
+}
+
+fn counted(server: &Server, line: &str) {
+    let end = clock::now() + SOON;
+    loop {
+        let (_, metrics) = server.get("/metrics").unwrap();
+        if metrics.lines().any(|one| one == line) {
+            return;
+        }
+        let family = line.split('{').next().unwrap();
+        let near: Vec<&str> = metrics
+            .lines()
+            .filter(|one| one.starts_with(family))
+            .collect();
+        assert!(clock::now() < end, "no {line} among {near:#?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn handshakes_that_lead_to_nothing_are_counted_and_harm_nobody() {
+    let mut settings = ServerSettings {
+        transports: vec!["tls", "ws"],
+        ..ServerSettings::default()
+    };
+    settings.limits =
+        "handshakes = 150\nhandshake_timeout_s = 3\nsip_connections_per_source = 300\n".to_owned();
+    let server = Server::start(&program().unwrap(), &settings).unwrap();
+    let (tls, ws) = (on_port(&server, 5061), on_port(&server, 5080));
+    // Half of a ClientHello, and nothing more: more of them than there are places.
+    let open: Vec<TcpStream> = (0..200).map(|_| begun(tls, &[22, 3, 1, 2, 0, 1])).collect();
+    // The other transports do not notice.
+    let phone = RawPhone::new(server.sip()).unwrap();
+    let options = phone.request(&Fields {
+        method: "OPTIONS",
+        uri: "sip:standup@example.com",
+        branch: "during",
+        call_id: "during",
+        cseq: "1 OPTIONS",
+        to_tag: "",
+        more: "",
+        body: "",
+    });
+    phone.send(options).unwrap();
+    assert!(phone.final_response("OPTIONS").unwrap().is_some());
+    counted(
+        &server,
+        "plenum_sip_connections_refused_total{bound=\"Handshakes\"} 50",
+    );
+    // Those in place have their time, then the places are free again.
+    let timed_out = "plenum_sip_handshake_failures_total{side=\"Inbound\",reason=\"TimedOut\"}";
+    counted(&server, &format!("{timed_out} 150"));
+    drop(open);
+    // Somebody opens a WebSocket letter by letter.
+    let mut slow = begun(ws, b"GET / HTTP/1.1\r\nHost: a\r\n");
+    counted(&server, &format!("{timed_out} 151"));
+    assert!(rest(&mut slow).is_empty());
+    // Plain SIP on the TLS port, HTTP on the port of SIP.
+    let mut plain = begun(tls, b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+    rest(&mut plain);
+    counted(
+        &server,
+        "plenum_sip_handshake_failures_total{side=\"Inbound\",reason=\"NotTls\"} 1",
+    );
+    let mut http = begun(server.sip(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    rest(&mut http);
+    counted(
+        &server,
+        "plenum_sip_connections_closed_total{reason=\"Framing\"} 1",
+    );
+    // A frame of 64 MiB is announced: closed with 1009, "too big", before it comes.
+    let mut large = begun(
+        ws,
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+          Sec-WebSocket-Protocol: sip\r\n\r\n",
+    );
+    let mut accepted = [0; 12];
+    large.read_exact(&mut accepted).unwrap();
+    assert_eq!(&accepted, b"HTTP/1.1 101");
+    large
+        .write_all(&[0x81, 0xff, 0, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4])
+        .unwrap();
+    let said = rest(&mut large);
+    assert!(said.ends_with(&[0x88, 2, 3, 0xf1]), "{said:?}");
+    counted(
+        &server,
+        "plenum_sip_connections_closed_total{reason=\"Framing\"} 2",
+    );
+    // And a browser still calls.
+    browser_calls(Browser::open(ws, "ann").unwrap(), &server);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 /// `[tls]`: certificates, and whose certificates are believed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `[[tls.certificate]]`; none: one is made for trying out.
     pub certificates: Vec<CertificateFiles>,

@@ -1,6 +1,6 @@
 //! All certificates together, live.
 //!
-//! The files are looked at every `tls.poll_s` and at SIGHUP. A file that was replaced by a good one
+//! The files are looked at every `tls.poll_s` and at SIGHUP, which takes another `[tls]` as well. A file that was replaced by a good one
 //! holds from the next handshake on, inbound and outbound; for a damaged one the log says what is
 //! wrong with it, and what was read before stays.
 
@@ -79,6 +79,9 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
+    /// What the certificate for trying out is for.
+    names: Vec<String>,
+    also: Vec<String>,
     certificates: Vec<(CertificateFiles, Certified)>,
     stamps: BTreeMap<PathBuf, Stamp>,
     /// The days of which it was said that a certificate ends within them.
@@ -99,21 +102,13 @@ impl Store {
         also: &[String],
         metrics: Metrics,
     ) -> Result<Self, TlsError> {
-        let mut certificates = Vec::new();
-        for files in &settings.certificates {
-            certificates.push((files.clone(), files::certified(files)?));
-        }
-        if certificates.is_empty() {
-            let folder = settings.folder.clone();
-            let folder = folder.unwrap_or_else(|| crate::state::folder().join("tls"));
-            let made = self_signed::certificate(&folder, names, also, unix_now())
-                .map_err(|error| TlsError::State(folder.clone(), error))?;
-            certificates.push((self_signed::files(&folder), made));
-        }
+        let certificates = gather(settings, names, also, unix_now())?;
         let first = configs(settings, &certificates)?;
         let (sender, configs) = watch::channel(first);
         let mut inner = Inner {
             settings: settings.clone(),
+            names: names.to_vec(),
+            also: also.to_vec(),
             certificates,
             stamps: BTreeMap::new(),
             warned: BTreeMap::new(),
@@ -138,19 +133,31 @@ impl Store {
         inner.refresh(unix_now());
     }
 
+    /// Takes these settings, and what has changed in the files. Where something is wrong with them, the
+    /// log says what, and all stays as it was.
+    pub fn reload(&self, settings: &Settings) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.reload(settings, unix_now());
+    }
+
     #[cfg(test)]
     pub(super) fn inner_for_tests(&self) -> plenum_sip::transport::tls::Names {
         let inner = self.inner.lock().unwrap();
         inner.certificates[0].1.names.clone()
     }
 
+    #[cfg(test)]
+    pub(super) fn warnings_for_tests(&self, now: i64) -> usize {
+        self.inner.lock().unwrap().note_expiry(now)
+    }
+
     /// Looks at the files for ever.
     pub async fn watch(self) {
-        let every = {
-            let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.settings.poll
-        };
         loop {
+            let every = {
+                let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+                inner.settings.poll
+            };
             tokio::time::sleep(every).await;
             let store = self.clone();
             // Files may be on a slow disk.
@@ -191,10 +198,36 @@ impl Inner {
             Err(error) => failed.push(error.to_string()),
         }
         for error in failed {
-            self.metrics.reload_failures.inc();
-            tracing::error!("{error}; what was read before stays in use");
+            self.refuse(&error);
         }
         self.stamps = present;
+        self.note_expiry(now);
+    }
+
+    fn refuse(&self, error: &str) {
+        self.metrics.reload_failures.inc();
+        tracing::error!("{error}; what was read before stays in use");
+    }
+
+    fn reload(&mut self, settings: &Settings, now: i64) {
+        if *settings == self.settings {
+            return self.refresh(now);
+        }
+        let certificates = match gather(settings, &self.names, &self.also, now) {
+            Ok(certificates) => certificates,
+            Err(error) => return self.refuse(&error.to_string()),
+        };
+        match configs(settings, &certificates) {
+            Ok(new) => self.configs.send_replace(new),
+            Err(error) => return self.refuse(&error.to_string()),
+        };
+        tracing::info!(certificates = certificates.len(), "another [tls] is in use");
+        self.certificates = certificates;
+        self.settings = settings.clone();
+        self.stamps = self.present_stamps();
+        self.warned.clear();
+        // Those that are gone end no more.
+        self.metrics.expiry.clear();
         self.note_expiry(now);
     }
 
@@ -208,8 +241,10 @@ impl Inner {
             .collect()
     }
 
-    /// Sets the metric, and warns 30, 7 and 1 days before the end, each once.
-    fn note_expiry(&mut self, now: i64) {
+    /// Sets the metric, and warns 30, 7 and 1 days before the end and at the end, each once. Answers how
+    /// many warnings that were.
+    fn note_expiry(&mut self, now: i64) -> usize {
+        let mut warnings = 0;
         for (files, certified) in &self.certificates {
             let label = OfCertificate {
                 certificate: files.chain.display().to_string(),
@@ -224,9 +259,32 @@ impl Inner {
             let last = self.warned.insert(files.chain.clone(), mark);
             if last.is_none_or(|last| mark < last) {
                 tracing::warn!("{}", ending(&files.chain, end - now));
+                warnings += 1;
             }
         }
+        warnings
     }
+}
+
+/// Reads the certificates; without any in the configuration, the one for trying out.
+fn gather(
+    settings: &Settings,
+    names: &[String],
+    also: &[String],
+    now: i64,
+) -> Result<Vec<(CertificateFiles, Certified)>, TlsError> {
+    let mut certificates = Vec::new();
+    for files in &settings.certificates {
+        certificates.push((files.clone(), files::certified(files)?));
+    }
+    if certificates.is_empty() {
+        let folder = settings.folder.clone();
+        let folder = folder.unwrap_or_else(|| crate::state::folder().join("tls"));
+        let made = self_signed::certificate(&folder, names, also, now)
+            .map_err(|error| TlsError::State(folder.clone(), error))?;
+        certificates.push((self_signed::files(&folder), made));
+    }
+    Ok(certificates)
 }
 
 /// What is to be said of a certificate that ends in so many seconds.
@@ -301,4 +359,4 @@ fn unix_now() -> i64 {
 
 const DAY: i64 = 86_400;
 /// Days before the end at which it is said, the most urgent first.
-const WARNINGS: [i64; 3] = [1, 7, 30];
+const WARNINGS: [i64; 4] = [0, 1, 7, 30];

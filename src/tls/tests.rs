@@ -177,3 +177,60 @@ fn mutual_tls_without_authorities_is_a_mistake_of_the_configuration() {
     let problems = crate::config::Config::parse(text).unwrap_err();
     assert!(problems[0].to_string().contains("client_ca_files"));
 }
+
+#[test]
+fn sighup_takes_other_certificates_or_leaves_all_as_it_was() {
+    let folder = Folder::new("settings");
+    let (chain, key) = pair(&["a.test"]);
+    let first = configured(&folder, &chain, &key);
+    let metrics = Metrics::default();
+    let store = Store::open(&first, &[], &[], metrics.clone()).unwrap();
+    let mut configs = store.configs();
+    let (chain, key) = pair(&["b.test"]);
+    let mut second = first.clone();
+    second.certificates[0].chain = folder.write("other-chain.pem", &chain);
+    second.certificates[0].key = folder.0.join("other-key.pem");
+    store.reload(&second);
+    assert_eq!(metrics.reload_failures.get(), 1);
+    assert!(store.inner_for_tests().covers("a.test", false));
+    assert!(!configs.has_changed().unwrap());
+    folder.write("other-key.pem", &key);
+    store.reload(&second);
+    assert!(store.inner_for_tests().covers("b.test", false));
+    assert!(configs.has_changed().unwrap());
+    configs.mark_unchanged();
+    store.reload(&second);
+    assert!(!configs.has_changed().unwrap(), "nothing is new");
+    assert_eq!(metrics.reload_failures.get(), 1);
+}
+
+#[test]
+fn the_end_of_a_certificate_is_measured_and_warned_of_in_time() {
+    const DAY: i64 = 86_400;
+    let folder = Folder::new("expiry");
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    let certificate = params.self_signed(&key).unwrap();
+    let settings = configured(&folder, &certificate.pem(), &key.serialize_pem());
+    let metrics = Metrics::default();
+    let store = Store::open(&settings, &[], &[], metrics.clone()).unwrap();
+    let end = 1_893_456_000;
+    let label = OfCertificate {
+        certificate: settings.certificates[0].chain.display().to_string(),
+    };
+    assert_eq!(metrics.expiry.get_or_create(&label).get(), end);
+    let warned = |now| store.warnings_for_tests(now);
+    assert_eq!(warned(end - 31 * DAY), 0);
+    for (days, hours) in [(29, 0), (6, 23), (0, 5)] {
+        let now = end - days * DAY - hours * 3600;
+        assert_eq!(warned(now), 1, "{days} days before");
+        assert_eq!(warned(now + 60), 0, "once is enough");
+    }
+    assert_eq!(warned(end + DAY), 1, "it has ended");
+    assert_eq!(warned(end + 2 * DAY), 0);
+    // A new one ends the warnings, and gets its own.
+    assert_eq!(warned(end - 40 * DAY), 0);
+    assert_eq!(warned(end - 20 * DAY), 1);
+}

@@ -25,8 +25,10 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
-use plenum_sip::transport::tls::TlsConfigs;
+use plenum_sip::transport::tls::{HandshakeFailure, Reason, TlsConfigs};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::io;
@@ -49,8 +51,15 @@ pub struct Metrics {
     pub refused_connections: Counter,
     /// Requests refused because they were too long or too slow.
     pub refused_requests: Counter,
-    /// TLS handshakes that failed.
-    pub failed_handshakes: Counter,
+    /// TLS handshakes that failed, by reason.
+    pub failed_handshakes: Family<FailedBy, Counter>,
+}
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FailedBy {
+    /// The reason, as for connections of SIP.
+    pub reason: Reason,
 }
 
 impl Metrics {
@@ -73,7 +82,7 @@ impl Metrics {
         );
         registry.register(
             "http_failed_handshakes",
-            "TLS handshakes of HTTPS that failed",
+            "TLS handshakes of HTTPS that failed, by reason",
             self.failed_handshakes.clone(),
         );
     }
@@ -213,14 +222,15 @@ impl Server {
                 None => talk(&http, router, ends, stream, stopping).await,
                 Some(configs) => {
                     let handshake = TlsAcceptor::from(configs.web).accept(stream);
-                    match tokio::time::timeout(patience, handshake).await {
-                        Ok(Ok(stream)) => talk(&http, router, ends, stream, stopping).await,
-                        Ok(Err(error)) => {
-                            failed.inc();
-                            tracing::debug!(%remote, %error, "HTTPS handshake");
-                        }
-                        Err(_) => {
-                            failed.inc();
+                    let done = tokio::time::timeout(patience, handshake).await;
+                    let done = done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+                    match done {
+                        Ok(stream) => talk(&http, router, ends, stream, stopping).await,
+                        Err(error) => {
+                            let failure = HandshakeFailure::new(&error);
+                            let reason = failure.reason();
+                            failed.get_or_create(&FailedBy { reason }).inc();
+                            tracing::debug!(%remote, %failure, "HTTPS handshake");
                         }
                     }
                 }

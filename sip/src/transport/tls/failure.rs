@@ -101,7 +101,8 @@ pub enum Reason {
 
 impl HandshakeFailure {
     /// From what the stream says.
-    pub(crate) fn new(error: &io::Error) -> Self {
+    #[must_use]
+    pub fn new(error: &io::Error) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
         match inner {
             Some(error) => Self::of_tls(error),
