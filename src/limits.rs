@@ -148,6 +148,7 @@ fn sip_shell(section: &mut Section<'_, '_>) -> plenum_sip::transport::ShellLimit
         head_bytes: section.get("sip_head_bytes", "32768"),
         connect_timeout: section.get::<Seconds>("sip_connect_timeout_s", "5").0,
         handshakes: section.get("handshakes", "500"),
+        handshakes_per_source: section.get("handshakes_per_source", "64"),
         handshake_timeout: section.get::<Seconds>("handshake_timeout_s", "10").0,
         websocket_ping: section.get::<Seconds>("websocket_ping_s", "30").0,
         linger: section.get::<Seconds>("sip_linger_s", "2").0,

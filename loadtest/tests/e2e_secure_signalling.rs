@@ -337,7 +337,8 @@ fn handshakes_that_lead_to_nothing_are_counted_and_harm_nobody() {
         ..ServerSettings::default()
     };
     settings.limits =
-        "handshakes = 150\nhandshake_timeout_s = 3\nsip_connections_per_source = 300\n".to_owned();
+        "handshakes_per_source = 150\nhandshake_timeout_s = 3\nsip_connections_per_source = 300\n"
+            .to_owned();
     let server = Server::start(&program().unwrap(), &settings).unwrap();
     let (tls, ws) = (on_port(&server, 5061), on_port(&server, 5080));
     // Half of a ClientHello, and nothing more: more of them than there are places.
@@ -358,7 +359,7 @@ fn handshakes_that_lead_to_nothing_are_counted_and_harm_nobody() {
     assert!(phone.final_response("OPTIONS").unwrap().is_some());
     counted(
         &server,
-        "plenum_sip_connections_refused_total{bound=\"Handshakes\"} 50",
+        "plenum_sip_connections_refused_total{bound=\"SourceHandshakes\"} 50",
     );
     // Those in place have their time, then the places are free again.
     let timed_out = "plenum_sip_handshake_failures_total{side=\"Inbound\",reason=\"TimedOut\"}";

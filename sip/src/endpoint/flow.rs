@@ -116,9 +116,14 @@ fn stream_of(via: &Via) -> Option<FlowId> {
 /// as it was written.
 pub(super) fn domain_of(request: &Request, via: &Via) -> Option<Text> {
     let secured = matches!(via, Via::Target(target) if target.transport.is_secure());
-    secured.then(|| match &crate::dialog::next_hop(request).host {
-        Host::Name(name) => name.clone(),
+    secured.then(|| host_name(&crate::dialog::next_hop(request).host))
+}
+
+/// A host as certificates name it.
+pub(super) fn host_name(host: &Host) -> Text {
+    match host {
+        Host::Name(name) => name.detached(),
         Host::V4(ip) => Text::from(ip.to_string()),
         Host::V6(ip) => Text::from(ip.to_string()),
-    })
+    }
 }

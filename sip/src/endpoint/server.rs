@@ -1,7 +1,8 @@
 //! The server transactions: their table, and what their machines want done.
 
+use super::flow::host_name;
 use super::subscription::Asking;
-use super::{Answer, Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Via};
+use super::{Answer, Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Transport, Via};
 use crate::dialog::session_timer::Asked;
 use crate::id::hex;
 use crate::msg::{HeaderName, Headers, Method, Request, Response, Scheme, StatusCode, Text};
@@ -22,6 +23,8 @@ pub(super) struct ServerTx {
     merged: Option<u64>,
     /// Where responses go (§18.2.2).
     pub(super) flow: Flow,
+    /// Over TLS, whom a new connection for responses has to lead to, should theirs be closed.
+    sent_by: Option<Text>,
     /// What every response copies; gone once the final one is out.
     template: Option<Headers>,
     /// The last response, for retransmission.
@@ -153,6 +156,7 @@ impl Endpoint {
             key: arrival.key.clone(),
             merged,
             flow: arrival.flow,
+            sent_by: sent_by(request, &arrival.flow),
             template: Some(template),
             last: Bytes::new(),
             method: request.method.clone(),
@@ -332,7 +336,7 @@ impl Endpoint {
         if let Some(tx) = self.servers.get(id) {
             let bytes = bytes.unwrap_or_else(|| tx.last.clone());
             self.out.push_back(Output::Transmit {
-                domain: None,
+                domain: tx.sent_by.clone(),
                 via: Via::Flow(tx.flow),
                 bytes,
                 tx: None,
@@ -504,6 +508,12 @@ pub(super) fn answer_flow(from: Flow, via: &ViaField) -> Flow {
         remote: SocketAddr::new(ip, sent_by),
         ..from
     }
+}
+
+/// The host that a TLS peer says to listen at for responses (§18.2.2).
+fn sent_by(request: &Request, from: &Flow) -> Option<Text> {
+    let via = request.headers.via().ok()?;
+    (from.transport == Transport::Tls).then(|| host_name(&via.host))
 }
 
 /// RFC 3261 §12.1.1: the Request-URI, or the topmost Record-Route, or without any the Contact is a

@@ -3,7 +3,7 @@
 
 use super::connection::Connection;
 use super::metrics::{CloseReason, ShellMetrics};
-use super::streams::News;
+use super::streams::{News, Place};
 use super::tls::{HandshakeFailedBy, HandshakeFailure, Handshakes, Side, peer_names};
 use crate::endpoint::Transport;
 use crate::msg::Text;
@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// An octet stream somebody else made: a WebSocket that the HTTP server has upgraded.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -58,7 +57,7 @@ impl Setup {
         self,
         mut connection: Connection,
         begun: Begun,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) {
         let stream = match begun {
             Begun::Socket(stream) => stream,

@@ -13,6 +13,8 @@ pub struct ShellLimits {
     /// Connections of peers whose TLS or WebSocket handshake is not over. Beyond: a new one is closed
     /// at accept.
     pub handshakes: usize,
+    /// The same of one IPv4 address or IPv6 /64 network.
+    pub handshakes_per_source: usize,
     /// A TLS or WebSocket handshake is over within this time, or the connection is closed.
     pub handshake_timeout: Duration,
     /// A WebSocket that was silent for so long is pinged; after as long again it is closed.

@@ -70,6 +70,8 @@ pub enum Refusal {
     Source,
     /// `ShellLimits::handshakes`.
     Handshakes,
+    /// `ShellLimits::handshakes_per_source`.
+    SourceHandshakes,
 }
 
 /// Why a connection was closed.

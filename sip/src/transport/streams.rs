@@ -61,7 +61,7 @@ pub(super) struct Streams {
     by_remote: HashMap<(Transport, SocketAddr), FlowId>,
     /// TLS connections of ours, by whom they were verified to lead to (RFC 5922 §5).
     by_domain: HashMap<(SocketAddr, String), FlowId>,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<IpAddr, Source>,
     next_id: u64,
     news: mpsc::Sender<News>,
     inbox: mpsc::Receiver<News>,
@@ -72,10 +72,22 @@ pub(super) struct Streams {
     handshakes: Arc<Semaphore>,
     connections: usize,
     connections_per_source: usize,
+    handshakes_per_source: usize,
     write_queue_bytes: usize,
     write_queue_messages: usize,
     metrics: ShellMetrics,
 }
+
+/// What the connections of one source hold.
+#[derive(Debug)]
+struct Source {
+    connections: usize,
+    /// Places for those whose handshake is not over: a few hosts cannot take all there are.
+    handshakes: Arc<Semaphore>,
+}
+
+/// A place for a handshake: one of all, and one of its source.
+pub(super) type Place = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// The end of a connection that the table holds.
 #[derive(Debug)]
@@ -116,6 +128,7 @@ impl Streams {
             handshakes: Arc::new(Semaphore::new(shell.handshakes)),
             connections: limits.connections,
             connections_per_source: limits.connections_per_source,
+            handshakes_per_source: shell.handshakes_per_source,
             write_queue_bytes: limits.write_queue_bytes,
             write_queue_messages: shell.write_queue_messages,
             metrics: setup.metrics.clone(),
@@ -266,7 +279,12 @@ impl Streams {
     /// Decides whether a new connection may stay.
     fn on_accepted(&mut self, target: Target, begun: Begun, local: SocketAddr) {
         let source = source_of(target.remote.ip());
-        let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+        let known = self.by_source.get(&source);
+        let of_source = known.map_or(0, |known| known.connections);
+        let handshakes = known.map_or_else(
+            || Arc::new(Semaphore::new(self.handshakes_per_source)),
+            |known| Arc::clone(&known.handshakes),
+        );
         let refusal = if self.open.len() >= self.connections {
             Some(Refusal::Total)
         } else if of_source >= self.connections_per_source {
@@ -275,7 +293,7 @@ impl Streams {
             None
         };
         let place = match refusal {
-            None => self.place(target.transport, &begun),
+            None => self.place(target.transport, &begun, &handshakes),
             Some(refusal) => Err(refusal),
         };
         let place = match place {
@@ -290,7 +308,12 @@ impl Streams {
             }
         };
         let connection = self.insert(target, Some(source), None, local);
-        self.by_source.insert(source, of_source + 1);
+        let connections = of_source + 1;
+        let held = Source {
+            connections,
+            handshakes,
+        };
+        self.by_source.insert(source, held);
         tokio::spawn(self.setup.clone().serve(connection, begun, place));
     }
 
@@ -299,13 +322,17 @@ impl Streams {
         &self,
         transport: Transport,
         begun: &Begun,
-    ) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        of_source: &Arc<Semaphore>,
+    ) -> Result<Option<Place>, Refusal> {
         let plain = matches!(transport, Transport::Udp | Transport::Tcp);
         if plain || matches!(begun, Begun::WebSocket(_)) {
             return Ok(None);
         }
+        let one = Arc::clone(of_source).try_acquire_owned();
+        let one = one.map_err(|_| Refusal::SourceHandshakes)?;
         let place = Arc::clone(&self.handshakes).try_acquire_owned();
-        place.map(Some).map_err(|_| Refusal::Handshakes)
+        let place = place.map_err(|_| Refusal::Handshakes)?;
+        Ok(Some((place, one)))
     }
 
     /// Opens a connection; what is sent meanwhile waits in its queue. A TLS connection is opened to
@@ -414,14 +441,11 @@ impl Streams {
             .get_or_create(&ClosedBy { reason })
             .inc();
         if let Some(source) = link.source {
-            let left = self
-                .by_source
-                .get(&source)
-                .map_or(0, |count| count.saturating_sub(1));
-            if left == 0 {
-                self.by_source.remove(&source);
-            } else {
-                self.by_source.insert(source, left);
+            if let Some(held) = self.by_source.get_mut(&source) {
+                held.connections = held.connections.saturating_sub(1);
+                if held.connections == 0 {
+                    self.by_source.remove(&source);
+                }
             }
         }
     }

@@ -8,7 +8,8 @@ pub(crate) fn shell() -> ShellLimits {
     ShellLimits {
         head_bytes: 4096,
         connect_timeout: Duration::from_secs(5),
-        handshakes: 16,
+        handshakes: 20,
+        handshakes_per_source: 16,
         handshake_timeout: Duration::from_secs(5),
         websocket_ping: Duration::from_secs(20),
         linger: Duration::from_millis(200),

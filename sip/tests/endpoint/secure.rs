@@ -2,7 +2,7 @@
 //! of flows (RFC 5626).
 
 use crate::wire::{Wire, address, header, request, response};
-use plenum_sip::endpoint::{Accept, Body, Event, Flow, FlowId, InviteId, Output, Transport};
+use plenum_sip::endpoint::{Accept, Body, Event, Flow, FlowId, InviteId, Output, Transport, Via};
 use plenum_sip::msg::Text;
 
 fn on(wire: &mut Wire, transport: Transport, id: u64) {
@@ -77,6 +77,34 @@ fn rfc3261_12_1_1_a_sips_contact_of_the_peer_gets_one_of_ours() {
         let ok = wire.hear().text;
         assert_eq!(header(&ok, "Contact"), ours);
     }
+}
+
+#[test]
+fn rfc3261_18_2_2_a_response_whose_tls_connection_is_closed_goes_to_the_host_of_the_sent_by() {
+    let mut wire = Wire::new();
+    on(&mut wire, Transport::Tls, 7);
+    let contact = "sip:peer@192.0.2.9";
+    wire.say(
+        &over("TLS", "sip:room@192.0.2.1", 1, contact)
+            .replace("192.0.2.9:5062;", "peer.test:5071;"),
+    );
+    let id = called(&mut wire);
+    wire.endpoint.handle_flow_closed(wire.now, wire.flow.id);
+    wire.endpoint.accept(wire.now, id, answer()).unwrap();
+    let sent = loop {
+        match wire.endpoint.poll_output() {
+            Output::Transmit { via, domain, .. } => break (via, domain),
+            Output::Timeout(_) => panic!("no answer"),
+            Output::Event(_) | Output::Resolve { .. } | Output::ExpectHeard { .. } => {}
+        }
+    };
+    let (Via::Flow(flow), Some(domain)) = sent else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(
+        (flow.remote.port(), domain.to_str()),
+        (5071, Some("peer.test"))
+    );
 }
 
 #[test]

@@ -243,28 +243,29 @@ async fn a_handshake_has_its_time_and_its_place() {
     };
     let mut server = Bed::secured(Transport::Tls, "127.0.0.1:0", &limits(), security);
     let mut silent = Vec::new();
-    // As many as there are places (bounds/shell.rs), and one more.
-    for _ in 0..17 {
-        silent.push(TcpStream::connect(server.addr()).await.unwrap());
+    // As many as one source may have (bounds/shell.rs) and one more, then from another source as many
+    // as there are places and one more.
+    for (source, count) in [("127.0.0.1:0", 17), ("127.0.0.2:0", 5)] {
+        for _ in 0..count {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(source.parse().unwrap()).unwrap();
+            silent.push(socket.connect(server.addr()).await.unwrap());
+        }
     }
-    for _ in 0..16 {
+    for _ in 0..20 {
         assert!(matches!(server.next().await, Arrival::Closed(_)));
     }
-    assert_eq!(server.failed(Side::Inbound, Reason::TimedOut), 16);
-    let refused = RefusedBy {
-        bound: Refusal::Handshakes,
-    };
-    let refused = server
-        .metrics
-        .connections_refused
-        .get_or_create(&refused)
-        .get();
-    assert_eq!(refused, 1);
+    assert_eq!(server.failed(Side::Inbound, Reason::TimedOut), 20);
+    for bound in [Refusal::SourceHandshakes, Refusal::Handshakes] {
+        let refused = RefusedBy { bound };
+        let refused = server.metrics.connections_refused.get_or_create(&refused);
+        assert_eq!(refused.get(), 1, "{bound:?}");
+    }
     // The places are free again.
     let more = TcpStream::connect(server.addr()).await.unwrap();
     assert!(matches!(server.next().await, Arrival::Closed(_)));
     drop(more);
-    assert_eq!(server.failed(Side::Inbound, Reason::TimedOut), 17);
+    assert_eq!(server.failed(Side::Inbound, Reason::TimedOut), 21);
 }
 
 #[tokio::test]
