@@ -39,8 +39,6 @@ pub struct Account<'a> {
 pub struct Way {
     /// `udp`, `tcp` or `tls`.
     pub transport: &'static str,
-    /// The file with whose certificates it verifies the server; `None`: it does not.
-    pub authority: Option<PathBuf>,
     /// Parameters of its account that concern media.
     pub media: String,
 }
@@ -49,7 +47,6 @@ impl Default for Way {
     fn default() -> Self {
         Self {
             transport: "udp",
-            authority: None,
             media: String::new(),
         }
     }
@@ -118,13 +115,7 @@ impl Baresip {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder)?;
         write_wav(&folder.join("say.wav"), signal)?;
-        let mut settings = configuration(sip, control, &folder);
-        if let Some(authority) = &way.authority {
-            settings += &format!(
-                "sip_cafile {}\nsip_verify_server yes\n",
-                authority.display()
-            );
-        }
+        let settings = configuration(sip, control, &folder);
         fs::write(folder.join("config"), settings)?;
         fs::write(folder.join("contacts"), "")?;
         let codec = codec_name(codec);

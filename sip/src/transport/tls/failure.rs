@@ -2,7 +2,7 @@
 
 use crate::websocket::Refused;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use std::io;
 
 /// Why a connection was not secured, or not upgraded to a WebSocket.
@@ -133,6 +133,10 @@ impl HandshakeFailure {
         match error {
             Error::InvalidCertificate(error) => Self::of_certificate(error),
             Error::NoCertificatesPresented => Self::NoCertificate,
+            // Nothing older than TLS 1.2 names its algorithms (RFC 5246 §7.4.1.4.1).
+            Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired) => {
+                Self::NoCommonVersion
+            }
             Error::PeerIncompatible(why) => {
                 let why = format!("{why:?}");
                 if why.contains("Version") || why.contains("Tls1") {
