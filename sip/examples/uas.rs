@@ -188,6 +188,7 @@ fn shell() -> ShellLimits {
         head_bytes: 16_384,
         connect_timeout: Duration::from_secs(5),
         handshakes: 500,
+        handshakes_per_source: 64,
         handshake_timeout: Duration::from_secs(10),
         websocket_ping: Duration::from_secs(30),
         linger: Duration::from_secs(1),

@@ -29,7 +29,9 @@ async fn a_slow_reader_is_closed_and_holds_up_nobody() {
         match bed.next().await {
             Arrival::Closed(id) => closed |= id == flow.id,
             Arrival::Message(..) => served = true,
-            Arrival::SendFailed(_) | Arrival::Certified(..) => panic!("no request was sent"),
+            Arrival::SendFailed(_) | Arrival::NotSecured(..) | Arrival::Certified(..) => {
+                panic!("no request was sent")
+            }
         }
     }
     let reason = ClosedBy {
