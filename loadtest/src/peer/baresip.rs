@@ -196,6 +196,11 @@ impl Baresip {
         read_wav(&self.folder)
     }
 
+    /// What it heard until now.
+    pub fn heard(&self) -> io::Result<Recording> {
+        read_wav(&self.folder)
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -326,7 +331,8 @@ fn configuration(sip: SocketAddr, control: SocketAddr, folder: &Path) -> String 
     lines.join("\n") + "\n"
 }
 
-fn write_wav(path: &Path, signal: Signal) -> io::Result<()> {
+/// Two minutes of a signal as a WAV file.
+pub(super) fn write_wav(path: &Path, signal: Signal) -> io::Result<()> {
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: 48_000,
@@ -362,7 +368,8 @@ fn read_wav(folder: &Path) -> io::Result<Recording> {
     let (_, path) = found
         .pop()
         .ok_or_else(|| io::Error::other("baresip recorded nothing"))?;
-    let mut reader = hound::WavReader::open(path).map_err(io::Error::other)?;
+    let octets = closed(fs::read(path)?);
+    let mut reader = hound::WavReader::new(octets.as_slice()).map_err(io::Error::other)?;
     let spec = reader.spec();
     let channels = usize::from(spec.channels.max(1));
     let all: Vec<f32> = match spec.sample_format {
@@ -380,6 +387,25 @@ fn read_wav(folder: &Path) -> io::Result<Recording> {
         rate: spec.sample_rate,
         samples,
     })
+}
+
+/// A WAV file with the lengths that belong into its header, which are written when it is closed.
+fn closed(mut octets: Vec<u8>) -> Vec<u8> {
+    let Some(tag) = octets.windows(4).position(|tag| tag == b"data") else {
+        return octets;
+    };
+    if octets.len() < tag + 8 {
+        return octets;
+    }
+    // Whole frames of two channels and two octets.
+    octets.truncate(octets.len() - (octets.len() - tag - 8) % 4);
+    for (at, begin) in [(4, 8), (tag + 4, tag + 8)] {
+        let length = u32::try_from(octets.len() - begin).unwrap_or(u32::MAX);
+        if let Some(field) = octets.get_mut(at..at + 4) {
+            field.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+    octets
 }
 
 impl Recording {

@@ -2,7 +2,9 @@
 
 pub mod baresip;
 pub mod browser;
+pub mod chromium;
 pub mod dns;
+pub mod jssip;
 pub mod kamailio;
 pub mod raw;
 pub mod sipp;

@@ -2,7 +2,7 @@
 //
 // The transport is reliable, so that nothing is ever sent twice; a transaction is what waits for
 // its response. What happens is told by events: "up", "closed", "calling", "accepted", "refused",
-// "ended", "notify", "offer".
+// "ended", "notify", "unwatched", "offer".
 
 import { Message, parameter, quote, token, uriOf } from "./message.js";
 
@@ -86,11 +86,19 @@ export class Agent extends EventTarget {
     /// RFC 3261 §14.1: changes the session. The promise gives the answer's SDP.
     modify(sdp) {
         return new Promise((resolve, reject) => {
+            if (!this.dialog) {
+                reject(new Error("The call is over"));
+                return;
+            }
             const request = this.within("INVITE", SDP, sdp);
             this.send(request, (response) => {
                 if (response.status >= 200 && response.status < 300) {
                     this.acknowledge(request);
                     resolve(response.body);
+                } else if (response.status === 491 && this.dialog) {
+                    this.acknowledgeRefusal(request, response);
+                    // The Call-ID is ours: between 2.1 and 4 seconds.
+                    setTimeout(() => resolve(this.modify(sdp)), 2_100 + 1_900 * Math.random());
                 } else if (response.status >= 300) {
                     this.acknowledgeRefusal(request, response);
                     reject(new Error(`${response.status} ${response.reason}`));
@@ -115,11 +123,23 @@ export class Agent extends EventTarget {
         );
         clearTimeout(this.refresh);
         this.send(request, (response) => {
+            if (response.status < 200) {
+                return;
+            }
             if (response.status < 300 && this.dialog) {
                 const granted = Number(response.get("expires")) || SUBSCRIPTION;
-                this.refresh = setTimeout(() => this.dialog && this.subscribe(), granted * 800);
+                this.watchAgain(granted * 800);
+            } else if (this.dialog) {
+                // Who is not in yet, because of a PIN for example, may not watch.
+                this.watchAgain(RETRY);
+                this.tell("unwatched", { status: response.status });
             }
         });
+    }
+
+    watchAgain(time) {
+        clearTimeout(this.refresh);
+        this.refresh = setTimeout(() => this.dialog && this.subscribe(), time);
     }
 
     compose(method, uri, to, number, type = "", body = "") {
@@ -311,3 +331,4 @@ function viaTransport(server) {
 
 const SDP = "application/sdp";
 const SUBSCRIPTION = 600;
+const RETRY = 1_000;

@@ -12,6 +12,8 @@ let sound = null;
 let roster = null;
 let pin = "";
 let restarts = 0;
+let unwatched = 0;
+let keyed = false;
 
 function show(part) {
     for (const id of ["lobby", "call"]) {
@@ -79,6 +81,8 @@ function microphoneProblem(error) {
 function start(name, offer) {
     roster = new Roster();
     restarts = 0;
+    unwatched = 0;
+    keyed = false;
     const own = new Agent(socketAddress(), name);
     agent = own;
     // What comes late from a call that was left is nothing to the next one.
@@ -92,6 +96,7 @@ function start(name, offer) {
     on("closed", () => leave("The connection to the server was lost."));
     on("offer", reoffered);
     on("notify", notified);
+    on("unwatched", kept);
     say("Connecting…");
     show("call");
     byId("leave").focus();
@@ -128,9 +133,19 @@ async function accepted({ sdp }) {
         leave(`The server's answer cannot be used: ${error.message}`);
         return;
     }
-    say("You are in the call.");
+    say("Waiting to be let in…");
     agent.subscribe();
     sendPin();
+}
+
+// Only those who are in may see who is there.
+function kept({ status }) {
+    unwatched += 1;
+    if (status === 403 && unwatched > 2) {
+        say(keyed
+            ? "The PIN was not accepted. Type it once more under “PIN or keys”."
+            : "The conference has a PIN. Type it under “PIN or keys”.");
+    }
 }
 
 // The conference asks for the PIN by voice and takes it as keys, as from any telephone.
@@ -138,6 +153,7 @@ function sendPin() {
     if (pin !== "" && agent) {
         [...pin, "#"].forEach((digit) => agent.key(digit));
         pin = "";
+        keyed = true;
     }
 }
 
@@ -170,6 +186,9 @@ async function reconnectMedia() {
 }
 
 function notified({ body }) {
+    if (roster.version < 0) {
+        say("You are in the call.");
+    }
     if (body !== "" && !roster.apply(body)) {
         agent.subscribe();
     }
@@ -213,6 +232,28 @@ function mute() {
     byId("mute").setAttribute("aria-pressed", String(muted));
     byId("mute").textContent = muted ? "Unmute" : "Mute";
     say(muted ? "You are muted." : "You can be heard.");
+    showMuted();
+}
+
+// The microphone is silent at once; the others see why by an offer that does not send. One offer
+// after the other, and the last one says what the button says.
+async function showMuted() {
+    const own = sound;
+    if (own.telling || !agent?.dialog) {
+        return;
+    }
+    own.telling = true;
+    try {
+        while (own === sound && own.told !== own.muted) {
+            const { muted } = own;
+            await own.accept(await agent.modify(await own.offer()));
+            own.told = muted;
+        }
+    } catch {
+        // The next press says it again; nobody hears what is muted in any case.
+    } finally {
+        own.telling = false;
+    }
 }
 
 function leave(text) {
@@ -241,7 +282,13 @@ byId("other-microphone").addEventListener("change", ({ target }) =>
     sound?.change(target.value).catch((error) => fail(microphoneProblem(error))));
 byId("keys").addEventListener("submit", (event) => {
     event.preventDefault();
-    [...byId("digits").value].filter((key) => /[0-9*#]/.test(key)).forEach((key) => agent?.key(key));
+    const keys = [...byId("digits").value].filter((key) => /[0-9*#]/.test(key));
+    // A PIN ends with the number sign, which nobody wants to type.
+    if (roster?.version < 0 && keys.at(-1) !== "#") {
+        keys.push("#");
+    }
+    keys.forEach((key) => agent?.key(key));
+    [keyed, unwatched] = [true, 0];
     byId("digits").value = "";
 });
 document.addEventListener("keydown", (event) => {

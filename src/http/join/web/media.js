@@ -14,6 +14,9 @@ export class Sound extends EventTarget {
         super();
         this.player = player;
         this.muted = false;
+        /// What the server was told of it, and whether it is being told.
+        this.told = false;
+        this.telling = false;
     }
 
     async open(device) {
@@ -80,6 +83,9 @@ export class Sound extends EventTarget {
         this.muted = muted;
         this.stream?.getAudioTracks().forEach((track) => {
             track.enabled = !muted;
+        });
+        this.connection?.getTransceivers().forEach((transceiver) => {
+            transceiver.direction = muted ? "recvonly" : "sendrecv";
         });
     }
 
