@@ -200,6 +200,7 @@ fn jssip_calls_holds_resumes_and_hangs_up() {
 const JSSIP_CALL: &str = r#"
     globalThis.said = [];
     const socket = new JsSIP.WebSocketInterface(`wss://${location.host}/sip`);
+    const player = document.body.appendChild(document.createElement("audio"));
     const agent = new JsSIP.UA({ sockets: [socket], uri: `sip:jane@${location.hostname}`, register: false });
     agent.on("connected", () => {
         globalThis.call = agent.call(`sip:standup@${location.hostname}`, {
@@ -209,9 +210,7 @@ const JSSIP_CALL: &str = r#"
             call.on(kind, ({ cause }) => said.push(kind, cause));
         }
         call.connection.addEventListener("track", ({ streams, track }) => {
-            const player = document.createElement("audio");
             player.srcObject = streams[0] ?? new MediaStream([track]);
-            document.body.append(player);
             player.play();
         });
     });

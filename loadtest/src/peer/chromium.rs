@@ -25,7 +25,7 @@ pub struct Chromium {
     session: String,
     next: u64,
     folder: PathBuf,
-    /// Errors and warnings of the page.
+    /// Errors of the page.
     console: Vec<String>,
 }
 
@@ -239,7 +239,7 @@ impl Chromium {
         })
     }
 
-    /// Errors and warnings of the page until now.
+    /// Errors of the page until now.
     pub fn console(&self) -> &[String] {
         &self.console
     }
@@ -273,10 +273,17 @@ impl Chromium {
     }
 
     fn note(&mut self, event: &Value) {
+        let entry = &event["params"]["entry"];
+        let of_picture = entry["url"]
+            .as_str()
+            .is_some_and(|url| url.ends_with("/favicon.ico"));
         let said = match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => event["params"]["exceptionDetails"].to_string(),
             Some("Runtime.consoleAPICalled") => event["params"]["args"].to_string(),
-            Some("Log.entryAdded") => event["params"]["entry"].to_string(),
+            // Browsers ask every site for a picture of itself.
+            Some("Log.entryAdded") if entry["level"] == "error" && !of_picture => {
+                entry.to_string()
+            }
             _ => return,
         };
         self.console.push(said);
