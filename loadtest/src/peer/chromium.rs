@@ -281,9 +281,7 @@ impl Chromium {
             Some("Runtime.exceptionThrown") => event["params"]["exceptionDetails"].to_string(),
             Some("Runtime.consoleAPICalled") => event["params"]["args"].to_string(),
             // Browsers ask every site for a picture of itself.
-            Some("Log.entryAdded") if entry["level"] == "error" && !of_picture => {
-                entry.to_string()
-            }
+            Some("Log.entryAdded") if entry["level"] == "error" && !of_picture => entry.to_string(),
             _ => return,
         };
         self.console.push(said);
