@@ -79,7 +79,9 @@ impl Registrations {
         let random = self.rng.next_u64();
         let planned = self.registrar.register(wall(), &aor, request, flow, random);
         match planned {
-            Ok(plan) if plan.changes().is_empty() => Some(self.acknowledge(&plan, granted.as_ref())),
+            Ok(plan) if plan.changes().is_empty() => {
+                Some(self.acknowledge(&plan, granted.as_ref()))
+            }
             Ok(plan) => {
                 self.keep(tx, plan, granted);
                 None
