@@ -178,6 +178,7 @@ fn hang_up_stream(peer: &mut Peer) {
     let (now, flow) = (peer.wire.now, peer.wire.flow.id);
     peer.wire.endpoint.handle_flow_closed(now, flow);
     peer.wire.drain();
+    assert!(matches!(peer.wire.event(), Event::FlowClosed { .. }));
 }
 
 fn ended(peer: &mut Peer) -> EndCause {
