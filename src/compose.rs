@@ -109,24 +109,18 @@ impl Server {
 
         let limits = &config.limits;
         let shell = &limits.sip_shell;
-        let listen = listen(&config.sip.listen);
         let certificates = start_tls(&config, &metrics)?;
-        let security = Security {
-            tls: Some(certificates.configs()),
-            origins: origins(&config),
-        };
-        let (of_sip, counters) = (&limits.sip, &metrics.transport);
-        let transports = Transports::bind_secured(&listen, of_sip, shell, counters, security)?;
+        let transports = bind(&config, &metrics, &certificates)?;
         let incoming = transports.incoming();
         let listening = transports.listening().iter().map(|one| one.addr).collect();
         let (endpoint, policy) = endpoint(&config, &metrics, &transports)?;
         let resolvers = resolvers(&config, &policy)?;
         let resolver = resolver(&config, policy)?;
         let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
-        let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
-        let calls = calls.with_border(Box::new(trunks));
         let users = users::start(&config, &actions, &metrics, [seed()?, seed()?, seed()?])?;
-        let calls = calls.with_border(Box::new(users));
+        let calls = SipUser::new(directory.clone(), Arc::clone(&actions))
+            .with_border(Box::new(trunks))
+            .with_border(Box::new(users));
         let (driver, sip) = Driver::new(
             endpoint,
             calls,
@@ -141,6 +135,10 @@ impl Server {
 
         let (ready, readiness) = watch::channel(true);
         let (published, links) = watch::channel(Arc::new(Published::new(&config)));
+        let join = Join {
+            published: links.clone(),
+            directory: directory.clone(),
+        };
         let api = Api {
             registry: metrics.registry(),
             readiness,
@@ -150,10 +148,6 @@ impl Server {
             feed: Arc::clone(&feed),
             trunks: switchboard.shown.clone(),
             event_readers: limits.http.event_readers,
-        };
-        let join = Join {
-            published: api.published.clone(),
-            directory: directory.clone(),
         };
         let web = start_web(&config, &metrics, api).await?;
         let public_web = start_public(&config, &metrics, join, incoming, &certificates).await?;
@@ -312,6 +306,20 @@ fn changed(
     new: &impl fmt::Debug,
 ) -> Option<&'static str> {
     (format!("{old:?}") != format!("{new:?}")).then_some(name)
+}
+
+fn bind(
+    config: &Config,
+    metrics: &Metrics,
+    certificates: &tls::Store,
+) -> Result<Transports, BindError> {
+    let (limits, shell) = (&config.limits.sip, &config.limits.sip_shell);
+    let security = Security {
+        tls: Some(certificates.configs()),
+        origins: origins(config),
+    };
+    let listen = listen(&config.sip.listen);
+    Transports::bind_secured(&listen, limits, shell, &metrics.transport, security)
 }
 
 fn check_machine(config: &Config) -> Result<(), StartError> {

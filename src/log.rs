@@ -119,15 +119,15 @@ fn write_all(mut out: impl Write, lines: &Receiver<Item>, lost: &Counter) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Sender, channel};
 
     /// Writes only when told to, and may refuse.
     struct Gate {
-        entered: Sender<()>,
+        entered: SyncSender<()>,
         passes: Receiver<bool>,
-        out: Sender<String>,
+        out: SyncSender<String>,
     }
 
+    #[expect(clippy::unwrap_in_result, reason = "what fails here is the test")]
     impl Write for Gate {
         fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
             self.entered.send(()).unwrap();
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn a_blocked_reader_or_a_full_disk_costs_lines_and_nobody_waits() {
-        let (entered, inside) = channel();
-        let (pass, passes) = channel();
-        let (out, written) = channel();
+        let (entered, inside) = sync_channel(8);
+        let (pass, passes) = sync_channel(8);
+        let (out, written) = sync_channel(8);
         let gate = Gate {
             entered,
             passes,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     /// Tells how much it was given.
-    struct Kept(Sender<usize>);
+    struct Kept(SyncSender<usize>);
 
     impl Write for Kept {
         fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_end_waits_for_the_last_line_and_a_long_line_is_cut() {
-        let (out, written) = channel();
+        let (out, written) = sync_channel(8);
         let mut lines = Lines::start(Kept(out), 10, Counter::default()).unwrap();
         lines.write_all(&[b'x'; LINE * 2]).unwrap();
         lines.settle();

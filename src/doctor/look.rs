@@ -182,17 +182,11 @@ fn gather(config: &Config) -> (Observed, Relayed) {
             .map_or_else(String::new, |it| it.expose().to_owned()),
         seed,
     };
-    if let Some(server) = stun {
-        if let Ok((
-            Gathered {
-                mapped: Some(mapped),
-                ..
-            },
-            _,
-        )) = ask(Some(server), None, seed)
-        {
-            observed = Some(Ok(mapped));
-        }
+    if let Some(server) = stun
+        && let Ok((gathered, _)) = ask(Some(server), None, seed)
+        && let Some(mapped) = gathered.mapped
+    {
+        observed = Some(Ok(mapped));
     }
     if let Some(server) = turn {
         match ask(None, Some(credentials(server)), seed) {

@@ -73,7 +73,7 @@ impl Reports {
 
     /// A compound packet of so many octets was sent, or received from the peer (RFC 3550 §6.3.3).
     pub fn passed(&mut self, octets: usize, from_peer: bool) {
-        let octets = u16::try_from(octets).map_or(f32::from(u16::MAX), f32::from);
+        let octets = f32::from(u16::try_from(octets).unwrap_or(u16::MAX));
         self.average += (octets + HEADERS - self.average) / 16.0;
         self.peer_heard |= from_peer;
     }

@@ -9,36 +9,18 @@
 //! with ours. In an answer ours are the offer's, unless a number meant something else earlier in
 //! the session.
 
+use super::agreement::Agreement;
 use super::attr::{Direction, OpusParameters, Profile};
 use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
 use super::formats::{Formats, clock, name, number, usual_number};
-use super::ice::{AgreedIce, IceDescription, OurIce};
+use super::ice::{IceDescription, OurIce};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
-use super::{Incompatible, Local, Malformed, SdpError, SessionDescription};
+use super::{Incompatible, Local, Malformed, MediaSection, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
-use crate::path::{Keying, NegotiatedPath};
+use crate::path::Keying;
 use smallvec::SmallVec;
-
-/// What both sides agreed on, and what is needed to agree again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agreement {
-    /// What we said last.
-    pub ours: OurDescription,
-    /// Which section is the conference's audio.
-    pub audio_index: usize,
-    /// What the RTP leg does.
-    pub audio: NegotiatedAudio,
-    /// Where the keys come from.
-    pub keying: Keying,
-    /// How the ways between us are found.
-    pub ice: Option<Box<AgreedIce>>,
-    /// Every payload type that we ever gave a meaning, in order.
-    history: Vec<(u8, Payload)>,
-    /// The peer's payload types.
-    theirs: Vec<(u8, Payload)>,
-}
 
 /// An offer of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,18 +46,9 @@ pub fn answer(
 ) -> Result<Agreement, SdpError> {
     let (audio_index, remote) = choose_section(local, offer, previous, limits)?;
     let keys = previous.and_then(Agreement::keys);
-    let mut ours = OurDescription {
-        timing: timing(offer).to_owned(),
-        sections: offer
-            .media
-            .iter()
-            .map(|section| OurSection::Refused(RefusedSection::of(section)))
-            .collect(),
-    };
-    let disabled = offer
-        .media
-        .get(audio_index)
-        .is_none_or(|section| section.m.port() == 0);
+    let mut ours = refused(offer);
+    let taken = offer.media.get(audio_index);
+    let disabled = taken.is_none_or(|section| section.m.port() == 0);
     if let (true, Some(previous)) = (disabled, previous) {
         return Ok(Agreement {
             ours,
@@ -100,10 +73,12 @@ pub fn answer(
         security::answer(local, remote.profile, &remote.security, remote.ice, keys)?
     };
     let rtcp_mux = local.rtcp_mux && remote.rtcp_mux;
-    let before = previous.and_then(|previous| previous.ice.as_deref());
     let theirs = IceDescription::read(offer, audio_index, limits).filter(|_| !disabled);
     let (our_ice, ice) = match (&local.ice, theirs) {
-        (Some(ours), Some(theirs)) => ours.answer(theirs, remote.rtp, rtcp_mux, before, limits.ice),
+        (Some(ours), Some(theirs)) => {
+            let before = previous.and_then(|previous| previous.ice.as_deref());
+            ours.answer(theirs, remote.rtp, rtcp_mux, before, limits.ice)
+        }
         (Some(_) | None, _) => (OurIce::Nothing, None),
     };
     let section = AudioSection {
@@ -140,6 +115,15 @@ pub fn answer(
     } else {
         agreement
     })
+}
+
+/// An answer that takes nothing of the offer.
+fn refused(offer: &SessionDescription) -> OurDescription {
+    let sections = offer.media.iter().map(RefusedSection::of);
+    OurDescription {
+        timing: timing(offer).to_owned(),
+        sections: sections.map(OurSection::Refused).collect(),
+    }
 }
 
 /// An offer of ours (RFC 3264 §5), or a further one that keeps every section in its place and
@@ -206,23 +190,8 @@ pub fn conclude(
     previous: Option<&Agreement>,
     limits: &Limits,
 ) -> Result<Agreement, SdpError> {
-    let (index, counts) = (
-        offered.audio_index,
-        (answer.media.len(), offered.ours.sections.len()),
-    );
-    let section = match answer.media.get(index) {
-        Some(section) if counts.0 <= counts.1 => section,
-        _ => {
-            return Err(Malformed::Sections {
-                answer: counts.0,
-                offer: counts.1,
-            }
-            .into());
-        }
-    };
-    if !section.m.media().eq_ignore_ascii_case("audio") {
-        return Err(Malformed::NotAudio(index).into());
-    }
+    let index = offered.audio_index;
+    let section = answered_section(offered, answer)?;
     let ours = offered.ours.clone();
     if section.m.port() == 0 {
         let previous = previous.ok_or(Incompatible::AudioRefused)?;
@@ -284,40 +253,20 @@ pub fn conclude(
     })
 }
 
-impl Agreement {
-    /// How packets are to travel; `None` for plain RTP.
-    pub fn path(&self) -> Option<NegotiatedPath> {
-        let more = self.keying != Keying::Plain || self.ice.is_some();
-        more.then(|| NegotiatedPath {
-            keying: self.keying.clone(),
-            ice: self.ice.clone(),
-            rtp: self.audio.remote_rtp,
-            rtcp: self.audio.remote_rtcp,
-            rtcp_mux: self.audio.rtcp_mux,
-        })
-    }
-
-    /// The keys in force.
-    fn keys(&self) -> Option<(&OurSecurity, &Keying)> {
-        Some((&self.section()?.security, &self.keying))
-    }
-
-    /// The audio section as we described it last, unless it is disabled.
-    fn section(&self) -> Option<&AudioSection> {
-        match self.ours.sections.get(self.audio_index)? {
-            OurSection::Audio(audio) => Some(audio),
-            OurSection::Refused(_) => None,
-        }
-    }
-
-    /// The same with its audio switched off by port 0 (RFC 3264 §8.2); it may come back.
-    fn disabled(&self) -> Self {
-        let mut off = self.clone();
-        off.audio.remote_rtp = None;
-        off.audio.remote_rtcp = None;
-        off.audio.sending = false;
-        off.audio.receiving = false;
-        off
+/// The section of the answer that speaks of our audio.
+fn answered_section<'a>(
+    offered: &Offered,
+    answer: &'a SessionDescription,
+) -> Result<&'a MediaSection, Malformed> {
+    let (index, ours) = (offered.audio_index, offered.ours.sections.len());
+    let theirs = answer.media.len();
+    match answer.media.get(index).filter(|_| theirs <= ours) {
+        Some(section) if section.m.media().eq_ignore_ascii_case("audio") => Ok(section),
+        Some(_) => Err(Malformed::NotAudio(index)),
+        None => Err(Malformed::Sections {
+            answer: theirs,
+            offer: ours,
+        }),
     }
 }
 

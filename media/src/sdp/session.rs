@@ -13,9 +13,10 @@
 //!
 //! An error never changes what was agreed: the session goes on as it was (RFC 3261 §14.1).
 
+use super::agreement::Agreement;
 use super::attr::Direction;
 use super::describe::{OurDescription, describe};
-use super::negotiate::{self, Agreement, Offered};
+use super::negotiate::{self, Offered};
 use super::parse::parse;
 use super::{ApiMisuse, Local, SdpError, SessionDescription};
 use crate::limits::Limits;
