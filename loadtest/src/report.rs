@@ -266,6 +266,17 @@ impl Listener {
     }
 }
 
+impl Report {
+    /// What the load generator itself needed.
+    fn own(&self) -> String {
+        let own = &self.generator;
+        format!(
+            "{:.2} s CPU in {:.1} s, latest packet {:.1} ms late, {} of {} over 10 ms late",
+            own.cpu_s, self.window_s, own.late_max_ms, own.late_packets.0, own.late_packets.1
+        )
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (media, setup) = (&self.media, &self.setup);
@@ -331,14 +342,7 @@ impl fmt::Display for Report {
                 ),
             )?;
         }
-        let own = &self.generator;
-        row(
-            "generator",
-            format!(
-                "{:.2} s CPU in {:.1} s, latest packet {:.1} ms late, {} of {} over 10 ms late",
-                own.cpu_s, self.window_s, own.late_max_ms, own.late_packets.0, own.late_packets.1
-            ),
-        )?;
+        row("generator", self.own())?;
         for failure in &self.failures {
             row("NOT GOOD", failure.clone())?;
         }

@@ -128,7 +128,7 @@ fn gather(socket: &UdpSocket, gatherer: &mut Gatherer) -> Option<TurnFailure> {
             GatherOutput::TurnFailed(why) => failure = Some(why),
             GatherOutput::Timeout(_) => match socket.recv_from(&mut buffer) {
                 Ok((length, from)) => {
-                    let datagram = buffer.get(..length).unwrap();
+                    let datagram = buffer.get(..length).unwrap_or_default();
                     gatherer.handle_datagram(Instant::now(), from, datagram);
                 }
                 Err(_) => gatherer.handle_timeout(Instant::now()),
@@ -237,22 +237,14 @@ impl Side {
     }
 }
 
-#[test]
-fn rfc8445_media_goes_both_ways_by_a_relayed_candidate() {
-    let coturn = Coturn::start();
-    let (ours, theirs) = (socket(), socket());
-    let turn = Some(coturn.login("secret"));
-    let mut gatherer = Gatherer::new(Instant::now(), None, turn, rand_seed());
-    assert_eq!(gather(&ours, &mut gatherer), None);
-    let relayed = gatherer.gathered().relayed.unwrap();
-    let credentials = ["one", "two"].map(|name| Credentials {
-        ufrag: format!("ufrag{name}"),
-        pwd: format!("a-password-of-side-{name}"),
-    });
-    let [first, second] = &credentials;
-    let mut behind = Side::new(false, first, Some(gatherer), ours);
-    let mut public = Side::new(true, second, None, theirs);
-    let describe = |credentials: &Credentials, lite, kind, address| IceDescription {
+/// A description with one candidate.
+fn describe(
+    credentials: &Credentials,
+    lite: bool,
+    kind: Kind,
+    address: SocketAddr,
+) -> IceDescription {
+    IceDescription {
         ufrag: credentials.ufrag.clone(),
         pwd: credentials.pwd.clone(),
         lite,
@@ -269,7 +261,24 @@ fn rfc8445_media_goes_both_ways_by_a_relayed_candidate() {
         end_of_candidates: true,
         remote_candidates: Vec::new(),
         ignored: 0,
-    };
+    }
+}
+
+#[test]
+fn rfc8445_media_goes_both_ways_by_a_relayed_candidate() {
+    let coturn = Coturn::start();
+    let (ours, theirs) = (socket(), socket());
+    let turn = Some(coturn.login("secret"));
+    let mut gatherer = Gatherer::new(Instant::now(), None, turn, rand_seed());
+    assert_eq!(gather(&ours, &mut gatherer), None);
+    let relayed = gatherer.gathered().relayed.unwrap();
+    let credentials = ["one", "two"].map(|name| Credentials {
+        ufrag: format!("ufrag{name}"),
+        pwd: format!("a-password-of-side-{name}"),
+    });
+    let [first, second] = &credentials;
+    let mut behind = Side::new(false, first, Some(gatherer), ours);
+    let mut public = Side::new(true, second, None, theirs);
     let agreed = |local: &Credentials, remote, offered| Negotiated {
         local: local.clone(),
         remote,

@@ -187,7 +187,7 @@ fn sighup_takes_other_certificates_or_leaves_all_as_it_was() {
     let store = Store::open(&first, &[], &[], metrics.clone()).unwrap();
     let mut configs = store.configs();
     let (chain, key) = pair(&["b.test"]);
-    let mut second = first.clone();
+    let mut second = first;
     second.certificates[0].chain = folder.write("other-chain.pem", &chain);
     second.certificates[0].key = folder.0.join("other-key.pem");
     store.reload(&second);

@@ -339,8 +339,9 @@ impl Bed {
 
     /// The last INVITE, and where it went.
     fn invite(&self) -> (&str, &str) {
-        let invites = self.sent.iter().filter(|text| text.contains(" INVITE "));
-        invites.last().unwrap().split_once(' ').unwrap()
+        let mut sent = self.sent.iter().rev();
+        let last = sent.find(|text| text.contains(" INVITE "));
+        last.unwrap().split_once(' ').unwrap()
     }
 
     /// The provider answers the last INVITE.

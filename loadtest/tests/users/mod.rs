@@ -165,9 +165,9 @@ pub(crate) fn challenge(answer: &str, algorithm: &str) -> String {
     let wanted = format!("algorithm={algorithm}");
     let mut all = message.headers("WWW-Authenticate", "");
     let found = all.find(|value| value.split(", ").any(|part| part == wanted));
-    found
-        .unwrap_or_else(|| panic!("no {algorithm} in {answer}"))
-        .to_owned()
+    let found = found.map(str::to_owned);
+    assert!(found.is_some(), "no {algorithm} in {answer}");
+    found.unwrap()
 }
 
 /// The answer without what is new in each: Via, Call-ID, CSeq, tags, nonces.

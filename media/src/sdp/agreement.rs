@@ -8,17 +8,17 @@ use crate::path::{Keying, NegotiatedPath};
 
 /// What both sides agreed on, and what is needed to agree again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Agreement {
+pub struct Agreement {
     /// What we said last.
-    pub(super) ours: OurDescription,
+    pub ours: OurDescription,
     /// Which section is the conference's audio.
-    pub(super) audio_index: usize,
+    pub audio_index: usize,
     /// What the RTP leg does.
-    pub(super) audio: NegotiatedAudio,
+    pub audio: NegotiatedAudio,
     /// Where the keys come from.
-    pub(super) keying: Keying,
+    pub keying: Keying,
     /// How the ways between us are found.
-    pub(super) ice: Option<Box<AgreedIce>>,
+    pub ice: Option<Box<AgreedIce>>,
     /// Every payload type that we ever gave a meaning, in order.
     pub(super) history: Vec<(u8, Payload)>,
     /// The peer's payload types.
@@ -27,7 +27,7 @@ pub(super) struct Agreement {
 
 impl Agreement {
     /// How packets are to travel; `None` for plain RTP.
-    pub(super) fn path(&self) -> Option<NegotiatedPath> {
+    pub fn path(&self) -> Option<NegotiatedPath> {
         let more = self.keying != Keying::Plain || self.ice.is_some();
         more.then(|| NegotiatedPath {
             keying: self.keying.clone(),

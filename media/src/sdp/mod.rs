@@ -28,7 +28,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-mod agreement;
+pub mod agreement;
 pub mod attr;
 pub mod describe;
 mod error;
