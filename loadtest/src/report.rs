@@ -343,9 +343,9 @@ impl fmt::Display for Report {
             )?;
         }
         row("generator", self.own())?;
-        for failure in &self.failures {
-            row("NOT GOOD", failure.clone())?;
-        }
+        self.failures
+            .iter()
+            .try_for_each(|failure| row("NOT GOOD", failure.clone()))?;
         if self.failures.is_empty() {
             row("good", "every bound kept".to_owned())
         } else {
