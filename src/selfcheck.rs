@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use plenum_sip::endpoint::Transport;
 use std::net::{IpAddr, UdpSocket};
 
 /// What the machine is like.
@@ -117,7 +118,8 @@ pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
             ),
         );
     }
-    for (serious, text) in crate::tls::findings(&config.tls) {
+    let tls = crate::tls::findings(&config.tls);
+    for (serious, text) in tls.into_iter().chain(browsers(config)) {
         find(serious, text);
     }
     for ip in &facts.not_ours {
@@ -155,6 +157,18 @@ fn advertised(config: &Config) -> impl Iterator<Item = IpAddr> + '_ {
     config.media.advertise.iter().copied().chain(signalling)
 }
 
+/// Browsers are invited, but find no WebSocket.
+fn browsers(config: &Config) -> Option<(bool, String)> {
+    let mut sockets = config.sip.listen.iter().map(|one| one.transport);
+    let reached = config.http.public_listen.is_some()
+        || sockets.any(|transport| matches!(transport, Transport::Ws | Transport::Wss));
+    (config.join.browser && !reached).then(|| {
+        let text = "join.browser is on, but browsers cannot call: set http.public_listen, or \
+                    listen with ws: in sip.listen behind a web server that passes on /sip";
+        (false, text.to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +199,10 @@ mod tests {
     fn each_fault_is_named_with_its_remedy() {
         let narrow = "[media]\nports = \"20000-20099\"\n";
         assert!(check(narrow, &facts())[0].contains("room for 50 calls"));
+        let invited = "[join]\nbrowser = true\n";
+        assert!(check(invited, &facts())[0].contains("http.public_listen"));
+        let both = format!("{invited}[http]\npublic_listen = \"127.0.0.1:8443\"\n");
+        assert!(check(&both, &facts()).is_empty());
         let quiet = "[limits]\ncalls = 100\n";
         assert!(check(quiet, &facts()).is_empty());
         let overlapping = "[media]\nports = \"30000-40000\"\n[limits]\ncalls = 100\n";

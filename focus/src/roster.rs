@@ -57,6 +57,8 @@ pub struct Participant {
     pub filter: MediaFilter,
     /// It put us on hold.
     pub on_hold: bool,
+    /// It says that it sends nothing.
+    pub silent: bool,
     /// It is talking.
     pub talking: bool,
 }
@@ -291,6 +293,7 @@ impl Roster {
                 joined_at: None,
                 filter: MediaFilter::default(),
                 on_hold: false,
+                silent: false,
                 talking: false,
             },
         );
@@ -396,12 +399,17 @@ impl Roster {
     }
 
     /// What the mixer reports of the media. Whether anything is different now.
-    pub(crate) fn set_media(&mut self, id: EndpointId, filter: MediaFilter, on_hold: bool) -> bool {
+    pub(crate) fn set_media(
+        &mut self,
+        id: EndpointId,
+        filter: MediaFilter,
+        on_hold: bool,
+        silent: bool,
+    ) -> bool {
         self.change(id, |endpoint| {
-            let different = endpoint.filter != filter || endpoint.on_hold != on_hold;
-            endpoint.filter = filter;
-            endpoint.on_hold = on_hold;
-            different
+            let before = (endpoint.filter, endpoint.on_hold, endpoint.silent);
+            (endpoint.filter, endpoint.on_hold, endpoint.silent) = (filter, on_hold, silent);
+            before != (filter, on_hold, silent)
         })
     }
 

@@ -277,6 +277,11 @@ fn the_page_shows_who_is_there_who_speaks_and_who_is_muted_with_the_keyboard_alo
     // The key of the button, from anywhere.
     browser.press("m").unwrap();
     wait(&mut browser, &server, "the('mute').ariaPressed === 'true'");
+    wait(
+        &mut browser,
+        &server,
+        &format!("{} === 'muted'", seen("Ann Example")),
+    );
     let muted = phone_level(&phone, BROWSER);
     assert!(muted < -70.0, "muted, and heard at {muted} dBFS");
     browser.press("m").unwrap();
@@ -287,6 +292,13 @@ fn the_page_shows_who_is_there_who_speaks_and_who_is_muted_with_the_keyboard_alo
     );
     let back = phone_level(&phone, BROWSER);
     assert!((back + 20.0).abs() < 3.0, "back, and heard at {back} dBFS");
+    // Another microphone, without a new offer.
+    browser.evaluate(OTHER_MICROPHONE).unwrap();
+    let other = phone_level(&phone, BROWSER);
+    assert!(
+        (other + 20.0).abs() < 3.0,
+        "another microphone, and heard at {other} dBFS"
+    );
     // What a screen reader is told.
     let tree = browser.accessibility().unwrap().join("\n");
     for wanted in [
@@ -314,6 +326,11 @@ fn the_page_shows_who_is_there_who_speaks_and_who_is_muted_with_the_keyboard_alo
         "the('join') === shown().activeElement && !the('join').disabled",
     );
 }
+
+const OTHER_MICROPHONE: &str = r#"
+    the("other-microphone").selectedIndex = the("other-microphone").options.length - 1;
+    the("other-microphone").dispatchEvent(new Event("change"));
+"#;
 
 #[test]
 fn each_refusal_has_its_words() {

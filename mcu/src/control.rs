@@ -322,6 +322,8 @@ pub enum Report {
         filter: MediaFilter,
         /// The peer put us on hold, or took us off.
         on_hold: bool,
+        /// The peer agreed to send nothing (`recvonly` or `inactive`): it muted itself.
+        silent: bool,
     },
     /// A DTMF digit, once however it came.
     Dtmf {

@@ -105,14 +105,14 @@ impl<P> Endpoint<P> {
         this
     }
 
-    /// Puts what was agreed on in force. Returns whether the peer put us on hold or took us off.
+    /// Puts what was agreed on in force. Returns whether media now flow another way than before.
     pub(crate) fn apply(&mut self, now: Instant, negotiated: NegotiatedAudio) -> bool {
-        let was = self.on_hold;
+        let was = (self.receiving, self.on_hold);
         self.takes_comfort_noise = negotiated.send_cn_pt.is_some();
         self.receiving = negotiated.receiving;
         self.on_hold = !negotiated.sending;
         self.leg.apply(now, negotiated);
-        was != self.on_hold
+        was != (self.receiving, self.on_hold)
     }
 
     /// May the conference hear it?

@@ -202,10 +202,10 @@ impl Focus {
         let media = Media {
             media_type: Some("audio".into()),
             label: Some(MAIN_AUDIO.into()),
-            status: Some(if participant.on_hold {
-                MediaStatus::Inactive
-            } else {
-                MediaStatus::SendRecv
+            status: Some(match (participant.on_hold, participant.silent) {
+                (true, _) => MediaStatus::Inactive,
+                (false, true) => MediaStatus::RecvOnly,
+                (false, false) => MediaStatus::SendRecv,
             }),
             ingress_filter: filter(participant.filter.muted),
             egress_filter: filter(participant.filter.deaf),

@@ -36,8 +36,9 @@ impl Focus {
                 endpoint,
                 filter,
                 on_hold,
+                silent,
             } => {
-                self.handle_media(endpoint, filter, on_hold);
+                self.handle_media(endpoint, filter, on_hold, silent);
             }
             Report::Dtmf { endpoint, digit } => self.advance(now, endpoint, Input::Digit(digit.0)),
             Report::Played { playback } => self.handle_played(now, playback),
@@ -122,8 +123,14 @@ impl Focus {
         }
     }
 
-    fn handle_media(&mut self, endpoint: EndpointId, filter: MediaFilter, on_hold: bool) {
-        if self.roster.set_media(endpoint, filter, on_hold) {
+    fn handle_media(
+        &mut self,
+        endpoint: EndpointId,
+        filter: MediaFilter,
+        on_hold: bool,
+        silent: bool,
+    ) {
+        if self.roster.set_media(endpoint, filter, on_hold, silent) {
             self.event(ConferenceEvent::Media {
                 endpoint,
                 filter,

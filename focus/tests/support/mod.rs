@@ -423,6 +423,7 @@ impl Bench {
                     endpoint,
                     filter,
                     on_hold: false,
+                    silent: false,
                 });
             }
             Action::Create(_)

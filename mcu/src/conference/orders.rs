@@ -132,6 +132,7 @@ impl<P> McuConference<P> {
         if self.slot_of(new.endpoint).is_some() {
             return Err(McuError::Unknown("endpoint: it is already there"));
         }
+        let agreed = new.negotiated.is_some();
         let mut endpoint = Box::new(Endpoint::new(now, new));
         endpoint.ambience = self.ambience;
         let slot = match self.slots.iter().position(Option::is_none) {
@@ -142,7 +143,7 @@ impl<P> McuConference<P> {
             }
         };
         self.speakers.insert(slot);
-        if endpoint.on_hold {
+        if endpoint.on_hold || (agreed && !endpoint.receiving) {
             self.reports.push(media(&endpoint));
         }
         if let Some(place) = self.slots.get_mut(slot) {
@@ -277,5 +278,6 @@ fn media<P>(endpoint: &Endpoint<P>) -> Report {
         endpoint: endpoint.id,
         filter: endpoint.filter,
         on_hold: endpoint.on_hold,
+        silent: !endpoint.receiving,
     }
 }

@@ -449,6 +449,36 @@ fn hold_stops_sending_and_is_reported() {
 }
 
 #[test]
+fn rfc3264_8_4_a_peer_that_sends_nothing_any_more_is_reported_and_still_hears() {
+    let mut room = Room::new(limits());
+    room.join(0, G711, 20, Says::Silence);
+    room.join(1, G711, 20, Says::Silence);
+    room.run(10);
+    let mut muted = negotiated(0, G711, 20);
+    muted.receiving = false;
+    let endpoint = EndpointId(0);
+    let negotiated = Box::new(muted);
+    room.order(Order::Apply {
+        endpoint,
+        negotiated,
+    })
+    .unwrap();
+    let told = |r: &Report| {
+        matches!(
+            r,
+            Report::Media {
+                silent: true,
+                on_hold: false,
+                ..
+            }
+        )
+    };
+    assert!(room.reports.iter().any(told));
+    room.run(10);
+    assert_eq!(room.phones[&0].received.len(), 20);
+}
+
+#[test]
 fn missed_ticks_move_the_timestamps_and_no_more() {
     let mut room = Room::new(limits());
     room.join(0, G711, 20, Says::Silence);
