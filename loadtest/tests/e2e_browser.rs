@@ -410,3 +410,90 @@ fn a_denied_microphone_has_its_words() {
 fn wait_without(browser: &mut Chromium, expression: &str) {
     browser.wait_for(expression).unwrap();
 }
+
+#[test]
+fn rfc3261_14_2_rfc3311_the_page_takes_what_a_server_may_ask_in_a_call() {
+    let server = start();
+    let mut browser = Chromium::start(tone(BROWSER)).unwrap();
+    let ip = server.sip().ip();
+    browser
+        .open(&format!("https://{ip}:8443/meet/web?meet=/meet/standup/standup"))
+        .unwrap();
+    let said = browser.evaluate(ASKED_IN_A_CALL).unwrap();
+    let said: Vec<&str> = said
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it.as_str())
+        .collect();
+    let expected = [
+        "held: 200 recvonly",
+        "resumed: 200 sendrecv",
+        "asked for an offer: 200 sendrecv",
+        "the answer came: stable",
+        "refreshed: 200",
+        "late: 500",
+        "of another call: 481",
+        "unknown: 405",
+        "over: 200",
+        "told: \"Too late\" it's over",
+    ];
+    assert_eq!(said, expected, "{:?}", browser.console());
+}
+
+/// A real call of the page's own modules, whose agent is then asked by hand.
+const ASKED_IN_A_CALL: &str = r#"(async () => {
+    const { Agent } = await import("/meet/web/agent.js");
+    const { Message } = await import("/meet/web/message.js");
+    const { Sound } = await import("/meet/web/media.js");
+    const sound = new Sound(document.createElement("audio"));
+    await sound.open("");
+    const agent = new Agent(`wss://${location.host}/sip`, 'Bob "the" Builder');
+    const once = (type) => new Promise((resolve) => agent.addEventListener(type, resolve, { once: true }));
+    const accepted = once("accepted");
+    const up = once("up");
+    agent.connect();
+    await up;
+    agent.call(`sip:standup@${location.hostname}`, await sound.offer());
+    const { sdp } = await accepted;
+    await sound.accept(sdp);
+    agent.addEventListener("offer", async ({ sdp, answer }) =>
+        answer(sdp === "" ? await sound.offer() : await sound.answer(sdp), (answered) => sound.accept(answered)));
+
+    let told;
+    const socket = agent.socket;
+    agent.socket = { send: (text) => told(Message.parse(text)), close() {} };
+    const ask = (method, number, body = "", callId = agent.callId) => new Promise((resolve) => {
+        told = resolve;
+        const { to, target } = agent.dialog;
+        const request = new Message({ method, uri: "sip:page@page.invalid" }, [
+            ["v", "SIP/2.0/WSS server.test;branch=z9hG4bK1"], ["f", to], ["t", agent.from], ["i", callId],
+            ["cseq", `${number} ${method}`], ["m", `<${target}>`],
+            ["reason", 'SIP;cause=200;text="\\"Too late\\" it\'s over"'],
+        ], body);
+        agent.onRequest(Message.parse(request.toString()));
+        if (method === "ACK") { resolve(); }
+    });
+    const direction = ({ body }) => /a=(sendrecv|sendonly|recvonly|inactive)/.exec(body)?.[1] ?? "";
+    const offer = (version, direction) => sdp.replace(/(o=\S+ \S+) \d+/, `$1 ${version}`)
+        .replace("a=setup:active", "a=setup:actpass").replace("a=sendrecv", `a=${direction}`);
+    const lines = [];
+    const note = (what, answer) => lines.push(`${what}: ${answer.status} ${direction(answer)}`.trim());
+    note("held", await ask("INVITE", 1, offer(2, "sendonly")));
+    note("resumed", await ask("UPDATE", 2, offer(3, "sendrecv")));
+    note("asked for an offer", await ask("INVITE", 3));
+    await ask("ACK", 3, offer(4, "sendrecv").replace("a=setup:actpass", "a=setup:active"));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    lines.push(`the answer came: ${sound.connection.signalingState}`);
+    note("refreshed", await ask("UPDATE", 4));
+    note("late", await ask("INVITE", 3, offer(5, "sendrecv")));
+    note("of another call", await ask("OPTIONS", 5, "", "another"));
+    note("unknown", await ask("PUBLISH", 6));
+    const ended = once("ended");
+    note("over", await ask("BYE", 7));
+    lines.push(`told: ${(await ended).reason}`);
+    agent.socket = socket;
+    agent.close();
+    sound.close();
+    return lines;
+})()"#;
