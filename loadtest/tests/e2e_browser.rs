@@ -52,7 +52,7 @@ fn open(browser: &mut Chromium, server: &Server, conference: &str) {
         .evaluate("document.getElementById('launchReachLink').click()")
         .unwrap();
     browser
-        .wait_for("Boolean(the('join')) && the('microphone').options.length > 0")
+        .wait_for("the('join')?.disabled === false && the('microphone').options.length > 0")
         .unwrap();
 }
 
@@ -397,7 +397,7 @@ fn a_denied_microphone_has_its_words() {
     browser
         .evaluate("document.getElementById('launchReachLink').click()")
         .unwrap();
-    wait(&mut browser, &server, "Boolean(the('join'))");
+    wait(&mut browser, &server, "the('join')?.disabled === false");
     press_join(&mut browser, "Ann", "");
     wait(
         &mut browser,
@@ -417,7 +417,9 @@ fn rfc3261_14_2_rfc3311_the_page_takes_what_a_server_may_ask_in_a_call() {
     let mut browser = Chromium::start(tone(BROWSER)).unwrap();
     let ip = server.sip().ip();
     browser
-        .open(&format!("https://{ip}:8443/meet/web?meet=/meet/standup/standup"))
+        .open(&format!(
+            "https://{ip}:8443/meet/web?meet=/meet/standup/standup"
+        ))
         .unwrap();
     let said = browser.evaluate(ASKED_IN_A_CALL).unwrap();
     let said: Vec<&str> = said

@@ -191,9 +191,13 @@ impl Chromium {
         self.call("Input.dispatchKeyEvent", up).map(drop)
     }
 
-    /// What a screen reader meets, in its order, as `role "name" state…`.
+    /// What a screen reader meets on the page, or on the one it shows inside itself, in its order, as `role "name" state…`.
     pub fn accessibility(&mut self) -> io::Result<Vec<String>> {
-        let tree = self.call("Accessibility.getFullAXTree", json!({}))?;
+        let frames = self.call("Page.getFrameTree", json!({}))?;
+        let frames = &frames["frameTree"];
+        let inner = &frames["childFrames"][0]["frame"]["id"];
+        let frame = inner.as_str().or(frames["frame"]["id"].as_str());
+        let tree = self.call("Accessibility.getFullAXTree", json!({"frameId": frame}))?;
         let nodes = tree["nodes"].as_array().cloned().unwrap_or_default();
         Ok(nodes
             .iter()

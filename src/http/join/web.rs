@@ -80,7 +80,8 @@ fn lobby() -> Markup {
                     label for="microphone" { "Microphone" }
                     select id="microphone" {}
                 }
-                p { button id="join" type="submit" { "Join" } }
+                // Enabled by the script, without which it would lead nowhere.
+                p { button id="join" type="submit" disabled { "Join" } }
             }
         }
     }

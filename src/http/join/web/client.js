@@ -302,8 +302,8 @@ addEventListener("pagehide", () => agent?.hangUp());
 if (navigator.mediaDevices) {
     navigator.mediaDevices.addEventListener("devicechange", listMicrophones);
     listMicrophones();
+    byId("join").disabled = false;
 } else {
     fail("This page needs an encrypted connection (https) to use the microphone.");
-    byId("join").disabled = true;
 }
 byId("name").focus();
