@@ -440,12 +440,12 @@ impl Streams {
             .connections_closed
             .get_or_create(&ClosedBy { reason })
             .inc();
-        if let Some(source) = link.source {
-            if let Some(held) = self.by_source.get_mut(&source) {
-                held.connections = held.connections.saturating_sub(1);
-                if held.connections == 0 {
-                    self.by_source.remove(&source);
-                }
+        if let Some(source) = link.source
+            && let Some(held) = self.by_source.get_mut(&source)
+        {
+            held.connections = held.connections.saturating_sub(1);
+            if held.connections == 0 {
+                self.by_source.remove(&source);
             }
         }
     }
