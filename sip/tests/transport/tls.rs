@@ -59,7 +59,10 @@ impl Bed {
                 // Who waits for it is told the same as the log.
                 Arrival::NotSecured(_, why) => assert!(!why.is_empty()),
                 Arrival::Closed(_) => break,
-                other => panic!("unexpected {other:?}"),
+                other
+                @ (Arrival::Message(..) | Arrival::Certified(..) | Arrival::SendFailed(_)) => {
+                    panic!("unexpected {other:?}")
+                }
             }
         }
         assert_eq!(
