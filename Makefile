@@ -25,7 +25,7 @@ ARGS ?=
 SCENARIOS ?= g711-100 g711-400 opus-100 opus-100-all calls-per-second control-200
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-TEST_STEPS := fmt-check lint core unit e2e doc
+TEST_STEPS := fmt-check build lint core unit e2e doc
 
 # What is fuzzed, as FOLDER:TARGET. Without a sanitizer: there is no unsafe code of ours to watch.
 FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines
@@ -54,24 +54,31 @@ test: deps
 fmt-check:
 	cargo fmt --all --check
 
+# One selection of packages for everything that is built: another one unifies the features of what
+# they depend on in another way, and would build it all again.
+WORKSPACE := --locked --workspace
+
 lint:
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
+
+build:
+	cargo build $(WORKSPACE) --all-targets
 
 # The cores build without tokio, sockets and threads.
 core:
 	cargo check --locked -p plenum-sip -p plenum-media -p plenum-mcu -p plenum-focus --no-default-features
 
+# All tests but those from end to end, whose names begin with e2e.
 unit:
-	cargo test --locked --workspace --exclude plenum-loadtest
-	cargo test --locked -p plenum-loadtest --lib --bins
+	cargo test $(WORKSPACE) --lib --bins --test '[!e]*' --test 'e[!2]*'
+	cargo test $(WORKSPACE) --doc
 
 # One call at a time: the tests measure gaps and delay, and a busy neighbour would be measured too.
 e2e:
-	cargo build --locked --bin plenum
-	cargo test --locked -p plenum-loadtest --test '*' -- --test-threads=1
+	cargo test $(WORKSPACE) --test 'e2e*' -- --test-threads=1
 
 doc:
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc $(WORKSPACE) --no-deps
 
 bench: deps-build
 	cargo build --release --bin plenum --bin plenum-loadtest

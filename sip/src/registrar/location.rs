@@ -249,6 +249,10 @@ impl Registrar {
         for hop in &plan.path {
             headers.push(HeaderName::Path, hop);
         }
+        // The parameter of Contact is what counts; old clients read the header field.
+        if let Some(granted) = granted(now, plan) {
+            headers.push(HeaderName::Expires, granted.to_string());
+        }
         let supported = Text::from_static("path, outbound, gruu");
         headers.push(HeaderName::Supported, supported);
         if plan.outbound {
@@ -436,6 +440,15 @@ impl Registrar {
         }
         Some(binding)
     }
+}
+
+/// The seconds for which the request's own contacts are bound; the longest where they differ.
+fn granted(now: u64, plan: &Plan) -> Option<u64> {
+    let put = plan.changes.iter().filter_map(|change| match change {
+        Change::Put(binding) => Some(binding.expires_at.saturating_sub(now)),
+        Change::Drop(_) => None,
+    });
+    put.max()
 }
 
 /// RFC 5627 §3.1: the address of record with the instance.
