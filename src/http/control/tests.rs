@@ -231,7 +231,7 @@ const FAILURES: [(&str, &str, &str, u16, &str); 22] = [
     (
         "POST",
         "/v1/conferences/board/calls",
-        r#"{"to": "tel:1"}"#,
+        r#"{"to": "mailto:bob@example.org"}"#,
         400,
         "SIP address",
     ),
