@@ -12,5 +12,6 @@ mod listener;
 pub mod metrics;
 #[cfg(feature = "shell")]
 pub mod shell;
+pub mod video;
 
 pub use endpoint::NewEndpoint;

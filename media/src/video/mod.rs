@@ -6,14 +6,25 @@
 //! | [`h264`], [`vp8`], [`vp9`] | payload formats (RFC 6184, RFC 7741, RFC 9628) |
 //! | [`format`] | the three behind one type |
 //! | [`assemble`] | packets into frames: reordering, loss, giving up |
+//! | [`feedback`] | RTCP about loss, keyframes and rate (RFC 4585, RFC 5104, REMB, transport-wide) |
+//! | [`rtx`] | what was sent, sent again (RFC 4588) |
+//! | [`keyframe`] | requests for keyframes merged and limited |
+//! | [`rate`] | reports → target bitrate → resolution and rate class |
+//! | [`send`], [`receive`] | one stream in each direction, made of all that |
 //! | [`picture`] | one decoded picture |
 //! | [`codec`] | frames to pictures and back, within bounds |
 
 pub mod assemble;
 pub mod codec;
+pub mod feedback;
 pub mod format;
 pub mod frame;
 pub mod h264;
+pub mod keyframe;
 pub mod picture;
+pub mod rate;
+pub mod receive;
+pub mod rtx;
+pub mod send;
 pub mod vp8;
 pub mod vp9;

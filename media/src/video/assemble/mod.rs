@@ -210,6 +210,11 @@ impl Assembler {
         [give_up, ask].into_iter().flatten().min()
     }
 
+    /// The highest sequence number so far.
+    pub fn highest(&self) -> Option<i64> {
+        self.highest
+    }
+
     /// Frames given up so far.
     pub fn frames_lost(&self) -> u64 {
         self.frames_lost

@@ -1,0 +1,306 @@
+//! The sending side of one video stream: payloads to datagrams, what is kept for retransmission, what comes back.
+
+use super::feedback::Feedback;
+use super::format::SendFormat;
+use super::frame::{PackError, Payloads};
+use super::rate::{RateControl, RateSettings};
+use super::rtx::{self, History, HistoryLimits};
+use crate::rtp::packet::Header;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// What offer and answer agreed on for sending, as the stream needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoSend {
+    /// Codec and packetization.
+    pub format: SendFormat,
+    /// The peer's payload type for it.
+    pub payload_type: u8,
+    /// Our synchronisation source.
+    pub ssrc: u32,
+    /// The peer's payload type for retransmissions and our source for them (RFC 4588); without, packets are repeated as
+    /// they were.
+    pub rtx: Option<(u8, u32)>,
+    /// The header extension of transport-wide sequence numbers, 1 to 14.
+    pub transport_cc: Option<u8>,
+    /// Octets of one RTP payload.
+    pub max_payload: usize,
+}
+
+/// What feedback asks of whoever encodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendEvent {
+    /// The peer needs a keyframe (PLI, a new FIR, or packets lost that are not kept any more).
+    KeyframeNeeded,
+    /// A TMMBR is to be answered with TMMBN: whose it is, and the bits a second in force (RFC 5104 §4.2.2).
+    Notify {
+        /// Who asked.
+        owner: u32,
+        /// Bits a second.
+        bitrate: u64,
+    },
+}
+
+/// Transport-wide sent packets remembered for feedback.
+const REMEMBERED: usize = 2048;
+/// A frame's packets are spread over this share of the frame time: half.
+const SPREAD: u32 = 2;
+
+#[derive(Clone, Copy, Debug)]
+struct Departure {
+    sequence: u16,
+    /// Ticks of 250 µs since the stream began.
+    at: i64,
+    octets: usize,
+}
+
+/// One stream being sent.
+#[derive(Debug)]
+pub struct VideoSender {
+    send: VideoSend,
+    sequence: u16,
+    rtx_sequence: u16,
+    transport_sequence: u16,
+    /// Added to the encoder's timestamps, so that they begin anywhere (RFC 3550 §5.1).
+    offset: u32,
+    history: History,
+    rate: RateControl,
+    departures: VecDeque<Departure>,
+    begun: Instant,
+    last_fir: Option<u8>,
+    /// Datagrams that wait for their time.
+    paced: VecDeque<(Instant, Vec<u8>)>,
+    packets: u32,
+    octets: u32,
+    pictures: u64,
+}
+
+impl VideoSender {
+    /// A stream that begins. `seed` must be unpredictable: sequence numbers and timestamps begin with it.
+    pub fn new(
+        send: VideoSend,
+        history: HistoryLimits,
+        rate: RateSettings,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        let [a, b, c, d, e, f, g, h] = seed.to_be_bytes();
+        Self {
+            send,
+            // The upper half stays free, so that the first packets do not wrap (RFC 3711 §3.3.1).
+            sequence: u16::from_be_bytes([a & 0x7f, b]),
+            rtx_sequence: u16::from_be_bytes([c & 0x7f, d]),
+            transport_sequence: 0,
+            offset: u32::from_be_bytes([e, f, g, h]),
+            history: History::new(history),
+            rate: RateControl::new(rate),
+            departures: VecDeque::new(),
+            begun: now,
+            last_fir: None,
+            paced: VecDeque::new(),
+            packets: 0,
+            octets: 0,
+            pictures: 0,
+        }
+    }
+
+    /// Makes the payloads of one frame in this stream's format. Streams of one format can share them.
+    pub fn pack(
+        &mut self,
+        frame: &[u8],
+        keyframe: bool,
+        out: &mut Payloads,
+    ) -> Result<(), PackError> {
+        self.pictures += 1;
+        let VideoSend {
+            format,
+            max_payload,
+            ..
+        } = self.send;
+        format.pack(frame, keyframe, self.pictures, max_payload, out)
+    }
+
+    /// Queues one frame, its packets spread over half of `frame_time`. A frame that is still waiting is not overtaken.
+    pub fn handle_frame(
+        &mut self,
+        now: Instant,
+        payloads: &Payloads,
+        timestamp: i64,
+        frame_time: Duration,
+    ) {
+        let count = u32::try_from(payloads.len()).unwrap_or(u32::MAX).max(1);
+        let step = frame_time / SPREAD / count;
+        let mut at = self.paced.back().map_or(now, |(last, _)| (*last).max(now));
+        let timestamp = u32::try_from(timestamp.rem_euclid(1 << 32)).unwrap_or(0);
+        for (payload, marker) in payloads.iter() {
+            let header = Header {
+                marker,
+                payload_type: self.send.payload_type,
+                sequence: self.sequence,
+                timestamp: timestamp.wrapping_add(self.offset),
+                ssrc: self.send.ssrc,
+            };
+            let mut datagram = Vec::with_capacity(payload.len() + 24);
+            header.write(&[], &mut datagram);
+            self.extend(&mut datagram);
+            datagram.extend_from_slice(payload);
+            self.history.keep(now, self.sequence, &datagram);
+            self.sequence = self.sequence.wrapping_add(1);
+            self.packets = self.packets.wrapping_add(1);
+            let octets = u32::try_from(payload.len()).unwrap_or(0);
+            self.octets = self.octets.wrapping_add(octets);
+            self.paced.push_back((at, datagram));
+            at += step;
+        }
+    }
+
+    /// The next datagram whose time has come, plain RTP.
+    pub fn poll_datagram(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if self.paced.front()?.0 > now {
+            return None;
+        }
+        let (_, mut datagram) = self.paced.pop_front()?;
+        self.depart(now, &mut datagram);
+        Some(datagram)
+    }
+
+    /// When the next datagram's time comes.
+    pub fn timeout(&self) -> Option<Instant> {
+        self.paced.front().map(|(at, _)| *at)
+    }
+
+    /// Feedback from the peer about this stream; about other streams it is passed over.
+    pub fn handle_feedback(
+        &mut self,
+        now: Instant,
+        feedback: &Feedback,
+        say: &mut impl FnMut(SendEvent),
+    ) {
+        let ssrc = self.send.ssrc;
+        match feedback {
+            Feedback::Nack { media, sequences } if *media == ssrc => {
+                let mut gone = false;
+                for sequence in sequences {
+                    gone |= !self.repeat(now, *sequence);
+                }
+                if gone {
+                    say(SendEvent::KeyframeNeeded);
+                }
+            }
+            Feedback::Pli { media } if *media == ssrc => say(SendEvent::KeyframeNeeded),
+            Feedback::Fir { media, sequence } if *media == ssrc => {
+                // Repetitions of one request have its number (RFC 5104 §4.3.1.1).
+                if self.last_fir.replace(*sequence) != Some(*sequence) {
+                    say(SendEvent::KeyframeNeeded);
+                }
+            }
+            Feedback::Tmmbr {
+                media,
+                sender,
+                bitrate,
+                ..
+            } if *media == ssrc => {
+                let bitrate = self.rate.handle_tmmbr(*bitrate);
+                say(SendEvent::Notify {
+                    owner: *sender,
+                    bitrate,
+                });
+            }
+            Feedback::Remb { bitrate, media } if media.contains(&ssrc) => {
+                self.rate.handle_remb(now, *bitrate);
+            }
+            Feedback::TransportCc { packets, .. } => self.handle_arrivals(now, packets),
+            Feedback::Nack { .. }
+            | Feedback::Pli { .. }
+            | Feedback::Fir { .. }
+            | Feedback::Tmmbr { .. }
+            | Feedback::Tmmbn { .. }
+            | Feedback::Remb { .. } => {}
+        }
+    }
+
+    /// A report block about this stream: the share lost, in 256ths.
+    pub fn handle_loss(&mut self, now: Instant, fraction_lost: u8) {
+        self.rate.handle_loss(now, fraction_lost);
+    }
+
+    /// Bits a second to be encoded now.
+    pub fn target(&self, now: Instant) -> u32 {
+        self.rate.target(now)
+    }
+
+    /// Packets and octets of payload sent, for sender reports.
+    pub fn sent(&self) -> (u32, u32) {
+        (self.packets, self.octets)
+    }
+
+    /// Queues a packet once more; false if it is not kept any more.
+    fn repeat(&mut self, now: Instant, sequence: u16) -> bool {
+        let bitrate = u64::from(self.rate.target(now));
+        let Some(kept) = self.history.again(now, sequence, bitrate) else {
+            // What left a moment ago, or is over its share, is not gone: the peer asks again.
+            return self.sequence.wrapping_sub(sequence) < 512;
+        };
+        let datagram = match self.send.rtx {
+            None => kept.to_vec(),
+            Some((payload_type, ssrc)) => {
+                let mut wrapped = Vec::with_capacity(kept.len() + 2);
+                rtx::wrap(kept, payload_type, ssrc, self.rtx_sequence, &mut wrapped);
+                self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+                wrapped
+            }
+        };
+        self.paced.push_front((now, datagram));
+        true
+    }
+
+    /// Room for the transport-wide sequence number, in the one-byte form (RFC 8285 §4.2).
+    fn extend(&self, datagram: &mut Vec<u8>) {
+        let Some(id) = self.send.transport_cc else {
+            return;
+        };
+        if let Some(first) = datagram.first_mut() {
+            *first |= 0x10;
+        }
+        datagram.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, 0, 0, 0]);
+    }
+
+    /// Fills the number in when the datagram leaves, and remembers when that was.
+    fn depart(&mut self, now: Instant, datagram: &mut [u8]) {
+        if self.send.transport_cc.is_none() {
+            return;
+        }
+        let sequence = self.transport_sequence;
+        self.transport_sequence = sequence.wrapping_add(1);
+        let octets = datagram.len();
+        // Behind the fixed header, the extension's head and the element's: our packets have no other sources.
+        for (octet, value) in datagram.iter_mut().skip(17).zip(sequence.to_be_bytes()) {
+            *octet = value;
+        }
+        let micros = now.saturating_duration_since(self.begun).as_micros();
+        let at = i64::try_from(micros / 250).unwrap_or(0);
+        if self.departures.len() >= REMEMBERED {
+            self.departures.pop_front();
+        }
+        self.departures.push_back(Departure {
+            sequence,
+            at,
+            octets,
+        });
+    }
+
+    fn handle_arrivals(&mut self, now: Instant, packets: &[(u16, Option<i64>)]) {
+        let Some(first) = self.departures.front().map(|departure| departure.sequence) else {
+            return;
+        };
+        let joined: Vec<(i64, Option<i64>, usize)> = packets
+            .iter()
+            .filter_map(|(sequence, arrival)| {
+                let index = usize::from(sequence.wrapping_sub(first));
+                let departure = self.departures.get(index)?;
+                Some((departure.at, *arrival, departure.octets))
+            })
+            .collect();
+        self.rate.handle_arrivals(now, &joined);
+    }
+}
