@@ -119,6 +119,9 @@ impl Source {
             Ok(picture) => {
                 self.broken = false;
                 self.decoder = Some((codec, decoder));
+                if frame.keyframe {
+                    self.keyframes.passed(now);
+                }
                 if let Some(picture) = picture {
                     self.show(now, picture);
                 }

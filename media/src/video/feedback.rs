@@ -386,7 +386,7 @@ mod tests {
     fn rfc4585_6_2_1_a_nack_names_a_packet_and_the_sixteen_after_it() {
         let mut out = Vec::new();
         write_nack(1, 2, &[65_535, 0, 15, 16, 40], &mut out);
-        assert_eq!(out[..4], [0x81, 205, 0, 4]);
+        assert_eq!(out[..4], [0x81, 205, 0, 5]);
         assert_eq!(
             out[12..],
             [0xff, 0xff, 0x80, 0x01, 0, 16, 0, 0, 0, 40, 0, 0][..]

@@ -174,6 +174,7 @@ impl RateControl {
 
     /// A report block: the share lost since the last one, in 256ths (RFC 3550 §6.4.1).
     pub fn handle_loss(&mut self, now: Instant, fraction_lost: u8) {
+        self.observed = self.observed.min(u64::from(self.settings.ceiling));
         let percent = u32::from(fraction_lost) * 100 / 256;
         let percent = u8::try_from(percent).unwrap_or(100);
         if percent > LOSS_HARMFUL_PERCENT {
@@ -218,9 +219,8 @@ impl RateControl {
         });
         let millis = u64::try_from(since.as_millis()).unwrap_or(0).min(2_000);
         let more = self.observed * GROWTH_PERCENT * millis / 100_000 + 1_000;
-        // Far above what is sent the estimate would mean nothing.
-        let most = u64::from(self.settings.ceiling) * 5 / 4;
-        self.observed = (self.observed + more).min(most.max(self.observed));
+        // Above what is sent the estimate would mean nothing.
+        self.observed = (self.observed + more).min(u64::from(self.settings.ceiling));
         self.grown = Some(now);
     }
 }

@@ -135,7 +135,11 @@ impl VideoReceiver {
 
     /// The next complete frame.
     pub fn poll_frame(&mut self, now: Instant) -> Option<EncodedFrame> {
-        self.assembler.as_mut()?.1.poll_frame(now)
+        let frame = self.assembler.as_mut()?.1.poll_frame(now)?;
+        if frame.keyframe {
+            self.keyframes.passed(now);
+        }
+        Some(frame)
     }
 
     /// The decoder needs a keyframe.
