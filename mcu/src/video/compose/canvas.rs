@@ -279,7 +279,7 @@ impl Composer {
     }
 
     fn initials(&mut self, canvas: &mut Picture, at: Pixels, name: &str) {
-        let side = at.w.min(at.h) / 2 & !1;
+        let side = (at.w.min(at.h) / 2) & !1;
         let disc = disc(side);
         let middle = centred(&disc, at);
         blend(canvas, &disc, middle, at, colour_of(name));

@@ -227,7 +227,7 @@ fn geometry(source: (usize, usize), pane: (usize, usize), fit: Fit) -> Geometry 
     // A strip narrower than a line or two is no bar but rounding.
     let snap = |side: usize, whole: usize| if whole - side <= 4 { whole } else { side };
     let (tw, th) = (snap(tw, pw), snap(th, ph));
-    let centred = |inner: usize, outer: usize| (outer - inner) / 2 & !1;
+    let centred = |inner: usize, outer: usize| ((outer - inner) / 2) & !1;
     Geometry {
         from: Pixels {
             x: centred(cw, sw),

@@ -84,7 +84,7 @@ proptest! {
             placement.highest_importance.is_some() && placement.active_speaker != ActiveSpeakerMode::None);
         let mut shown: Vec<SourceId> = panes.iter().skip(speaking).filter_map(|pane| match pane.content {
             Content::Source(source) => Some(source),
-            _ => None,
+            Content::Blank | Content::Absent(_) | Content::Shared(_) => None,
         }).collect();
         prop_assert!(shown.iter().all(|s| roster.iter().any(|p| p.source == *s)));
         let may_see = self_view || placement.self_pane == SelfPaneMode::Itself;

@@ -282,89 +282,41 @@ fn cm_113_active_speaker_mode_without_placement_does_nothing() {
     assert_eq!(place(&request), place(&plain));
 }
 
-/// The table of CM-114 to CM-117, pane by pane.
+/// Speakers one after another, who looks, and the panes of CM-114 to CM-117.
+type SpeakerCase = (
+    ActiveSpeakerMode,
+    SelfPaneMode,
+    &'static [SourceId],
+    SourceId,
+    &'static str,
+);
+
+const SPEAKER_CASES: [SpeakerCase; 10] = {
+    use ActiveSpeakerMode::{AllowSelf, None, SuppressSelf};
+    use SelfPaneMode::{Blank, Itself, Skip};
+    [
+        (None, Itself, &[BOB], ANDY, "BSAM."),
+        (AllowSelf, Itself, &[BOB], BOB, "BBSAM"),
+        (AllowSelf, Itself, &[BOB], MARK, "BBSAM"),
+        (AllowSelf, Itself, &[SALLY], BOB, "SBSAM"),
+        (SuppressSelf, Itself, &[SALLY, BOB], ANDY, "BBSAM"),
+        (SuppressSelf, Skip, &[SALLY, BOB], ANDY, "BBSM."),
+        (SuppressSelf, Blank, &[SALLY, BOB], BOB, "S.SAM"),
+        (SuppressSelf, Blank, &[SALLY, BOB], SALLY, "BB.AM"),
+        (SuppressSelf, Skip, &[BOB], BOB, ".SAM."),
+        (AllowSelf, Itself, &[], BOB, ".BSAM"),
+    ]
+};
+
 #[test]
 fn cm_114_117_the_active_speaker_in_pane_1() {
-    let all = roster();
-    let mut all = all;
+    let mut all = roster();
     all.retain(|person| person.source != EVE);
-    let some = |source| Some(source);
-    for (mode, self_pane, order, viewer, expected) in [
-        (
-            ActiveSpeakerMode::None,
-            SelfPaneMode::Itself,
-            &[BOB][..],
-            some(ANDY),
-            "BSAM.",
-        ),
-        (
-            ActiveSpeakerMode::AllowSelf,
-            SelfPaneMode::Itself,
-            &[BOB],
-            some(BOB),
-            "BBSAM",
-        ),
-        (
-            ActiveSpeakerMode::AllowSelf,
-            SelfPaneMode::Itself,
-            &[BOB],
-            some(MARK),
-            "BBSAM",
-        ),
-        (
-            ActiveSpeakerMode::AllowSelf,
-            SelfPaneMode::Itself,
-            &[SALLY],
-            some(BOB),
-            "SBSAM",
-        ),
-        (
-            ActiveSpeakerMode::SuppressSelf,
-            SelfPaneMode::Itself,
-            &[SALLY, BOB],
-            some(ANDY),
-            "BBSAM",
-        ),
-        (
-            ActiveSpeakerMode::SuppressSelf,
-            SelfPaneMode::Skip,
-            &[SALLY, BOB],
-            some(ANDY),
-            "BBSM.",
-        ),
-        (
-            ActiveSpeakerMode::SuppressSelf,
-            SelfPaneMode::Blank,
-            &[SALLY, BOB],
-            some(BOB),
-            "S.SAM",
-        ),
-        (
-            ActiveSpeakerMode::SuppressSelf,
-            SelfPaneMode::Blank,
-            &[SALLY, BOB],
-            some(SALLY),
-            "BB.AM",
-        ),
-        (
-            ActiveSpeakerMode::SuppressSelf,
-            SelfPaneMode::Skip,
-            &[BOB],
-            some(BOB),
-            ".SAM.",
-        ),
-        (
-            ActiveSpeakerMode::AllowSelf,
-            SelfPaneMode::Itself,
-            &[],
-            some(BOB),
-            ".BSAM",
-        ),
-    ] {
+    for (mode, self_pane, order, viewer, expected) in SPEAKER_CASES {
         let speech = spoken(order);
         let request = Request {
             placement: placement(self_pane, mode),
-            ..request(&all, &speech, viewer)
+            ..request(&all, &speech, Some(viewer))
         };
         let seen: String = letters(&place(&request)).chars().take(5).collect();
         assert_eq!(

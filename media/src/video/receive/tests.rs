@@ -37,11 +37,7 @@ struct Outcome {
     in_order: bool,
 }
 
-/// Ten seconds at 25 frames a second, 20 ms each way.
-fn run(loss: f32, rtx: bool, transport_cc: bool) -> Outcome {
-    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-    let begin = Instant::now();
-    let mut random = SplitMix::new(7);
+fn agreed(rtx: bool, transport_cc: bool) -> (VideoSend, VideoReceive) {
     let send = VideoSend {
         format: SendFormat::Vp8,
         payload_type: 96,
@@ -57,6 +53,15 @@ fn run(loss: f32, rtx: bool, transport_cc: bool) -> Outcome {
         nack: true,
         pli: true,
     };
+    (send, receive)
+}
+
+/// Ten seconds at 25 frames a second, 20 ms each way.
+fn run(loss: f32, rtx: bool, transport_cc: bool) -> Outcome {
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    let begin = Instant::now();
+    let mut random = SplitMix::new(7);
+    let (send, receive) = agreed(rtx, transport_cc);
     let mut sender = VideoSender::new(send, HISTORY, RATE, 0xffff_fffe_ffff_fff0, begin);
     let mut receiver = VideoReceiver::new(receive, LIMITS, begin);
     receiver.set_round_trip(Duration::from_millis(40));
