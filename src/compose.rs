@@ -28,7 +28,7 @@ use plenum_sip::transport::{BindError, Incoming, Security, Transports};
 use plenum_sip::websocket::Origins;
 use rand::TryRng;
 use rand::rngs::SysRng;
-use std::fmt;
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -300,11 +300,7 @@ fn endpoint(
 }
 
 /// The name of a section that is another now.
-fn changed(
-    name: &'static str,
-    old: &impl fmt::Debug,
-    new: &impl fmt::Debug,
-) -> Option<&'static str> {
+fn changed(name: &'static str, old: &impl Debug, new: &impl Debug) -> Option<&'static str> {
     (format!("{old:?}") != format!("{new:?}")).then_some(name)
 }
 
