@@ -16,6 +16,11 @@ pub(crate) fn refuse(refusal: &Refusal, agent: &str) -> Answer {
             .headers
             .push(HeaderName::RetryAfter, seconds.max(1).to_string());
     }
+    if let Refusal::Key(challenge) = refusal {
+        answer
+            .headers
+            .push(HeaderName::WwwAuthenticate, challenge.clone());
+    }
     if refusal == &Refusal::UnsupportedMedia {
         answer.headers.push(HeaderName::Accept, ACCEPT);
     }

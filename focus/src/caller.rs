@@ -20,6 +20,8 @@ pub struct Vouched {
     pub trusted: bool,
     /// A telephone behind a gateway.
     pub phone: bool,
+    /// Whether they have proved to know the key of the conference (MS-CONFBAS CB-058).
+    pub key: bool,
 }
 
 /// Who is at the other end of a call.
@@ -39,6 +41,8 @@ pub struct Peer {
     pub identity: Identity,
     /// A phone behind a gateway that is trusted (RFC 3261 §19.1.1, `user=phone`).
     pub phone: bool,
+    /// Whether they have proved to know the key of the conference (MS-CONFBAS CB-058).
+    pub key: bool,
     /// What is called; `None` for somebody who calls.
     pub uri: Option<Uri>,
 }
@@ -63,6 +67,7 @@ impl Peer {
                 trusted: vouched.trusted,
                 identity: vouched.identity,
                 phone: vouched.phone,
+                key: vouched.key,
                 uri: None,
             };
         }
@@ -86,6 +91,7 @@ impl Peer {
             source: Some(source),
             reached_at: reached_at(flow),
             trusted,
+            key: false,
             uri: None,
         }
     }
@@ -100,6 +106,7 @@ impl Peer {
             trusted: true,
             identity: Identity::Anonymous,
             phone: is_phone(&uri),
+            key: false,
             uri: Some(uri),
         }
     }

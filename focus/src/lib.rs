@@ -8,7 +8,7 @@
 //! | [`access`] | who gets in, and as what: roles, lock, lobby |
 //! | [`authorization`] | who may give which command |
 //! | [`factory`] | records by name, ad-hoc ones where policy allows |
-//! | [`pin_guard`] | slowing sources that guess PINs |
+//! | [`pin_guard`], [`key_door`] | slowing sources that guess PINs; proof of the PIN by digest |
 //! | [`conference`] | [`conference::Focus`]: one active conference |
 //! | [`caller`], [`roster`] | users and their endpoints |
 //! | `seal` | secrets for one participant |
@@ -24,7 +24,7 @@
 //! |---|---|
 //! | CB-001, CB-092 | transports and extended subscriptions are the SIP endpoint's |
 //! | CB-002, CB-289 to CB-303 | Simple Join is the HTTP server's |
-//! | CB-004, CB-058 | users prove who they are by digest, networks that are trusted stand for it; everybody else is anonymous, and where a PIN is asked does not join by C3P: there is no digest with the conference key |
+//! | CB-004 | users prove who they are by digest, networks that are trusted stand for it; `Authentication-Info` is sent to those who register only |
 //! | CB-003, CB-007, CB-008, CB-010, CB-011, CB-014, CB-015, CB-072 | the SIP endpoint's, and tested there by RFC |
 //! | CB-039 | `Allow` names further methods: one endpoint serves phones and participants |
 //! | CB-134, CB-135, CB-142 | mixers are in the process and report typed data, no documents with versions |
@@ -59,6 +59,7 @@ pub mod disconnect;
 pub mod factory;
 pub mod info;
 mod joining;
+pub mod key_door;
 pub mod keys;
 pub mod limits;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! A conference PIN: kept out of logs, compared in constant time.
 
+use plenum_sip::auth::{Ha1, Hash};
 use std::fmt;
 
 /// The PIN of a conference: ASCII digits.
@@ -12,6 +13,13 @@ impl Pin {
         let good =
             (1..=32).contains(&digits.len()) && digits.bytes().all(|octet| octet.is_ascii_digit());
         good.then(|| Self(digits.as_bytes().into()))
+    }
+
+    /// What digest credentials with it are judged by (RFC 7616 §3.4.2).
+    pub(crate) fn ha1(&self, hash: Hash, username: &str, realm: &str) -> Ha1 {
+        // Nothing but ASCII digits gets in.
+        let digits = str::from_utf8(&self.0).unwrap_or_default();
+        Ha1::new(hash, username, realm, digits)
     }
 
     /// Whether this is what was keyed in. Takes the same time wherever the first difference is;

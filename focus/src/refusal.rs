@@ -1,7 +1,7 @@
 //! Why the focus says no: one status, and words a human can use (RFC 3261 §20.43, §21).
 
 use plenum_mcu::control::McuError;
-use plenum_sip::msg::StatusCode;
+use plenum_sip::msg::{StatusCode, Text};
 use std::time::Duration;
 
 /// A refusal of a call or a request.
@@ -40,6 +40,12 @@ pub enum Refusal {
     /// Too many wrong PINs came from the caller's address.
     #[error("Too many wrong PINs from your address, try again in {} seconds", .0.as_secs().max(1))]
     PinGuard(Duration),
+    /// The conference asks people nobody knows for its key (MS-CONFBAS CB-058), with this challenge.
+    #[error("This conference asks for its key")]
+    Key(Text),
+    /// The credentials cannot be read (RFC 3261 §22.4).
+    #[error("{0}")]
+    MalformedCredentials(&'static str),
     /// The body is of a type that is not understood here.
     #[error("Only session descriptions (application/sdp) are understood here")]
     UnsupportedMedia,
@@ -90,7 +96,8 @@ impl Refusal {
             Self::Full => StatusCode::BUSY_HERE,
             Self::PinGuard(_) => StatusCode::TEMPORARILY_UNAVAILABLE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MalformedOffer(_) => StatusCode::BAD_REQUEST,
+            Self::Key(_) => StatusCode::UNAUTHORIZED,
+            Self::MalformedOffer(_) | Self::MalformedCredentials(_) => StatusCode::BAD_REQUEST,
             Self::Incompatible { .. } => StatusCode::NOT_ACCEPTABLE_HERE,
             Self::Fault => StatusCode::SERVER_INTERNAL_ERROR,
             Self::CreationRate(_)
@@ -117,6 +124,8 @@ impl Refusal {
             | Self::Locked
             | Self::NotInvited
             | Self::Full
+            | Self::Key(_)
+            | Self::MalformedCredentials(_)
             | Self::UnsupportedMedia
             | Self::MalformedOffer(_)
             | Self::Incompatible { .. }
@@ -160,6 +169,8 @@ impl Refusal {
             Self::Full => "full",
             Self::Draining(_) => "draining",
             Self::PinGuard(_) => "pin_guard",
+            Self::Key(_) => "key",
+            Self::MalformedCredentials(_) => "malformed_credentials",
             Self::UnsupportedMedia => "media_type",
             Self::MalformedOffer(_) => "malformed_offer",
             Self::Incompatible { .. } => "incompatible",

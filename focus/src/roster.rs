@@ -466,6 +466,7 @@ mod tests {
             trusted,
             identity: Identity::Anonymous,
             phone: false,
+            key: false,
             uri: None,
         }
     }

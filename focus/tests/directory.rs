@@ -415,6 +415,54 @@ async fn pins_are_not_guessed_by_calling_again_and_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cb_058_keys_are_not_guessed_and_activate_nothing() {
+    let secret = ConferenceRecord {
+        pin: Pin::new("987654"),
+        ..board()
+    };
+    let mut server = Server::new(Policy::default(), Limits::default(), vec![secret]);
+    let uri = "sip:board@conf.example.com";
+    let body = ("application/cccp+xml", b"<request/>".as_slice());
+    let guess = format!(
+        "Digest username=\"x\", realm=\"board@conf.example.com\", nonce=\"n\", uri=\"{uri}\", \
+         response=\"{}\", algorithm=MD5-sess, cnonce=\"c\", qop=auth, nc=00000001",
+        "0".repeat(32)
+    );
+    let mut seen = BTreeMap::<u16, u32>::new();
+    for second in 0..3_600 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        server.last_call += 1;
+        server.around.sip.lock().unwrap().clear();
+        let mut request = request(Method::Invite, uri, "eve", Some(body));
+        if second > 0 {
+            request
+                .headers
+                .push(HeaderName::Authorization, guess.clone());
+        }
+        let id = InviteId(server.last_call);
+        let flow = flow(stranger(1));
+        server.route(Event::Invite { id, request, flow }).await;
+        let answer = match server.around.sip.lock().unwrap().first() {
+            Some(SipAction::Reject { answer, .. }) => answer.clone(),
+            other => panic!("{other:?}"),
+        };
+        *seen.entry(answer.status.code()).or_default() += 1;
+        if second == 0 {
+            let challenge = header(&answer, HeaderName::WwwAuthenticate);
+            assert!(challenge.contains("algorithm=MD5-sess"), "{challenge}");
+            assert!(
+                challenge.contains("realm=\"board@conf.example.com\""),
+                "{challenge}"
+            );
+        }
+    }
+    let guesses = server.metrics.pin_failures.get();
+    assert!((3..=45).contains(&guesses), "{guesses} guesses in an hour");
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [401, 480]);
+    assert!(server.directory.active().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn creations_and_conferences_are_limited() {
     let limits = Limits {
         creations_per_minute: 2,

@@ -139,7 +139,7 @@ fn who_and_what_may_not() {
     );
     let odd = "sip:x@example.org;method=SUBSCRIBE";
     assert_eq!(refused(&refer(&mut bench, Some(1), "ann", odd)), Some(488));
-    let actions = refer(&mut bench, Some(1), "ann", "tel:+4930123");
+    let actions = refer(&mut bench, Some(1), "ann", "mailto:x@example.org");
     accepted(&mut bench, &actions);
     assert_eq!(told(&mut bench), Some(416));
 }

@@ -23,18 +23,21 @@ impl Login {
     }
 
     /// The value of `Authorization` for the `nc`th request that answers this challenge; `None` if it
-    /// is for another algorithm than MD5 and SHA-256.
+    /// is for another algorithm than MD5, MD5-sess and SHA-256.
     pub fn answer(&self, challenge: &str, method: &str, uri: &str, nc: u32) -> Option<String> {
         let realm = parameter(challenge, "realm")?;
         let nonce = parameter(challenge, "nonce")?;
         let algorithm = parameter(challenge, "algorithm").unwrap_or("MD5");
         let hash = match algorithm {
-            "MD5" => hex::<Md5>,
+            "MD5" | "MD5-sess" => hex::<Md5>,
             "SHA-256" => hex::<Sha256>,
             _ => return None,
         };
         let (name, password) = (&self.name, &self.password);
-        let one = hash(&format!("{name}:{realm}:{password}"));
+        let mut one = hash(&format!("{name}:{realm}:{password}"));
+        if algorithm.ends_with("-sess") {
+            one = hash(&format!("{one}:{nonce}:0a4f113b"));
+        }
         let two = hash(&format!("{method}:{uri}"));
         let response = hash(&format!("{one}:{nonce}:{nc:08x}:0a4f113b:auth:{two}"));
         Some(format!(

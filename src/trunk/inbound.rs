@@ -115,6 +115,7 @@ pub(crate) fn caller(line: &Line, request: &Request) -> Vouched {
         display: name.or(number),
         trusted: true,
         phone: true,
+        key: false,
     }
 }
 

@@ -219,6 +219,7 @@ fn vouch(proven: &Proven<'_>, from: &NameAddr, request: &Request) -> Vouched {
         identity: Identity::Enterprise,
         trusted: true,
         phone: false,
+        key: false,
     }
 }
 

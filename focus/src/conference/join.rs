@@ -2,8 +2,9 @@
 //! (MS-CONFBAS §3.2.4.2, §3.2.5.2; CB-016 to CB-050).
 //!
 //! # Decisions
-//! * A conference with a PIN lets nobody join by C3P whose identity is not believed: there is no
-//!   way to ask (CB-055, until digest authentication).
+//! * A conference with a PIN lets nobody join by C3P whose identity is not believed, unless they
+//!   have proved to know it (CB-055, CB-058): whoever routes INVITEs here asks, see
+//!   [`crate::key_door`].
 //! * A second endpoint of somebody inside takes no place and is not held up by a lock (CB-036).
 //! * Nobody can join as a user that somebody else is (CB-025): 403.
 
@@ -57,7 +58,7 @@ impl Focus {
         request: &Request,
     ) {
         if let (Some(_), Some(source)) = (&self.record.pin, peer.source) {
-            self.tell_guard(source, 0, false);
+            self.tell_guard(source, 0, peer.key);
         }
         let outcome = self
             .read_c3p(request)
@@ -140,7 +141,7 @@ impl Focus {
         let missing = || NotJoined::Malformed("no endpoint".into());
         let asked = add.endpoint().ok_or_else(missing)?;
         on_behalf_of(request, asked)?;
-        if self.record.pin.is_some() && peer.identity == Identity::Anonymous {
+        if self.record.pin.is_some() && peer.identity == Identity::Anonymous && !peer.key {
             return Err(NotJoined::Forbidden("This conference asks for a PIN"));
         }
         let (role, status) = self.join_admission(&peer)?;

@@ -5,6 +5,7 @@ use super::{Door, Inner, Snapshot, now};
 use crate::answer;
 use crate::conference::{Focus, Settings};
 use crate::disconnect::DisconnectReason;
+use crate::key_door::ConferenceKey;
 use crate::output::{CommandError, ConferenceEvent, McuType, Output, RequestId, SipAction};
 use crate::record::ConferenceRecord;
 use crate::refusal::Refusal;
@@ -28,7 +29,8 @@ pub(super) fn activate(
     door.last_conference += 1;
     let id = ConferenceId(door.last_conference);
     let settings = Arc::clone(&door.settings);
-    let mailbox = Mailbox::new(id, record.pin.is_some(), settings.limits.mailbox);
+    let key = ConferenceKey::of(&record, &settings.host);
+    let mailbox = Mailbox::new(id, key, settings.limits.mailbox);
     let mailbox = Arc::new(mailbox);
     inner
         .names

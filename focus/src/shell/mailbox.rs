@@ -5,6 +5,7 @@
 //! state (talking, active speaker, media) only the latest of each endpoint is kept.
 
 use crate::caller::Vouched;
+use crate::key_door::ConferenceKey;
 use crate::output::{Command, CommandError, DialOutId, McuType, SubscriptionId};
 use crate::shell::Snapshot;
 use plenum_mcu::control::{ConferenceId, EndpointId, McuEvent, Report};
@@ -120,8 +121,8 @@ pub(super) enum NotTaken {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) conference: ConferenceId,
-    /// Whether its callers are asked for a PIN.
-    pub(super) asks_pin: bool,
+    /// What its callers are asked for.
+    pub(super) key: Option<ConferenceKey>,
     queue: Mutex<Queue>,
     arrived: Notify,
     limit: usize,
@@ -148,11 +149,11 @@ pub(super) enum CallStage {
 }
 
 impl Mailbox {
-    pub(super) fn new(conference: ConferenceId, asks_pin: bool, limit: usize) -> Self {
+    pub(super) fn new(conference: ConferenceId, key: Option<ConferenceKey>, limit: usize) -> Self {
         let queue = Mutex::default();
         Self {
             conference,
-            asks_pin,
+            key,
             queue,
             arrived: Notify::new(),
             limit,

@@ -11,6 +11,7 @@
 mod actor;
 mod border;
 mod broadcast;
+mod keys;
 mod mailbox;
 mod route;
 mod sip_user;
@@ -24,6 +25,7 @@ use crate::caller::Vouched;
 use crate::conference::Settings;
 use crate::factory::FocusFactory;
 use crate::info::ConferenceInfo;
+use crate::key_door::KeyDoor;
 use crate::output::{
     Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction, SubscriptionId,
 };
@@ -34,6 +36,8 @@ use dashmap::DashMap;
 use mailbox::{Mailbox, Message};
 use plenum_mcu::control::{ConferenceId, Mcu, McuEvent};
 use plenum_sip::endpoint::{Event, InviteId, NotifierId};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -121,6 +125,7 @@ struct Inner {
 struct Door {
     factory: FocusFactory,
     guard: PinGuard,
+    keys: KeyDoor,
     settings: Arc<Settings>,
     last_conference: u64,
     draining: bool,
@@ -129,9 +134,15 @@ struct Door {
 impl Directory {
     /// A directory without active conferences. Used inside a tokio runtime.
     pub fn new(factory: FocusFactory, settings: Settings, connections: Connections) -> Self {
+        let mut seed = [0; 32];
+        if let Err(error) = SysRng.try_fill_bytes(&mut seed) {
+            // Nonces can be foreseen then; keys stay secret.
+            tracing::error!(%error, "no randomness for challenges");
+        }
         let door = Door {
             factory,
             guard: PinGuard::new(&settings.limits),
+            keys: KeyDoor::new(settings.limits.pin_sources, seed, now()),
             settings: Arc::new(settings),
             last_conference: 0,
             draining: false,

@@ -243,14 +243,14 @@ impl Inner {
         id: InviteId,
         request: Request,
         flow: Flow,
-        vouched: Voucher,
+        mut vouched: Voucher,
     ) {
         let source = flow.remote.ip().to_canonical();
-        let mailbox = match self.way(now, &request, &flow, vouched.as_deref()) {
+        let mailbox = match self.way(now, &request, &flow, &mut vouched) {
             Ok(mailbox) => mailbox,
             Err(refusal) => return self.refuse(id, source, refusal),
         };
-        let guarded = mailbox.asks_pin.then_some(source);
+        let guarded = mailbox.key.is_some().then_some(source);
         self.calls.insert(id, Arc::clone(&mailbox));
         mailbox.note_call(id, CallStage::Offered);
         let event = Event::Invite { id, request, flow };
@@ -272,7 +272,7 @@ impl Inner {
         now: Instant,
         request: &Request,
         flow: &Flow,
-        vouched: Option<&Vouched>,
+        vouched: &mut Voucher,
     ) -> Result<Arc<Mailbox>, Refusal> {
         let source = flow.remote.ip().to_canonical();
         let name = match self.target(request, flow)? {
@@ -281,9 +281,15 @@ impl Inner {
             Target::Factory => new_name()?,
             Target::Server => return Err(Refusal::UnknownConference),
         };
-        let peer = Peer::of_request(request, flow, self.door().factory.policy(), vouched);
+        let known = vouched.as_deref();
+        let peer = Peer::of_request(request, flow, self.door().factory.policy(), known);
+        if let Some(proven) = self.prove_key(now, request, &peer, &name)? {
+            *vouched = Some(Arc::new(proven));
+        }
+        let known = vouched.as_deref();
+        let peer = Peer::of_request(request, flow, self.door().factory.policy(), known);
         let mailbox = self.find_or_activate(now, &name, Some(&peer))?;
-        if mailbox.asks_pin {
+        if mailbox.key.is_some() {
             let admitted = self.door().guard.admit(now, source.into());
             admitted.map_err(Refusal::PinGuard)?;
         }

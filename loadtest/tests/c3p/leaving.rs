@@ -1,8 +1,9 @@
 //! Connections that break, sessions that run out, joins that are called off (MS-CONFBAS §3.2.4.2,
 //! §3.4.4.2).
 
-use super::{FOCUS_BODY, Person, body, focus_uri, start, start_with};
+use super::{FOCUS_BODY, Person, body, focus_uri, mcu_uri, start, start_with};
 use crate::{SECOND, joined};
+use plenum_loadtest::digest::{Login, parameter};
 
 const QUICK: &str = "reconnect_ms = 700\n";
 
@@ -92,6 +93,60 @@ fn cb_055_cb_058_cb_059_anonymous_participants() {
             guest.fail(&body::lock(&focus_uri(&server), true), &["unauthorized"]);
         }
     }
+}
+
+#[test]
+fn cb_055_cb_058_who_nobody_knows_proves_to_know_the_key() {
+    let server =
+        start("admission = \"anonymous\"\norganizer = \"sip:olga@example.com\"\npin = \"4711\"\n");
+    let mut pia = joined(&server, "pia", true);
+    let mut guest = Person::new(&server, "x7f3", true);
+    guest.aor = "sip:x7f3@anonymous.invalid".to_owned();
+    let text = body::join(&guest);
+    let asked = guest.invite(&text);
+    assert!(asked.starts_with("SIP/2.0 401"), "{asked}");
+    let challenge = |answer: &str| {
+        let lines = answer.lines();
+        let mut values = lines.filter_map(|line| line.strip_prefix("WWW-Authenticate: "));
+        values.next().unwrap().to_owned()
+    };
+    for (name, expect) in [
+        ("realm", "olga@example.com"),
+        ("algorithm", "MD5-sess"),
+        ("qop", "auth"),
+    ] {
+        let asked = challenge(&asked);
+        assert_eq!(parameter(&asked, name), Some(expect), "{asked}");
+    }
+    let mut show = |key: &str, challenge: &str| {
+        let login = Login::new("x7f3", key);
+        let shown = login.answer(challenge, "INVITE", &guest.focus, 1).unwrap();
+        let more = format!("Supported: timer\r\nAuthorization: {shown}\r\n");
+        guest.send("INVITE", &more, FOCUS_BODY, &text);
+        let answer = guest.answer("INVITE");
+        guest.confirm(&answer);
+        answer
+    };
+    let wrong = show("4712", &challenge(&asked));
+    assert!(wrong.starts_with("SIP/2.0 401"), "a wrong key: {wrong}");
+    let fresh = challenge(&wrong);
+    let right = show("4711", &fresh);
+    assert!(right.starts_with("SIP/2.0 200"), "{right}");
+    let (focus, mcu) = (focus_uri(&server), mcu_uri(&server));
+    let state = pia.succeed(&body::get_conference(&focus));
+    let (_, of_guest) = state.split_once("anonymous.invalid").unwrap();
+    assert!(of_guest.contains("authMethod>anonymous<"), "{state}");
+    guest.succeed(&body::dial_in(&focus, &mcu, &guest.aor));
+    // The same credentials are good for nobody else.
+    let mut thief = Person::new(&server, "x7f3", true);
+    thief.aor = "sip:other@anonymous.invalid".to_owned();
+    let login = Login::new("x7f3", "4711");
+    let shown = login.answer(&fresh, "INVITE", &thief.focus, 1).unwrap();
+    let more = format!("Authorization: {shown}\r\n");
+    let text = body::join(&thief);
+    thief.send("INVITE", &more, FOCUS_BODY, &text);
+    let answer = thief.answer("INVITE");
+    assert!(answer.starts_with("SIP/2.0 401"), "used before: {answer}");
 }
 
 #[test]

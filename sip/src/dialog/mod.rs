@@ -53,11 +53,13 @@ pub(crate) enum Hop {
 }
 
 impl Hop {
-    /// The peer is a browser: whatever its Contact says, it is reached where it is (RFC 7118 §5).
-    fn is_web(&self) -> bool {
+    /// The peer is reached where it is, whatever its Contact says: it is a browser (RFC 7118 §5),
+    /// or holds a stream to us, of which it chose the port (RFC 5923 §1). A stream that closes is
+    /// no way any more, and then the Contact counts again.
+    fn outlives_contact(&self) -> bool {
         match self {
             Self::Unknown => false,
-            Self::Flow(flow) => flow.transport.is_web(),
+            Self::Flow(flow) => flow.transport.is_reliable(),
             Self::Target(target) => target.transport.is_web(),
         }
     }
@@ -167,7 +169,7 @@ impl Dialog {
             return;
         }
         self.target = contact.uri.detached();
-        if self.is_direct() && !self.hop.is_web() {
+        if self.is_direct() && !self.hop.outlives_contact() {
             self.hop = Hop::Unknown;
         }
     }

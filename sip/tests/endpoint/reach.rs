@@ -73,6 +73,45 @@ fn rfc3261_12_2_1_1_a_lost_connection_is_not_the_end_of_the_dialog() {
     }
 }
 
+/// A Contact that changes in an answer does not lead away from the stream the peer holds.
+#[test]
+fn rfc3261_12_2_1_2_a_refreshed_target_leaves_an_open_connection_in_use() {
+    let mut wire = Wire::new();
+    wire.flow.transport = Transport::Tcp;
+    wire.flow.remote = address("192.0.2.9:40001");
+    let tcp = |text: String| text.replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+    wire.say(&tcp(request("INVITE", 1, "", "v=0")));
+    let Event::Invite { id, .. } = wire.event() else {
+        panic!("no INVITE");
+    };
+    let body = Body {
+        content_type: Text::from_static("application/sdp"),
+        octets: "v=0".into(),
+    };
+    let accept = Accept {
+        body: Some(body.clone()),
+        ..Accept::default()
+    };
+    wire.endpoint.accept(wire.now, id, accept).unwrap();
+    let to = format!("To: {}", header(&wire.hear().text, "To"));
+    let ack = request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to);
+    wire.say(&tcp(ack));
+    wire.endpoint
+        .modify(wire.now, id, Some(body), false)
+        .unwrap();
+    let asked = wire.hear();
+    let elsewhere = "Contact: <sip:moved@192.0.2.10:5099;transport=tcp>\n";
+    wire.say(&tcp(response(&asked.text, 200, "", elsewhere, "v=0")));
+    wire.endpoint.bye(wire.now, id, None).unwrap();
+    let ack = wire.hear();
+    let bye = wire.hear();
+    for (method, heard) in [("ACK", &ack), ("BYE", &bye)] {
+        let begin = format!("{method} sip:moved@192.0.2.10:5099");
+        assert!(heard.text.starts_with(&begin), "{}", heard.text);
+        assert_eq!(heard.to, address("192.0.2.9:40001"), "{method}");
+    }
+}
+
 /// A BYE that nobody answers is counted until its transaction gives up, and no longer.
 #[test]
 fn rfc3261_17_1_2_2_an_unanswered_bye_is_counted_while_it_is_repeated() {

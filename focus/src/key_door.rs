@@ -1,0 +1,112 @@
+//! Who is nobody's user and wants to join by C3P a conference with a PIN proves by digest to know
+//! it (MS-CONFBAS §3.2.4.1.2; CB-055, CB-058): the PIN is the conference key.
+//!
+//! The realm is the organizer, without an organizer the conference, so that a client knows which
+//! key is meant; the name in the credentials can be any. Wrong keys slow their source like wrong
+//! PINs.
+
+use crate::access::Identity;
+use crate::c3p::MEDIA_TYPE;
+use crate::caller::{Peer, Vouched};
+use crate::pin::Pin;
+use crate::record::ConferenceRecord;
+use crate::refusal::Refusal;
+use plenum_sip::auth::{Algorithm, Authenticator, Hash, Settings, Verdict};
+use plenum_sip::msg::{Host, Method, Request};
+use std::time::Instant;
+
+/// The challenge that clients of MS-CONFBAS know.
+const ALGORITHM: Algorithm = Algorithm {
+    hash: Hash::Md5,
+    session: true,
+};
+
+/// The key of a conference, and where it is valid.
+#[derive(Clone, Debug)]
+pub struct ConferenceKey {
+    pin: Pin,
+    realm: String,
+}
+
+impl ConferenceKey {
+    /// The key of this conference; `None` if it has no PIN. `host` is our name.
+    pub fn of(record: &ConferenceRecord, host: &Host) -> Option<Self> {
+        let organizer = record.members.organizer.as_deref();
+        let realm = match organizer.and_then(|aor| aor.strip_prefix("sip:")) {
+            Some(organizer) => organizer.to_owned(),
+            None => format!("{}@{host}", record.name),
+        };
+        let pin = record.pin.clone()?;
+        Some(Self { pin, realm })
+    }
+}
+
+/// Whether this is somebody who has to prove to know the key.
+pub fn is_asked(request: &Request, peer: &Peer) -> bool {
+    let media_type = request.headers.content_type().ok().flatten();
+    let c3p = media_type.is_some_and(|media_type| media_type.to_string().starts_with(MEDIA_TYPE));
+    request.method == Method::Invite && c3p && peer.identity == Identity::Anonymous && !peer.key
+}
+
+/// How credentials with a key were.
+#[derive(Debug)]
+pub enum Shown {
+    /// Right: this is who showed them.
+    Right(Vouched),
+    /// There are none, or none that are fresh.
+    Nothing(Refusal),
+    /// Wrong.
+    Wrong(Refusal),
+}
+
+/// Asks for keys.
+#[derive(Debug)]
+pub struct KeyDoor {
+    authenticator: Authenticator,
+}
+
+impl KeyDoor {
+    /// One that remembers the counts of `counted_nonces`.
+    pub fn new(counted_nonces: usize, seed: [u8; 32], now: Instant) -> Self {
+        let settings = Settings {
+            algorithms: vec![ALGORITHM],
+            auth_int: false,
+            counted_nonces,
+            ..Settings::default()
+        };
+        Self {
+            authenticator: Authenticator::new(settings, seed, now),
+        }
+    }
+
+    /// Looks at the credentials of a request of this peer.
+    pub fn check(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        peer: &Peer,
+        key: &ConferenceKey,
+    ) -> Shown {
+        let realm = &key.realm;
+        let secret = |name: &str, hash| Some(key.pin.ha1(hash, name, realm));
+        match self.authenticator.check(now, request, realm, secret) {
+            Verdict::Granted(_) => Shown::Right(Vouched {
+                aor: peer.aor.clone(),
+                display: peer.display.clone(),
+                identity: peer.identity,
+                trusted: peer.trusted,
+                phone: peer.phone,
+                key: true,
+            }),
+            Verdict::Absent => Shown::Nothing(self.ask(now, realm, false)),
+            Verdict::Stale => Shown::Nothing(self.ask(now, realm, true)),
+            Verdict::Malformed(what) => Shown::Nothing(Refusal::MalformedCredentials(what)),
+            Verdict::Denied { .. } => Shown::Wrong(self.ask(now, realm, false)),
+        }
+    }
+
+    fn ask(&mut self, now: Instant, realm: &str, stale: bool) -> Refusal {
+        let mut challenges = self.authenticator.challenge(now, realm, stale);
+        challenges.pop().map_or(Refusal::Fault, Refusal::Key)
+    }
+}

@@ -1,0 +1,66 @@
+//! Conference keys at the door of the directory (MS-CONFBAS §3.2.4.1.2).
+
+use crate::caller::{Peer, Vouched};
+use crate::key_door::{ConferenceKey, Shown, is_asked};
+use crate::pin_guard::PinOutcome;
+use crate::record::ConferenceName;
+use crate::refusal::Refusal;
+use crate::shell::Inner;
+use plenum_sip::msg::Request;
+use std::net::IpAddr;
+use std::time::Instant;
+
+impl Inner {
+    /// CB-058: who nobody knows proves to know the key, where there is one, before anything
+    /// becomes active.
+    pub(super) fn prove_key(
+        &self,
+        now: Instant,
+        request: &Request,
+        peer: &Peer,
+        name: &ConferenceName,
+    ) -> Result<Option<Vouched>, Refusal> {
+        let (Some(source), true) = (peer.source, is_asked(request, peer)) else {
+            return Ok(None);
+        };
+        let Some(key) = self.key_of(name, source) else {
+            return Ok(None);
+        };
+        self.ask_key(now, request, peer, &key).map(Some)
+    }
+
+    /// The key of a conference, whether it is active or not.
+    fn key_of(&self, name: &ConferenceName, source: IpAddr) -> Option<ConferenceKey> {
+        let door = self.door();
+        if let Some(entry) = self.names.get(name) {
+            return entry.key.clone();
+        }
+        // Why it cannot be called is said later.
+        let record = door.factory.lookup(name, source).ok()?;
+        ConferenceKey::of(&record, &door.settings.host)
+    }
+
+    /// Looks at what they show, and remembers who guesses.
+    fn ask_key(
+        &self,
+        now: Instant,
+        request: &Request,
+        peer: &Peer,
+        key: &ConferenceKey,
+    ) -> Result<Vouched, Refusal> {
+        let mut door = self.door();
+        let source = peer.source.ok_or(Refusal::Fault)?.into();
+        door.guard.peek(now, source).map_err(Refusal::PinGuard)?;
+        match door.keys.check(now, request, peer, key) {
+            Shown::Right(vouched) => Ok(vouched),
+            Shown::Nothing(refusal) => Err(refusal),
+            Shown::Wrong(refusal) => {
+                door.settings.metrics.pin_failures.inc();
+                let admitted = door.guard.admit(now, source);
+                admitted.map_err(Refusal::PinGuard)?;
+                door.guard.handle_outcome(now, source, PinOutcome::Wrong(1));
+                Err(refusal)
+            }
+        }
+    }
+}
