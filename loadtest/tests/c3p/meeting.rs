@@ -1,9 +1,10 @@
 //! Conferences of phones, participants and watchers together.
 
 use super::{Person, body, focus_uri, mcu_uri, start};
-use crate::{SECOND, TONES, joined, level, meeting, phone_of, phones};
+use crate::{SECOND, TONES, attribute, joined, level, meeting, phone_of, phones};
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::sdp;
+use plenum_loadtest::server::Server;
 use std::net::SocketAddr;
 
 /// The URIs of the users of a document, sorted.
@@ -19,6 +20,20 @@ fn users(document: &str) -> Vec<String> {
 pub(super) fn offer(person: &Person) -> String {
     let discard = SocketAddr::new(person.local().ip(), 9);
     sdp::describe(discard, Codec::Pcmu, 1, "sendrecv")
+}
+
+/// What documents say of somebody who speaks.
+const TALKING: &str = "talking>true</";
+
+/// Mutes the first phone of the conference told.
+fn mute(by: &mut Person, server: &Server, told: &str) {
+    let user = phone_of(told, 0);
+    let (_, of_phone) = told.split_once(&user).unwrap();
+    let endpoint = attribute(of_phone, "<endpoint", "entity");
+    let medium = attribute(of_phone, "<media", "id");
+    let of = (user.as_str(), endpoint, medium);
+    let (focus, mcu) = (focus_uri(server), mcu_uri(server));
+    by.succeed(&body::ingress(&focus, &mcu, of, "block"));
 }
 
 #[test]
@@ -41,10 +56,31 @@ fn cb_107_all_see_the_same_roster() {
     let told = pia.succeed(&body::get_conference(&focus_uri(&server)));
     let expect = users(&told);
     assert_eq!(expect.len(), 3, "{told}");
+    let mut speaks = Vec::new();
     for person in [&mut pia, &mut bob, &mut zoe] {
         person.subscribe("");
         let document = person.notified("state=\"full\" version");
         assert_eq!(users(&document), expect, "{document}");
+        speaks.push(document.contains(TALKING));
+    }
+    fleet.run(SECOND).unwrap();
+    for (person, known) in [&mut pia, &mut bob, &mut zoe].into_iter().zip(speaks) {
+        if !known {
+            let document = person.notified(TALKING);
+            assert!(document.contains("sip:p0@"), "{document}");
+        }
+    }
+    mute(&mut pia, &server, &told);
+    // Plain watchers know no filters: the phone is said to receive only.
+    let block = "media-ingress-filter>block<";
+    let receives = "<status>recvonly</status>";
+    for (person, muted) in [
+        (&mut pia, block),
+        (&mut bob, receives),
+        (&mut zoe, receives),
+    ] {
+        let document = person.notified(muted);
+        assert!(document.contains("sip:p0@"), "{document}");
     }
     fleet.hang_up(0);
     fleet.run(SECOND / 4).unwrap();
