@@ -38,10 +38,33 @@
 //! | CB-285 | there is no video; the dominant speaker is in the view |
 //! | CB-288 | the mixer has no lock of its own: nobody reaches it but by the focus |
 //!
-//! No test is named after these; what they ask for is part of what the tests of the rows around
-//! them see: CB-012, CB-013, CB-052, CB-069, CB-071, CB-085, CB-094, CB-095, CB-099, CB-121, CB-122,
-//! CB-127, CB-133, CB-136 to CB-138, CB-140, CB-141, CB-143, CB-144, CB-167 to CB-169, CB-173,
-//! CB-174, CB-249, CB-251 to CB-255, CB-272 to CB-277, CB-279, CB-284.
+//! Rows that tests of another name cover; `e2e` is `loadtest/tests/e2e_c3p.rs` and its folder:
+//!
+//! | row | what sees to it |
+//! |---|---|
+//! | CB-012, CB-069, CB-095 | the participant of `e2e` looks at each response, BYE and answer to SUBSCRIBE |
+//! | CB-052 | `cb_203_to_cb_208_cb_152_dialling_out`: who calls is the mixer's URI |
+//! | CB-071, CB-167 | `cb_196_the_end_of_the_conference`, `cb_188_to_cb_195_removing_a_user_from_everything` |
+//! | CB-085 | `cb_073_to_cb_084_endorsing`, `cb_074_endorse_user` |
+//! | CB-094, CB-127 | the scenario `uac-subscribe.xml` of SIPp |
+//! | CB-133, CB-136 to CB-138 | `cb_051_cb_091_cb_102_a_watcher_sees_a_phone_come_and_go`, `cb_107_all_see_the_same_roster`; a report of a mixer can hold neither subject nor role |
+//! | CB-140, CB-249, CB-255 | `cb_093_cb_101_cb_104_to_cb_120_the_first_document_is_full`, `cb_105_cb_114_cb_171_cb_250_a_mixer_that_fails_comes_back` |
+//! | CB-141, CB-143 | `cb_247_7_cb_286_muting_a_phone_silences_it`, `cb_209_to_cb_215_somebody_dials_in_beside_the_focus` |
+//! | CB-144 | `cb_192_somebody_is_removed`: 481 outside of a dialog |
+//! | CB-168 | `cb_152_cb_203_dialling_out_is_pending_until_somebody_answers` |
+//! | CB-173 | `cb_176_to_cb_179_roles`, `cb_247_9_somebody_is_renamed` |
+//! | CB-251 | `cb_016_the_same_conference_by_its_name_and_by_its_id`, `cb_213_the_media_of_a_participant_join_its_user` |
+//! | CB-253 | `cb_196_to_cb_201_ending_the_conference`, `an_empty_conference_ends_after_its_grace` |
+//! | CB-272 to CB-275, CB-279 | `cb_100_every_document_is_valid_in_both_forms`, for documents made at random |
+//! | CB-284 | `cb_051_cb_091_cb_102_a_watcher_sees_a_phone_come_and_go`: the mixer has `main-audio` only |
+//!
+//! | row | why no test |
+//! |---|---|
+//! | CB-169 | there is one mixer: what a second would answer cannot be seen |
+//! | CB-174 | for clients; the reader keeps unknown reasons as text |
+//! | CB-252 | tables of the document's own model |
+//! | CB-254 | a conference stays while anybody is in it, by whichever way they came |
+//! | CB-276, CB-277 | groups of data and sharing MCUs, which are not there |
 //!
 //! The core is sans-IO: it is told the time, the events of the SIP endpoint and the reports of the
 //! mixers, and says what is to be done. It does not know SDP, RTP or codecs: an offer is octets on

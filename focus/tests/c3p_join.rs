@@ -11,7 +11,7 @@ mod support;
 
 use plenum_focus::access::{AdmissionPolicy, Members, Role, ServerMode};
 use plenum_focus::c3p::{Command, EndorseUser, ResultBody};
-use plenum_focus::info::DialogId;
+use plenum_focus::info::{ClientInfo, DialogId};
 use plenum_focus::output::{ConferenceEvent, SipAction};
 use plenum_focus::record::{ConferenceRecord, Origin};
 use plenum_focus::roster::{EndpointStatus, SessionType};
@@ -292,6 +292,40 @@ fn cb_262_the_media_of_somebody_in_the_lobby_do_not() {
         _ => None,
     });
     assert_eq!(refused, Some(403));
+}
+
+#[test]
+fn cb_013_cb_099_cb_121_cb_122_what_a_client_says_of_itself_is_in_the_roster() {
+    let mut bench = Bench::new(configured());
+    let mut add = add_user("bob", "{a}");
+    let asked = &mut add.user.endpoints[0];
+    asked.endpoint_uri = Some("sip:bob@10.0.0.1".into());
+    asked.client_info = Some(ClientInfo {
+        conversation_id: Some("7".into()),
+        ..ClientInfo::default()
+    });
+    let body = c3p(1, "bob", Command::AddUser(add));
+    let mut request = join_request("bob", &body);
+    request.headers.remove(&HeaderName::Contact);
+    request.headers.remove(&HeaderName::From);
+    request.headers.push(
+        HeaderName::From,
+        "<sip:bob@example.com>;tag=1;epid=c0ffee".to_owned(),
+    );
+    let gruu = "sip:bob@example.com;opaque=user:epid:x;gruu";
+    request.headers.push(
+        HeaderName::Contact,
+        format!("<{gruu}>;+sip.instance=\"<urn:uuid:1>\""),
+    );
+    bench.invite_c3p(1, trusted(1), request);
+    assert_eq!(bench.answered(1).0, 200);
+    let state = bench.focus.snapshot();
+    let endpoint = &state.user(&aor("bob")).unwrap().endpoints[0];
+    assert_eq!(endpoint.epid.as_deref(), Some("c0ffee"), "CB-013");
+    assert_eq!(endpoint.sip_instance.as_deref(), Some("<urn:uuid:1>"));
+    assert_eq!(endpoint.endpoint_uri.as_deref(), Some(gruu), "CB-121");
+    let told = endpoint.client_info.as_ref().unwrap();
+    assert_eq!(told.conversation_id.as_deref(), Some("7"), "CB-122");
 }
 
 /// The secret of carl's dialog, which the ACK completed.

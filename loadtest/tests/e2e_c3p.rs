@@ -44,6 +44,8 @@ fn phones(server: &Server, count: usize) -> Fleet {
         });
         assert!(up.unwrap(), "{}", server.log());
     }
+    // Who has not acknowledged is in no roster.
+    fleet.run(SECOND / 4).unwrap();
     fleet
 }
 
@@ -138,6 +140,10 @@ fn cb_051_cb_091_cb_102_a_watcher_sees_a_phone_come_and_go() {
         let full = pia.notified("state=\"full\"");
         assert!(full.contains("version=\"1\""), "CB-102: {full}");
         assert!(full.contains(&focus_uri(&server)) && full.contains(&mcu_uri(&server)));
+        assert!(
+            full.contains("entry label=\"main-audio\""),
+            "CB-284: {full}"
+        );
         let mut fleet = phones(&server, 1);
         let partial = pia.notified("sip:p0@");
         assert!(partial.contains("state=\"partial\""), "{partial}");
@@ -223,6 +229,7 @@ fn cb_192_somebody_is_removed() {
     assert!(last.contains(state), "CB-192: {last}");
     let bye = ann.await_text(5 * SECOND, |text| text.starts_with("BYE "));
     assert!(bye.contains("Participant Removed"), "{bye}");
+    assert!(bye.contains("Content-Length: 0\r\n"), "CB-069: {bye}");
     let gone = pia.notified("state=\"deleted\"");
     assert!(gone.contains("sip:ann@example.com"), "{gone}");
     let lock = body::request(&ann, "9", &body::lock(&focus_uri(&server), true));

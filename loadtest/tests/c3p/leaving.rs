@@ -99,8 +99,13 @@ fn cb_055_cb_058_cb_059_anonymous_participants() {
 fn cb_055_cb_058_who_nobody_knows_proves_to_know_the_key() {
     let server =
         start("admission = \"anonymous\"\norganizer = \"sip:olga@example.com\"\npin = \"4711\"\n");
-    let mut pia = joined(&server, "pia", true);
+    // The conference URI is the organizer's.
+    let of_olga = |uri: String| uri.replace("sip:standup@", "sip:olga@");
+    let mut pia = Person::new(&server, "pia", true);
+    pia.focus = of_olga(pia.focus);
+    pia.join();
     let mut guest = Person::new(&server, "x7f3", true);
+    guest.focus.clone_from(&pia.focus);
     guest.aor = "sip:x7f3@anonymous.invalid".to_owned();
     let text = body::join(&guest);
     let asked = guest.invite(&text);
@@ -132,13 +137,14 @@ fn cb_055_cb_058_who_nobody_knows_proves_to_know_the_key() {
     let fresh = challenge(&wrong);
     let right = show("4711", &fresh);
     assert!(right.starts_with("SIP/2.0 200"), "{right}");
-    let (focus, mcu) = (focus_uri(&server), mcu_uri(&server));
+    let (focus, mcu) = (pia.focus.clone(), of_olga(mcu_uri(&server)));
     let state = pia.succeed(&body::get_conference(&focus));
     let (_, of_guest) = state.split_once("anonymous.invalid").unwrap();
     assert!(of_guest.contains("authMethod>anonymous<"), "{state}");
     guest.succeed(&body::dial_in(&focus, &mcu, &guest.aor));
     // The same credentials are good for nobody else.
     let mut thief = Person::new(&server, "x7f3", true);
+    thief.focus.clone_from(&pia.focus);
     thief.aor = "sip:other@anonymous.invalid".to_owned();
     let login = Login::new("x7f3", "4711");
     let shown = login.answer(&fresh, "INVITE", &thief.focus, 1).unwrap();

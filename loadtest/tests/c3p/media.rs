@@ -99,8 +99,9 @@ fn cb_247_7_cb_247_8_audio_is_taken_out_and_brought_back() {
     let of = (user.as_str(), endpoint);
     ann.fail(&body::audio(&focus, &mcu, of, false), &["unauthorized"]);
     pia.succeed(&body::audio(&focus, &mcu, of, false));
-    let partial = pia.notified(&user);
-    assert!(!partial.contains("<media "), "{partial}");
+    pia.await_text(5 * SECOND, |text| {
+        text.starts_with("NOTIFY ") && text.contains(&user) && !text.contains("<media ")
+    });
     let heard = level(&mut fleet, 1, TONES[0]);
     assert!(heard < -60.0, "{heard} dBFS");
     let heard = level(&mut fleet, 0, TONES[1]);

@@ -209,6 +209,9 @@ impl Person {
         self.send("SUBSCRIBE", &event, "", "");
         let answer = self.answer("SUBSCRIBE");
         assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+        for expect in ["Expires: ", ";isfocus", ";tag="] {
+            assert!(answer.contains(expect), "CB-095: {expect}: {answer}");
+        }
         answer
     }
 
@@ -247,6 +250,7 @@ impl Person {
     pub(crate) fn response(&mut self) -> String {
         let info = self.await_text(PATIENCE, |text| text.starts_with("INFO "));
         assert!(info.contains(FOCUS_BODY), "CB-005: {info}");
+        assert!(info.contains("C3PVersion=\"1\""), "CB-012: {info}");
         schema::check(&info);
         info
     }

@@ -143,7 +143,8 @@ impl<P> McuConference<P> {
             }
         };
         self.speakers.insert(slot);
-        if endpoint.on_hold || (agreed && !endpoint.receiving) {
+        let filtered = endpoint.filter != MediaFilter::default();
+        if endpoint.on_hold || filtered || (agreed && !endpoint.receiving) {
             self.reports.push(media(&endpoint));
         }
         if let Some(place) = self.slots.get_mut(slot) {

@@ -127,6 +127,30 @@ fn a_muted_leg_is_not_decoded_and_not_heard() {
     assert!(told);
 }
 
+/// MS-CONFBAS CB-244: newcomers may come muted, and the roster says so.
+#[test]
+fn who_comes_muted_is_told_to_be() {
+    let mut room = Room::new(limits());
+    for (n, muted) in [(0, true), (1, false)] {
+        let filter = MediaFilter {
+            muted,
+            ..MediaFilter::default()
+        };
+        let settings = EndpointSettings {
+            filter,
+            ..settings()
+        };
+        room.join_with(n, G711, 20, Says::Silence, settings);
+    }
+    room.run(1);
+    let told = |id: u64| {
+        room.reports.iter().any(|report| {
+            matches!(report, Report::Media { endpoint, filter, .. } if endpoint.0 == id && filter.muted)
+        })
+    };
+    assert!(told(0) && !told(1));
+}
+
 #[test]
 fn deaf_hears_prompts_only_and_gains_apply() {
     let mut room = Room::new(limits());
