@@ -391,12 +391,13 @@ impl Bench {
                         self.added += 1;
                         assert!(self.endpoints.insert(endpoint, settings.stage).is_none());
                         reports.push(described(endpoint, offer.is_some()));
-                        if settings.filter != MediaFilter::default() {
+                        if settings.filter != plenum_mcu::control::MediaFilter::default() {
                             let (filter, on_hold) = (settings.filter, false);
                             reports.push(Report::Media {
                                 endpoint,
                                 filter,
                                 on_hold,
+                                silent: false,
                             });
                         }
                     }

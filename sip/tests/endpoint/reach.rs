@@ -2,7 +2,7 @@
 
 use crate::wire::{Wire, address, header, request, response};
 use plenum_sip::endpoint::{Accept, Body, Event, FlowId, Sources, Transport};
-use plenum_sip::msg::Text;
+use plenum_sip::msg::{Method, Text};
 
 /// Without anything advertised, an invitation names the address that the target reaches us at.
 #[test]
@@ -97,7 +97,7 @@ fn rfc3261_12_2_1_2_a_refreshed_target_leaves_an_open_connection_in_use() {
     let ack = request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to);
     wire.say(&tcp(ack));
     wire.endpoint
-        .modify(wire.now, id, Some(body), false)
+        .modify(wire.now, id, Method::Invite, Some(body))
         .unwrap();
     let asked = wire.hear();
     let elsewhere = "Contact: <sip:moved@192.0.2.10:5099;transport=tcp>\n";
