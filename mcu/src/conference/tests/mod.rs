@@ -136,9 +136,9 @@ fn who_comes_muted_is_told_to_be() {
             muted,
             ..MediaFilter::default()
         };
-        let settings = EndpointSettings {
+        let settings = crate::control::EndpointSettings {
             filter,
-            ..settings()
+            ..phone::settings()
         };
         room.join_with(n, G711, 20, Says::Silence, settings);
     }
