@@ -283,10 +283,8 @@ impl fmt::Display for Report {
         writeln!(f, "{}: {}", self.scenario, self.description)?;
         let mut row = |name: &str, value: String| writeln!(f, "  {name:<22} {value}");
         if self.phones > 0 || self.phones_failed > 0 {
-            row(
-                "phones",
-                format!("{} up, {} failed", self.phones, self.phones_failed),
-            )?;
+            let phones = format!("{} up, {} failed", self.phones, self.phones_failed);
+            row("phones", phones)?;
         }
         row(
             "set-up",

@@ -13,7 +13,7 @@
 //! | `view`, `metrics` | what operators see |
 //!
 //! Everything but `watch` runs in the SIP driver's task and is told the time; what a task has
-//! found is left in the [`Inbox`].
+//! found is left in the inbox.
 
 mod border;
 mod guard;

@@ -43,8 +43,8 @@ impl Focus {
             Report::Dtmf { endpoint, digit } => self.advance(now, endpoint, Input::Digit(digit.0)),
             Report::Played { playback } => self.handle_played(now, playback),
             Report::MediaLost { endpoint } => self.handle_media_lost(now, endpoint),
-            Report::MediaFailed { endpoint, reason } => {
-                self.handle_media_failed(now, endpoint, &reason);
+            Report::MediaFailed { endpoint, .. } => {
+                self.handle_media_failed(now, endpoint);
             }
             Report::Failed { reason } => self.handle_failed(now, reason),
         }
@@ -187,9 +187,8 @@ impl Focus {
     }
 
     /// RFC 8122 §5: without the encryption that was agreed on there is no call.
-    fn handle_media_failed(&mut self, now: Instant, endpoint: EndpointId, reason: &str) {
+    fn handle_media_failed(&mut self, now: Instant, endpoint: EndpointId) {
         if self.calls.contains_key(&endpoint) {
-            tracing::warn!(endpoint = endpoint.0, reason, "encrypted media failed");
             self.release(now, endpoint, DisconnectReason::MediaLost);
         }
     }

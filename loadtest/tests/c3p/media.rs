@@ -26,10 +26,18 @@ fn cb_244_cb_287_newcomers_are_muted_and_may_not_change_it() {
     let description = offer(&headset);
     let answer = headset.call("application/sdp", &description);
     assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
-    let shown = pia.notified("media-ingress-filter>block<");
-    assert!(shown.contains("media-ingress-filter"), "{shown}");
-    let state = pia.succeed(&body::get_conference(&focus));
-    let (_, of_ann) = state.split_once(&ann.aor).unwrap();
+    // Her headset is in the roster when its ACK was read, which is soon.
+    let mut states = (0..200).map(|_| pia.succeed(&body::get_conference(&focus)));
+    let of_ann = states
+        .find_map(|state| {
+            let (_, of_ann) = state.split_once(&format!("entity=\"{}\"", ann.aor))?;
+            let (of_ann, _) = of_ann
+                .split_once("</ci:user>")
+                .or(of_ann.split_once("</user>"))?;
+            let there = of_ann.contains("media-ingress-filter>block<");
+            there.then(|| of_ann.to_owned())
+        })
+        .unwrap();
     let (_, of_headset) = of_ann.split_once("audio-video").unwrap();
     let before = &of_ann[..of_ann.len() - of_headset.len()];
     let begin = before.rfind("<endpoint").unwrap();

@@ -421,6 +421,7 @@ impl Io {
             failed.extend(reason.map(|reason| (endpoint, reason)));
         }
         for (endpoint, reason) in failed {
+            tracing::warn!(endpoint = endpoint.0, reason, "encrypted media failed");
             mixer.note(Report::MediaFailed { endpoint, reason });
         }
     }
