@@ -2,6 +2,8 @@
 //! and hears and is heard by a plain phone.
 
 #![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test fails by panicking, its own functions included"
 )]
@@ -231,6 +233,7 @@ fn seen(name: &str) -> String {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "one visit, from the door to the end")]
 #[test]
 fn the_page_shows_who_is_there_who_speaks_and_who_is_muted_with_the_keyboard_alone() {
     let server = start();

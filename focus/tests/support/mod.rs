@@ -375,6 +375,7 @@ impl Bench {
         self.sentences.extend(words);
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each command")]
     fn obey(&mut self, command: McuCommand) {
         let mut reports = Vec::new();
         let mut result = Ok(());

@@ -33,7 +33,7 @@ fn cb_244_cb_287_newcomers_are_muted_and_may_not_change_it() {
             let (_, of_ann) = state.split_once(&format!("entity=\"{}\"", ann.aor))?;
             let (of_ann, _) = of_ann
                 .split_once("</ci:user>")
-                .or(of_ann.split_once("</user>"))?;
+                .or_else(|| of_ann.split_once("</user>"))?;
             let there = of_ann.contains("media-ingress-filter>block<");
             there.then(|| of_ann.to_owned())
         })
