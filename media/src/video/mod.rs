@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`frame`] | one encoded picture, and the RTP payloads made of it |
 //! | [`h264`], [`vp8`], [`vp9`] | payload formats (RFC 6184, RFC 7741, RFC 9628) |
-//! | [`format`] | the three behind one type |
+//! | [`mod@format`] | the three behind one type |
 //! | [`assemble`] | packets into frames: reordering, loss, giving up |
 //! | [`feedback`] | RTCP about loss, keyframes and rate (RFC 4585, RFC 5104, REMB, transport-wide) |
 //! | [`rtx`] | what was sent, sent again (RFC 4588) |

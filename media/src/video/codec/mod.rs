@@ -9,7 +9,7 @@
 //! ours, in the crate `plenum-native`, which alone may use `unsafe`.
 //!
 //! *Dimensions are read before decoding.* A decoder allocates for what a header claims; so a stream that claims more
-//! than the bound is refused by its header ([`dimensions`]), and the library never sees it.
+//! than the bound is refused by its header (`dimensions`), and the library never sees it.
 
 mod decode;
 mod dimensions;

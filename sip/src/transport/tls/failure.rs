@@ -66,7 +66,7 @@ pub enum HandshakeFailure {
 pub struct HandshakeFailedBy {
     /// Who opened the connection.
     pub side: Side,
-    /// Why, as [`HandshakeFailure::label`] names it.
+    /// Why, in one word of the log's.
     pub reason: Reason,
 }
 
