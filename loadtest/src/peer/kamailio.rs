@@ -146,6 +146,9 @@ fn tls(folder: &Path, provision: &Provision) -> io::Result<&'static str> {
         .args([
             "req",
             "-x509",
+            // Without it, it would be an authority, and not a server's own.
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
             "-newkey",
             "ec",
             "-pkeyopt",
