@@ -17,7 +17,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 BUILD_PACKAGES := build-essential pkg-config cmake nasm libvpx-dev fonts-dejavu-core
 # What the tests need: SIPp, baresip and sipsak as peers, xmllint, openssl and ffmpeg as judges, that we
 # did not write.
-TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio kamailio-tls-modules coturn nftables iproute2 openssl ffmpeg chromium
+TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio kamailio-tls-modules coturn nftables iproute2 openssl ffmpeg chromium finch pidgin-sipe tmux
 
 # Arguments of the server, as in: make run ARGS="--config plenum.toml"
 ARGS ?=

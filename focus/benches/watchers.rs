@@ -1,5 +1,6 @@
-//! What a conference costs that everybody watches: joining while everybody is told, and telling
-//! everybody of one change (MS-CONFBAS §3.4.4). `cargo bench -p plenum-focus`.
+//! What a conference costs that everybody watches: joining while everybody is told, telling
+//! everybody of one change, and the memory of each who is there and watches (MS-CONFBAS §3.4.4).
+//! `cargo bench -p plenum-focus`, with a number of people for one row only.
 
 #![expect(
     clippy::print_stdout,
@@ -25,10 +26,12 @@ use support::*;
 
 fn main() {
     println!(
-        "{:>6} {:>12} {:>14} {:>14} {:>12}",
-        "people", "join", "notifications", "one change", "each"
+        "{:>6} {:>12} {:>14} {:>14} {:>12} {:>12}",
+        "people", "join", "notifications", "one change", "each", "memory"
     );
-    for people in [10, 100, 1_000, 5_000] {
+    let only = std::env::args().find_map(|argument| argument.parse::<u64>().ok());
+    let rows = only.map_or_else(|| vec![10, 100, 1_000, 5_000], |people| vec![people]);
+    for people in rows {
         measure(people);
     }
 }
@@ -40,6 +43,7 @@ fn measure(people: u64) {
         ..configured()
     };
     let mut bench = Bench::with_limits(record, Limits::default());
+    let empty = resident_kib();
     let start = Instant::now();
     let mut notifications = 0;
     for id in 1..=people {
@@ -57,11 +61,21 @@ fn measure(people: u64) {
     let change = start.elapsed();
     assert_eq!(u64::try_from(told(&mut bench)), Ok(people));
     let each = |all: Duration| all / u32::try_from(people).unwrap_or(1);
+    let memory = resident_kib().saturating_sub(empty) as f64 / people as f64;
     println!(
-        "{people:>6} {:>12.1?} {notifications:>14} {change:>14.1?} {:>12.1?}",
+        "{people:>6} {:>12.1?} {notifications:>14} {change:>14.1?} {:>12.1?} {memory:>8.1} KiB",
         each(joining),
         each(change)
     );
+}
+
+/// What the process has in memory. Few people fit into what the allocator has already, and
+/// documents that were sent leave their room behind: the figure of many is an upper bound.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn join(bench: &mut Bench, id: u64) {

@@ -3,7 +3,8 @@
 //!
 //! The realm is the organizer, without an organizer the conference, so that a client knows which
 //! key is meant; the name in the credentials can be any. Wrong keys slow their source like wrong
-//! PINs.
+//! PINs. A call with a session description is not asked, as phones are asked by voice; but if it
+//! shows the key, it is not asked by voice either.
 
 use crate::access::Identity;
 use crate::c3p::MEDIA_TYPE;
@@ -41,11 +42,15 @@ impl ConferenceKey {
     }
 }
 
-/// Whether this is somebody who has to prove to know the key.
-pub fn is_asked(request: &Request, peer: &Peer) -> bool {
+/// Whether this is somebody who can prove to know the key.
+pub fn is_stranger(request: &Request, peer: &Peer) -> bool {
+    request.method == Method::Invite && peer.identity == Identity::Anonymous && !peer.key
+}
+
+/// Whether a stranger with this request has to.
+pub fn is_asked(request: &Request) -> bool {
     let media_type = request.headers.content_type().ok().flatten();
-    let c3p = media_type.is_some_and(|media_type| media_type.to_string().starts_with(MEDIA_TYPE));
-    request.method == Method::Invite && c3p && peer.identity == Identity::Anonymous && !peer.key
+    media_type.is_some_and(|media_type| media_type.to_string().starts_with(MEDIA_TYPE))
 }
 
 /// How credentials with a key were.
@@ -53,8 +58,10 @@ pub fn is_asked(request: &Request, peer: &Peer) -> bool {
 pub enum Shown {
     /// Right: this is who showed them.
     Right(Vouched),
-    /// There are none, or none that are fresh.
+    /// There are none for this key.
     Nothing(Refusal),
+    /// They are not fresh, or cannot be read.
+    Useless(Refusal),
     /// Wrong.
     Wrong(Refusal),
 }
@@ -99,8 +106,8 @@ impl KeyDoor {
                 key: true,
             }),
             Verdict::Absent => Shown::Nothing(self.ask(now, realm, false)),
-            Verdict::Stale => Shown::Nothing(self.ask(now, realm, true)),
-            Verdict::Malformed(what) => Shown::Nothing(Refusal::MalformedCredentials(what)),
+            Verdict::Stale => Shown::Useless(self.ask(now, realm, true)),
+            Verdict::Malformed(what) => Shown::Useless(Refusal::MalformedCredentials(what)),
             Verdict::Denied { .. } => Shown::Wrong(self.ask(now, realm, false)),
         }
     }

@@ -15,11 +15,15 @@ impl Pin {
         good.then(|| Self(digits.as_bytes().into()))
     }
 
+    /// The digits, for whoever may have them.
+    pub(crate) fn digits(&self) -> &str {
+        // Nothing but ASCII digits gets in.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
     /// What digest credentials with it are judged by (RFC 7616 §3.4.2).
     pub(crate) fn ha1(&self, hash: Hash, username: &str, realm: &str) -> Ha1 {
-        // Nothing but ASCII digits gets in.
-        let digits = str::from_utf8(&self.0).unwrap_or_default();
-        Ha1::new(hash, username, realm, digits)
+        Ha1::new(hash, username, realm, self.digits())
     }
 
     /// Whether this is what was keyed in. Takes the same time wherever the first difference is;

@@ -378,3 +378,31 @@ fn cb_235_to_cb_238_recording_is_ones_own() {
     let reason = Some(CommandReason::EndpointDoesntExist);
     failed(&response, Reason::OtherFailure, reason);
 }
+
+#[test]
+fn cb_266_the_role_is_on_the_endpoint_in_the_mixer() {
+    let mut bench = meeting();
+    audio(&mut bench, 3, "ann");
+    for role in [Role::Attendee, Role::Presenter] {
+        succeeded(bench.outcome(PIA, "pia", promote("ann", role)));
+        let result = succeeded(bench.outcome(PIA, "pia", get()));
+        let ResultBody::GetConference(Some(info), _) = result else {
+            panic!("another command")
+        };
+        let ann = info.user(&aor("ann")).unwrap();
+        let endpoint = &ann.endpoints[1];
+        assert_eq!((ann.role, endpoint.role), (Some(role), Some(role)));
+    }
+}
+
+#[test]
+fn cb_151_a_request_id_again_is_a_command_of_its_own() {
+    let mut bench = meeting();
+    for locked in [true, false, false] {
+        let responses = bench.commands(PIA, "pia", lock(locked));
+        assert_eq!(responses.len(), 1);
+        assert_eq!(responses[0].request_id, "7");
+        succeeded(responses[0].clone());
+        assert_eq!(bench.focus.is_locked(), locked);
+    }
+}

@@ -9,14 +9,16 @@
 #[cfg(test)]
 mod support;
 
-use plenum_focus::access::{AdmissionPolicy, Members, Role, ServerMode};
+use plenum_focus::access::{AdmissionPolicy, Identity, Members, Role, ServerMode};
 use plenum_focus::c3p::{Command, EndorseUser, ResultBody};
+use plenum_focus::caller::Vouched;
 use plenum_focus::info::{ClientInfo, DialogId};
 use plenum_focus::output::{ConferenceEvent, SipAction};
 use plenum_focus::record::{ConferenceRecord, Origin};
 use plenum_focus::roster::{EndpointStatus, SessionType};
 use plenum_sip::endpoint::{EndCause, Event, InviteId, ServerTxId};
 use plenum_sip::msg::{HeaderName, Method};
+use std::sync::Arc;
 use std::time::Duration;
 use support::c3p::*;
 use support::*;
@@ -372,4 +374,73 @@ fn cb_073_to_cb_084_endorsing() {
     assert_eq!(user.role, Role::Presenter, "CB-076");
     assert_eq!(user.endorser.as_ref().unwrap().0, aor("pia"), "CB-078");
     assert_eq!(bench.focus.roster().users().count(), 1, "CB-084");
+}
+
+/// Somebody nobody knows, who has proved to know the key.
+fn with_key(user: &str) -> Vouched {
+    Vouched {
+        aor: Some(aor(user)),
+        display: None,
+        identity: Identity::Anonymous,
+        trusted: false,
+        phone: false,
+        key: true,
+    }
+}
+
+#[test]
+fn cb_058_whoever_has_the_key_is_not_asked_by_voice() {
+    let mut bench = Bench::new(with_pin());
+    let vouched = Some(Arc::new(with_key("eve")));
+    let event = invite(1, &mcu_uri(), "eve", stranger(1), Some(OFFER));
+    bench.focus.handle_vouched(bench.now, event, vouched);
+    bench.drain();
+    bench.ack(1, None);
+    let eve = bench.last_endpoint();
+    assert_eq!(status(&bench, eve), EndpointStatus::Connected);
+    assert!(!bench.said().contains(&"EnterPin".to_owned()));
+    bench.sip(invite(2, &mcu_uri(), "ida", stranger(2), Some(OFFER)));
+    bench.ack(2, None);
+    assert_eq!(bench.said().last().map(String::as_str), Some("EnterPin"));
+}
+
+#[test]
+fn cb_058_cb_079_whoever_has_the_key_can_endorse() {
+    for (key, status) in [(true, 200), (false, 401)] {
+        let mut bench = Bench::new(ConferenceRecord {
+            origin: Origin::Configured,
+            ..with_pin()
+        });
+        bench.joined(1, "carl");
+        bench.ack(1, None);
+        let body = c3p(3, "eve", endorsement("ours"));
+        let vouched = Some(Arc::new(Vouched {
+            key,
+            ..with_key("eve")
+        }));
+        let event = Event::Invite {
+            id: InviteId(2),
+            request: join_request("eve", &body),
+            flow: flow(stranger(1)),
+        };
+        bench.actions();
+        bench.focus.handle_vouched(bench.now, event, vouched);
+        bench.drain();
+        assert_eq!(bench.answered(2).0, status);
+        let carl = bench.focus.roster().by_entity(&aor("carl")).unwrap();
+        assert_eq!(carl.endorser.is_some(), key, "CB-078");
+    }
+}
+
+#[test]
+fn cb_005_other_types_are_not_understood() {
+    let mut bench = Bench::new(configured());
+    let mut request = join_request(
+        "bob",
+        &c3p(1, "bob", Command::AddUser(add_user("bob", "{a}"))),
+    );
+    request.headers.set(HeaderName::ContentType, "text/xml");
+    bench.invite_c3p(1, trusted(1), request);
+    assert_eq!(bench.answered(1).0, 415);
+    assert_eq!(bench.focus.roster().users().count(), 0);
 }

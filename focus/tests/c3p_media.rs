@@ -126,21 +126,6 @@ fn cb_209_to_cb_215_dialling_in() {
     );
 }
 
-fn placed(bench: &mut Bench, id: u64) -> Box<plenum_sip::endpoint::Invite> {
-    let call = bench.actions().into_iter().find_map(|action| match action {
-        SipAction::Invite {
-            dial_out, invite, ..
-        } => Some((dial_out, invite)),
-        _ => None,
-    });
-    let (dial_out, invite) = call.expect("a call");
-    bench
-        .focus
-        .handle_placed(bench.now, dial_out, Some(InviteId(id)));
-    bench.drain();
-    invite
-}
-
 #[test]
 fn cb_203_to_cb_208_cb_152_dialling_out() {
     let mut bench = meeting();

@@ -31,6 +31,27 @@ pub fn recording(user: &str, conference: &str) -> String {
     request(user, conference, 2, &inner)
 }
 
+/// Takes everybody's sound, or gives it back, but that of one user (CB-247.10).
+pub fn mute_all(user: &str, conference: &str, taken: bool, excluded: &str) -> String {
+    let filter = if taken { "block" } else { "unblock" };
+    let inner = format!(
+        "<modifyUsersMediaFilters><conferenceKeys confEntity=\"{conference}\"/>\
+         <mediaLabel>main-audio</mediaLabel>\
+         <msci:media-ingress-filter>{filter}</msci:media-ingress-filter>\
+         <excludeUser>{excluded}</excludeUser></modifyUsersMediaFilters>"
+    );
+    request(user, conference, 3, &inner)
+}
+
+/// Whether a document says that somebody's sound was taken, or given back.
+pub fn tells_of_filter(document: &str, taken: bool) -> bool {
+    document.contains(if taken {
+        "media-ingress-filter>block<"
+    } else {
+        "media-ingress-filter>unblock<"
+    })
+}
+
 /// Whether this is the final word on a command, a good one.
 pub fn is_success(body: &str) -> bool {
     body.contains("code=\"success\"")

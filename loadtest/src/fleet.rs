@@ -4,6 +4,7 @@
 use crate::call::{Call, CallPlan, CallState};
 use crate::clock::{self, Moment};
 use crate::codec::{self, Codec, CodecError};
+use crate::crowd::Crowd;
 use crate::netem::{Netem, NetemSettings};
 use crate::rtp::{PACKET_TIME, RtpReceiver, RtpSender};
 use crate::signal::Signal;
@@ -137,6 +138,8 @@ pub struct Fleet {
     lateness: Lateness,
     /// Calls that come and go beside the phones.
     pub storm: Option<Storm>,
+    /// Participants that watch.
+    pub crowd: Option<Crowd>,
 }
 
 impl Fleet {
@@ -156,6 +159,7 @@ impl Fleet {
             timers_at: Moment::ZERO,
             lateness: Lateness::default(),
             storm: None,
+            crowd: None,
         })
     }
 
@@ -289,6 +293,9 @@ impl Fleet {
             }
             if let Some(storm) = &mut self.storm {
                 storm.step(now, &mut inbox);
+            }
+            if let Some(crowd) = &mut self.crowd {
+                crowd.step(now)?;
             }
             self.nap(now);
         }

@@ -7,6 +7,7 @@ pub mod call;
 pub mod clock;
 pub mod codec;
 pub mod control;
+pub mod crowd;
 pub mod digest;
 pub mod fleet;
 pub mod g711;

@@ -76,6 +76,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// A crowd comes over connections from one address.
+fn settings_for(scenario: &Scenario) -> ServerSettings {
+    let mut settings = ServerSettings::default();
+    if scenario.crowd.is_some() {
+        settings.limits = "sip_connections_per_source = 6000\n".to_owned();
+    }
+    settings
+}
+
 /// Does what was asked; tells whether every bound was kept.
 fn carry_out(command: Command, out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
     match command {
@@ -112,7 +121,7 @@ fn carry_out(command: Command, out: &mut impl Write) -> Result<bool, Box<dyn Err
             let mut reports: Vec<Report> = Vec::new();
             for name in names {
                 let scenario = Scenario::load(&name)?;
-                let server = Server::start(&plenum, &ServerSettings::default())?;
+                let server = Server::start(&plenum, &settings_for(&scenario))?;
                 let report = run(&name, &scenario, server.sip(), Some(server.pid()))?;
                 writeln!(out, "{report}")?;
                 reports.push(report);

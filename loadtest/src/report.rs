@@ -1,6 +1,7 @@
 //! What a run found, as JSON and as a table.
 
 use crate::codec::Codec;
+use crate::crowd::CrowdResult;
 use crate::scenario::Good;
 use crate::storm::StormResult;
 use crate::tones::Click;
@@ -32,6 +33,8 @@ pub struct Report {
     pub generator: Generator,
     /// The storm.
     pub storm: Option<StormResult>,
+    /// Participants that watch.
+    pub crowd: Option<CrowdResult>,
     /// Bounds of the scenario that were not kept, in words.
     pub failures: Vec<String>,
 }
@@ -195,7 +198,7 @@ impl Report {
                 good.memory_kib,
             ),
         ];
-        for (name, found, bound) in bounds {
+        for (name, found, bound) in bounds.into_iter().chain(self.crowd_bounds(good)) {
             if let (Some(found), Some(bound)) = (found, bound)
                 && found > bound
             {
@@ -220,16 +223,46 @@ impl Report {
             self.failures
                 .push(format!("calls refused by status: {:?}", storm.refused));
         }
+        if let Some(crowd) = self.crowd.as_ref().filter(|it| it.lost + it.untold > 0) {
+            let (lost, untold) = (crowd.lost, crowd.untold);
+            self.failures
+                .push(format!("{lost} watchers lost, {untold} not told in time"));
+        }
         let failures: Vec<String> = self.listeners.iter().filter_map(Listener::fault).collect();
         self.failures.extend(failures);
+    }
+
+    fn crowd_bounds(&self, good: &Good) -> [(&'static str, Option<f64>, Option<f64>); 3] {
+        let crowd = self.crowd.as_ref();
+        let last = |times: &Vec<f64>| times.last().copied();
+        let each = |crowd: &CrowdResult| crowd.notifications as f64 / crowd.watching.max(1) as f64;
+        [
+            (
+                "all told of a mute, ms",
+                crowd.and_then(|crowd| last(&crowd.told_ms)),
+                good.told_ms,
+            ),
+            (
+                "effect of a mute, ms",
+                crowd.and_then(|crowd| last(&crowd.effect_ms)),
+                good.effect_ms,
+            ),
+            (
+                "notifications per watcher",
+                crowd.map(each),
+                good.notifications,
+            ),
+        ]
     }
 }
 
 impl Report {
     /// From a command to its success, where commands were given.
     fn commands(&self) -> Option<Setup> {
-        let times = &self.storm.as_ref()?.command_ms;
-        (!times.is_empty()).then(|| Setup::new(times.clone(), 0))
+        let of_storm = self.storm.iter().flat_map(|storm| &storm.command_ms);
+        let of_crowd = self.crowd.iter().flat_map(|crowd| &crowd.command_ms);
+        let times: Vec<f64> = of_storm.chain(of_crowd).copied().collect();
+        (!times.is_empty()).then(|| Setup::new(times, 0))
     }
 }
 
@@ -340,6 +373,9 @@ impl fmt::Display for Report {
                 ),
             )?;
         }
+        if let Some(crowd) = &self.crowd {
+            row("crowd", crowd.to_string())?;
+        }
         row("generator", self.own())?;
         self.failures
             .iter()
@@ -405,6 +441,29 @@ impl Report {
             }
         }
         text
+    }
+}
+
+impl fmt::Display for CrowdResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} watch, {} lost, {} notifications of {:.1} MiB",
+            self.watching,
+            self.lost,
+            self.notifications,
+            self.octets as f64 / 1_048_576.0
+        )?;
+        for (what, times) in [
+            ("told of a mute after", &self.told_ms),
+            ("effect after the success", &self.effect_ms),
+        ] {
+            if let Some(last) = times.last() {
+                let median = quantile(times, 0.5);
+                write!(f, ", {what} {median:.1} ms, at most {last:.1} ms")?;
+            }
+        }
+        Ok(())
     }
 }
 

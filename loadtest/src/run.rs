@@ -3,6 +3,7 @@
 use crate::call::CallState;
 use crate::clock;
 use crate::codec::CodecError;
+use crate::crowd::{Crowd, CrowdResult, CrowdSettings};
 use crate::fleet::{Fleet, FleetError, Phone, PhoneSettings};
 use crate::hearing::{self, Heard};
 use crate::process::Usage;
@@ -37,8 +38,14 @@ pub fn run(
     let mut fleet = Fleet::new(server, loop_time(ramp + warmup + window), seed)?;
     let usage = || pid.and_then(Usage::of);
     let idle = usage();
+    if let Some(crowd) = &scenario.crowd {
+        found(&mut fleet, crowd, server)?;
+    }
     if let Some(phones) = &scenario.phones {
-        join(&mut fleet, phones)?;
+        join(&mut fleet, phones, scenario.crowd.is_some())?;
+    }
+    gather(&mut fleet, scenario)?;
+    if scenario.phones.is_some() || scenario.crowd.is_some() {
         fleet.run(warmup)?;
     }
     let joined = usage();
@@ -48,6 +55,7 @@ pub fn run(
     let own_before = Usage::of(std::process::id()).unwrap_or_default();
     let (before, begun) = (usage(), clock::now());
     fleet.begin_window();
+    move_crowd(&mut fleet, scenario);
     fleet.run(window)?;
     let window_s = clock::now().saturating_sub(begun).as_secs_f64();
     let mut after = usage();
@@ -70,7 +78,8 @@ pub fn run(
             after = usage();
         }
     }
-    report.setup = setup(&mut fleet);
+    report.crowd = crowd_result(&mut fleet);
+    report.setup = setup(&mut fleet, report.crowd.as_ref());
     report.storm = fleet.storm.as_mut().map(|storm| storm.result().clone());
     report.listeners = listen(&fleet, scenario)?;
     report.server = before.zip(after).map(|(before, after)| {
@@ -101,9 +110,69 @@ fn loop_time(run: Duration) -> Duration {
     period * u32::try_from(periods).unwrap_or(1)
 }
 
-fn join(fleet: &mut Fleet, phones: &Phones) -> Result<(), FleetError> {
+/// The first of a crowd comes before everybody else: the conference is theirs.
+fn found(
+    fleet: &mut Fleet,
+    settings: &CrowdSettings,
+    server: SocketAddr,
+) -> Result<(), FleetError> {
+    let mut crowd = Crowd::new(settings.clone(), server)?;
+    crowd.found()?;
+    fleet.crowd = Some(crowd);
+    fleet.run_until(PATIENCE, |fleet| {
+        fleet.crowd.as_ref().is_none_or(|it| it.watching() > 0)
+    })?;
+    Ok(())
+}
+
+/// The rest of a crowd comes, unless it is to come in the window.
+fn gather(fleet: &mut Fleet, scenario: &Scenario) -> Result<(), FleetError> {
+    let Some(settings) = scenario.crowd.as_ref().filter(|it| !it.in_window) else {
+        return Ok(());
+    };
+    if let Some(crowd) = &mut fleet.crowd {
+        crowd.come();
+    }
+    let ramp = Duration::from_secs_f64(f64::from(settings.watchers) / settings.rate.max(0.1));
+    fleet.run_until(ramp + PATIENCE, |fleet| {
+        fleet.crowd.as_ref().is_none_or(Crowd::complete)
+    })?;
+    Ok(())
+}
+
+/// What a crowd does in the window that begins now.
+fn move_crowd(fleet: &mut Fleet, scenario: &Scenario) {
+    let (Some(crowd), Some(settings)) = (&mut fleet.crowd, &scenario.crowd) else {
+        return;
+    };
+    if settings.in_window {
+        crowd.come();
+    }
+    let pause = Duration::from_secs_f64(scenario.seconds) / (settings.mutes + 1);
+    let begun = clock::now();
+    let moments = (1..=settings.mutes).map(|turn| begun + pause * turn);
+    let last = fleet.phones().len().saturating_sub(1);
+    let excluded = format!("sip:p{last}@127.0.0.1");
+    if let Some(crowd) = &mut fleet.crowd {
+        crowd.mute_at(moments.collect(), excluded);
+    }
+}
+
+/// What a crowd saw; the last phone is the one whose sound stays.
+fn crowd_result(fleet: &mut Fleet) -> Option<CrowdResult> {
+    let mut crowd = fleet.crowd.take()?;
+    let last = fleet.phones().last().map(|phone| phone.receiver.kept());
+    let result = crowd.result(last.unwrap_or_default());
+    fleet.crowd = Some(crowd);
+    Some(result)
+}
+
+fn join(fleet: &mut Fleet, phones: &Phones, keep_last: bool) -> Result<(), FleetError> {
     let step = step(phones);
-    let listened = listened(phones);
+    let mut listened = listened(phones);
+    if keep_last {
+        listened.push(phones.count.saturating_sub(1));
+    }
     for number in 0..phones.count {
         fleet.add(settings(phones, number, listened.contains(&number)))?;
     }
@@ -213,7 +282,7 @@ fn leave(fleet: &mut Fleet) -> Result<(), FleetError> {
     Ok(())
 }
 
-fn setup(fleet: &mut Fleet) -> Setup {
+fn setup(fleet: &mut Fleet, crowd: Option<&CrowdResult>) -> Setup {
     let phones = fleet.phones();
     let mut times: Vec<f64> = phones
         .iter()
@@ -229,6 +298,7 @@ fn setup(fleet: &mut Fleet) -> Setup {
         times.extend(&result.setup_ms);
         again += result.retransmissions;
     }
+    times.extend(crowd.into_iter().flat_map(|crowd| &crowd.join_ms));
     Setup::new(times, again)
 }
 

@@ -1,6 +1,7 @@
 //! Scenario files: who calls, what they say, on which network, for how long, and what is good enough.
 
 use crate::codec::Codec;
+use crate::crowd::CrowdSettings;
 use crate::netem::NetemSettings;
 use crate::storm::StormSettings;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub struct Scenario {
     pub phones: Option<Phones>,
     /// Calls that come and go during the window.
     pub storm: Option<StormSettings>,
+    /// Participants that watch.
+    pub crowd: Option<CrowdSettings>,
     /// What is good enough.
     #[serde(default)]
     pub good: Good,
@@ -77,6 +80,12 @@ pub struct Good {
     pub memory_kib: Option<f64>,
     /// Calls per second completed.
     pub calls_per_second: Option<f64>,
+    /// From a mute until the last watcher was told, ms.
+    pub told_ms: Option<f64>,
+    /// From the success of a mute until it is heard, ms.
+    pub effect_ms: Option<f64>,
+    /// Notifications per watcher.
+    pub notifications: Option<f64>,
 }
 
 /// Why a scenario cannot be had.
@@ -96,7 +105,7 @@ pub enum ScenarioError {
 }
 
 /// The scenarios shipped, by name.
-pub const SHIPPED: [(&str, &str); 11] = [
+pub const SHIPPED: [(&str, &str); 13] = [
     ("g711-100", include_str!("../scenarios/g711-100.toml")),
     ("g711-400", include_str!("../scenarios/g711-400.toml")),
     ("opus-100", include_str!("../scenarios/opus-100.toml")),
@@ -120,6 +129,8 @@ pub const SHIPPED: [(&str, &str); 11] = [
     ),
     ("churn", include_str!("../scenarios/churn.toml")),
     ("flood", include_str!("../scenarios/flood.toml")),
+    ("crowd-500", include_str!("../scenarios/crowd-500.toml")),
+    ("crowd-1000", include_str!("../scenarios/crowd-1000.toml")),
 ];
 
 impl Scenario {

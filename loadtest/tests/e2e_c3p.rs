@@ -232,6 +232,7 @@ fn cb_192_somebody_is_removed() {
     assert!(bye.contains("Content-Length: 0\r\n"), "CB-069: {bye}");
     let gone = pia.notified("state=\"deleted\"");
     assert!(gone.contains("sip:ann@example.com"), "{gone}");
+    assert!(gone.contains("disconnection-method>booted<"), "{gone}");
     let lock = body::request(&ann, "9", &body::lock(&focus_uri(&server), true));
     ann.send("INFO", "", c3p::FOCUS_BODY, &lock);
     let answer = ann.answer("INFO");
@@ -314,6 +315,12 @@ fn cb_147_commands_that_nobody_can_understand() {
             );
         }
     }
+    // Before a join there is no dialog for commands (CB-144).
+    let mut eve = Person::new(&server, "eve", true);
+    let text = body::request(&eve, "1", &body::lock(&focus, true));
+    eve.send("INFO", "", c3p::FOCUS_BODY, &text);
+    let answer = eve.answer("INFO");
+    assert!(answer.starts_with("SIP/2.0 481"), "{answer}");
     let state = pia.succeed(&body::get_conference(&focus));
     assert!(!state.contains("locked>true<"), "{state}");
 }

@@ -4,63 +4,17 @@
 
 #![no_main]
 
+#[path = "../../tests/info/subscriber.rs"]
+mod subscriber;
+
 use libfuzzer_sys::fuzz_target;
 use plenum_focus::info::{
-    self, Audience, ConferenceInfo, ConferenceState, Description, Endpoint, EndpointStatus,
-    EntityView, Form, Media, MediaFilter, Rendering, Role, Tracker, User, Watcher, apply, diff,
+    Audience, ConferenceState, Description, Endpoint, EndpointStatus, EntityView, Form, Media,
+    MediaFilter, Role, Tracker, User, apply, diff,
 };
-use plenum_focus::limits::ControlLimits;
+use subscriber::{Subscriber, sorted};
 
 const CONFERENCE: &str = "sip:standup@example.com;gruu;opaque=app:conf:focus:id:B0A4D";
-
-struct Subscriber {
-    watcher: Watcher,
-    form: Form,
-    has: Option<ConferenceInfo>,
-}
-
-impl Subscriber {
-    fn new(audience: Audience, form: Form) -> Self {
-        Self {
-            watcher: Watcher::new("sip:watcher@example.com", audience),
-            form,
-            has: None,
-        }
-    }
-
-    fn notify(&mut self, tracker: &mut Tracker) {
-        if let Some(document) = self.watcher.document(tracker) {
-            let document = read(&document);
-            match &mut self.has {
-                None => self.has = Some(document),
-                Some(has) => apply(has, &document).expect("the next version"),
-            }
-        }
-        let full = Rendering::new(&tracker.snapshot(), self.form).with_version(0);
-        let has = self.has.clone().expect("a first document");
-        assert_eq!(sorted(has), sorted(read(&full)));
-    }
-}
-
-fn read(document: &[u8]) -> ConferenceInfo {
-    let limits = plenum_focus::xml::Limits {
-        octets: usize::MAX,
-        elements: usize::MAX,
-        ..ControlLimits::default().c3p
-    };
-    info::read(document, &limits).expect("what we write we read")
-}
-
-fn sorted(mut info: ConferenceInfo) -> ConferenceInfo {
-    info.version = None;
-    if let Some(users) = &mut info.users {
-        users.users.sort_by(|one, other| one.entity.cmp(&other.entity));
-    }
-    if let Some(view) = &mut info.view {
-        view.entities.sort_by(|one, other| one.entity.cmp(&other.entity));
-    }
-    info
-}
 
 /// A user whose looks are this octet's.
 fn user(who: u8, looks: u8, name: &str) -> User {
@@ -85,7 +39,11 @@ fn user(who: u8, looks: u8, name: &str) -> User {
     };
     User {
         display_text: (looks & 8 == 0).then(|| name.to_owned()),
-        role: Some(if looks & 16 == 0 { Role::Attendee } else { Role::Presenter }),
+        role: Some(if looks & 16 == 0 {
+            Role::Attendee
+        } else {
+            Role::Presenter
+        }),
         endpoints: (0..=(looks >> 5 & 3)).map(endpoint).collect(),
         ..User::new(format!("sip:user{who}@example.com"))
     }
@@ -104,7 +62,11 @@ fuzz_target!(|octets: &[u8]| {
         Subscriber::new(Audience::Extended, Form::Extended),
         Subscriber::new(Audience::Standard, Form::Standard),
     ];
-    let name: String = String::from_utf8_lossy(steps).chars().filter(|c| is_writable(*c)).take(40).collect();
+    let name: String = String::from_utf8_lossy(steps)
+        .chars()
+        .filter(|c| is_writable(*c))
+        .take(40)
+        .collect();
     let name = name.trim();
     let mut before = tracker.snapshot();
     for step in steps.chunks_exact(2) {

@@ -129,6 +129,7 @@ impl Focus {
             });
         }
         self.settings.metrics.participants.dec();
+        self.note_departure(attendance.user, attendance.entity, reason);
         let (quality, source) = (Quality::default(), attendance.peer.source);
         self.leave(now, endpoint, reason, quality, source);
     }

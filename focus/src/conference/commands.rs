@@ -33,6 +33,8 @@ pub(crate) struct Callee {
     pub(crate) role: Role,
     /// Who wants them called.
     pub(crate) by: Dialler,
+    /// Whether their other endpoints in the mixer go when they come in.
+    pub(crate) replaces: bool,
 }
 
 impl Callee {
@@ -60,6 +62,7 @@ impl Callee {
             entity: None,
             role: Role::Attendee,
             by: Dialler::Operator,
+            replaces: false,
         })
     }
 }

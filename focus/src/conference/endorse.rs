@@ -57,9 +57,10 @@ impl Focus {
         Ok(())
     }
 
-    /// What somebody who can be believed would be; `None` if not even let in.
+    /// What somebody who can be believed, or knows the conference key, would be; `None` if not
+    /// even let in.
     fn endorser_role(&self, peer: &Peer) -> Option<Role> {
-        if peer.identity == Identity::Anonymous || !self.is_active() {
+        if peer.identity == Identity::Anonymous && !peer.key || !self.is_active() {
             return None;
         }
         let subject = peer.subject(false);

@@ -151,7 +151,7 @@ impl Focus {
                 if let (Some(_), false, Some(source)) =
                     (&self.record.pin, entry.pin_asked, peer.source)
                 {
-                    self.tell_guard(source, 0, false);
+                    self.tell_guard(source, 0, peer.key);
                 }
                 self.begin_join(now, id, peer, entry, offer);
             }
@@ -184,7 +184,7 @@ impl Focus {
         let entry = Entry {
             role,
             door,
-            pin_asked: self.record.pin.is_some(),
+            pin_asked: self.record.pin.is_some() && !peer.key,
             filter: self.initial_filter(role),
             entity: None,
         };

@@ -30,7 +30,12 @@ impl Focus {
         self.note_lead(now);
         // CB-139: a participant has one endpoint in a mixer.
         let participates = self.participates(user);
-        if self.record.replace_on_redial || participates {
+        let callee = self
+            .calls
+            .get(&endpoint)
+            .and_then(|call| call.callee.as_ref());
+        let replaces = callee.is_some_and(|callee| callee.replaces);
+        if self.record.replace_on_redial || participates || replaces {
             self.replace_earlier(now, endpoint);
         }
         if self.announcements.unwrap_or(self.record.entry_tone) && self.roster.in_mix() > 1 {

@@ -18,6 +18,7 @@
 //! | `control` | commands by INFO |
 //! | `notifier` | who is told what changes, and when |
 //! | `document` | the conference as a document |
+//! | `departure` | how endpoints of users who are gone left |
 //! | `lead` | roles, and what becomes of a conference without a presenter |
 //! | `commands` | calling out, removing, muting, locking, ending |
 //! | `release` | the one way out of the conference |
@@ -27,6 +28,7 @@ mod attendance;
 mod call;
 mod commands;
 mod control;
+mod departure;
 mod document;
 mod endorse;
 mod incoming;

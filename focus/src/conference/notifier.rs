@@ -18,7 +18,7 @@ use crate::caller::Peer;
 use crate::conference::Focus;
 use crate::conference::refer::is_referral;
 use crate::disconnect::{DisconnectReason, Verdict};
-use crate::info::{Audience, Sequence, Tracker, Watcher};
+use crate::info::{Audience, Endpoint, Sequence, Tracker, Watcher};
 use crate::output::{McuType, RequestId, SipAction, SubscriptionId};
 use crate::policy::Admission;
 use crate::record::Watchers;
@@ -45,6 +45,8 @@ pub(crate) struct Notifier {
     tracker: Option<Tracker>,
     /// What users were called when they were told of last.
     told: BTreeMap<UserId, String>,
+    /// How endpoints left whose users may be gone.
+    pub(super) departed: BTreeMap<UserId, Vec<Endpoint>>,
     /// The roster that was looked at last.
     version: u64,
     last: u64,
@@ -75,6 +77,11 @@ impl Notifier {
     /// How many subscriptions there are.
     pub(super) fn len(&self) -> usize {
         self.subscriptions.len()
+    }
+
+    /// Whether anybody was told of this user.
+    pub(super) fn tells_of(&self, user: UserId) -> bool {
+        self.tracker.is_some() && self.told.contains_key(&user)
     }
 
     /// It can be told something again, and perhaps there is something to tell.
@@ -431,6 +438,7 @@ impl Focus {
             Some(user) => self.notifier.told.insert(id, user.entity.clone()),
             None => self.notifier.told.remove(&id),
         };
+        let departed = self.notifier.departed.remove(&id).unwrap_or_default();
         let renamed = document.as_ref().map(|user| user.entity.as_str());
         if let Some(before) = before.filter(|before| renamed != Some(before))
             && self
@@ -438,7 +446,7 @@ impl Focus {
                 .by_entity(&before)
                 .is_none_or(|user| user.id == id)
         {
-            tracker.remove_user(&before);
+            tracker.remove_departed(&before, departed);
         }
         if let Some(user) = document {
             tracker.set_user(user);
@@ -450,6 +458,7 @@ impl Focus {
         self.notifier.settled = None;
         if self.notifier.tracker.take().is_some() {
             self.notifier.told.clear();
+            self.notifier.departed.clear();
             self.timers.set(Timer::Notify, None);
         }
     }

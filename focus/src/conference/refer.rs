@@ -123,6 +123,7 @@ impl Focus {
             to: None,
             headers: Headers::new(),
             from_mcu: false,
+            replaces: false,
             entity: None,
             role: Role::Attendee,
             by,

@@ -128,6 +128,7 @@ impl Focus {
 
     /// The mixer has nothing of the endpoint any more.
     pub(super) fn finish(&mut self, now: Instant, endpoint: EndpointId, quality: Quality) {
+        let entity = self.media_entity(endpoint);
         let Some(call) = self.calls.remove(&endpoint) else {
             return;
         };
@@ -137,8 +138,11 @@ impl Focus {
         let State::Leaving(reason) = call.state else {
             return;
         };
-        if let Some(participant) = self.roster.endpoint(endpoint) {
-            self.end_subscriptions_of(participant.user, endpoint, &reason);
+        if let Some(user) = self.roster.endpoint(endpoint).map(|it| it.user) {
+            self.end_subscriptions_of(user, endpoint, &reason);
+            if let Some(entity) = entity {
+                self.note_departure(user, entity, &reason);
+            }
         }
         if let Some(joined) = self.leave(now, endpoint, &reason, quality, call.peer.source) {
             let joined = joined.joined_at;

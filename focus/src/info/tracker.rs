@@ -11,8 +11,8 @@ use super::lobby::lobby_document;
 use super::write::{write_conference_state, write_description, write_user};
 use super::write_view::write_entity_view;
 use super::{
-    ConferenceInfo, ConferenceState, ConferenceView, Description, EntityView, Form, Rendering,
-    Secrets, State, User, Users,
+    ConferenceInfo, ConferenceState, ConferenceView, Description, Endpoint, EntityView, Form,
+    Rendering, Secrets, State, User, Users,
 };
 use crate::xml::{Fragment, Ns, Writer};
 use std::cell::OnceCell;
@@ -54,6 +54,8 @@ pub struct Tracker {
     state_changed: Sequence,
     users: BTreeMap<Arc<str>, Part<User>>,
     views: BTreeMap<Arc<str>, Part<EntityView>>,
+    /// How the endpoints of users that are gone left.
+    departed: BTreeMap<Arc<str>, Vec<Endpoint>>,
     log: BTreeMap<Sequence, Subject>,
     gone: BTreeMap<Sequence, Subject>,
     remembered: usize,
@@ -99,6 +101,7 @@ impl Tracker {
             state_changed: Sequence::default(),
             users: BTreeMap::new(),
             views: BTreeMap::new(),
+            departed: BTreeMap::new(),
             log: BTreeMap::new(),
             gone: BTreeMap::new(),
             remembered,
@@ -156,18 +159,27 @@ impl Tracker {
             return false;
         }
         let changed = self.mark(last.unwrap_or_default(), Subject::User(Arc::clone(&key)));
+        self.departed.remove(&key);
         set(&mut self.users, key, user, changed);
         true
     }
 
     /// Removes a user. Whether it was there.
     pub fn remove_user(&mut self, entity: &str) -> bool {
+        self.remove_departed(entity, Vec::new())
+    }
+
+    /// Removes a user whose endpoints left as these say. Whether it was there.
+    pub fn remove_departed(&mut self, entity: &str, endpoints: Vec<Endpoint>) -> bool {
         let Some((key, last)) = present(&self.users, entity) else {
             return false;
         };
         let subject = Subject::User(Arc::clone(&key));
         let changed = self.mark(last, subject.clone());
         remove(&mut self.users, &key, changed);
+        if !endpoints.is_empty() && self.remembered > 0 {
+            self.departed.insert(key, endpoints);
+        }
         self.bury(changed, subject);
         true
     }
@@ -364,7 +376,7 @@ impl Tracker {
             for entity in users {
                 match self.users.get(entity) {
                     Some(part) if part.content.is_some() => write_user_part(&mut w, part, form),
-                    Some(_) | None => write_user(&mut w, &User::deleted(entity), form),
+                    Some(_) | None => write_user(&mut w, &self.departed_user(entity), form),
                 }
             }
             w.close();
@@ -383,6 +395,13 @@ impl Tracker {
         let content = w.into_fragment();
         (!content.as_str().is_empty())
             .then(|| Rendering::of_content(&self.entity, State::Partial, &content))
+    }
+
+    fn departed_user(&self, entity: &str) -> User {
+        User {
+            endpoints: self.departed.get(entity).cloned().unwrap_or_default(),
+            ..User::deleted(entity)
+        }
     }
 
     /// Notes a change of a part whose last one was `last`.
@@ -405,7 +424,10 @@ impl Tracker {
             self.log.remove(&at);
             self.horizon = self.horizon.max(at);
             match subject {
-                Subject::User(entity) => drop(self.users.remove(&entity)),
+                Subject::User(entity) => {
+                    self.users.remove(&entity);
+                    self.departed.remove(&entity);
+                }
                 Subject::View(entity) => drop(self.views.remove(&entity)),
                 Subject::Description | Subject::ConferenceState => {}
             }

@@ -1,12 +1,12 @@
 //! Conference keys at the door of the directory (MS-CONFBAS §3.2.4.1.2).
 
 use crate::caller::{Peer, Vouched};
-use crate::key_door::{ConferenceKey, Shown, is_asked};
+use crate::key_door::{ConferenceKey, Shown, is_asked, is_stranger};
 use crate::pin_guard::PinOutcome;
 use crate::record::ConferenceName;
 use crate::refusal::Refusal;
 use crate::shell::Inner;
-use plenum_sip::msg::Request;
+use plenum_sip::msg::{HeaderName, Request};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -20,13 +20,13 @@ impl Inner {
         peer: &Peer,
         name: &ConferenceName,
     ) -> Result<Option<Vouched>, Refusal> {
-        let (Some(source), true) = (peer.source, is_asked(request, peer)) else {
+        let (Some(source), true) = (peer.source, is_stranger(request, peer)) else {
             return Ok(None);
         };
         let Some(key) = self.key_of(name, source) else {
             return Ok(None);
         };
-        self.ask_key(now, request, peer, &key).map(Some)
+        self.ask_key(now, request, peer, &key)
     }
 
     /// The key of a conference, whether it is active or not.
@@ -47,13 +47,18 @@ impl Inner {
         request: &Request,
         peer: &Peer,
         key: &ConferenceKey,
-    ) -> Result<Vouched, Refusal> {
+    ) -> Result<Option<Vouched>, Refusal> {
         let mut door = self.door();
         let source = peer.source.ok_or(Refusal::Fault)?.into();
+        let asked = is_asked(request);
+        if !asked && !request.headers.has(&HeaderName::Authorization) {
+            return Ok(None);
+        }
         door.guard.peek(now, source).map_err(Refusal::PinGuard)?;
         match door.keys.check(now, request, peer, key) {
-            Shown::Right(vouched) => Ok(vouched),
-            Shown::Nothing(refusal) => Err(refusal),
+            Shown::Right(vouched) => Ok(Some(vouched)),
+            Shown::Nothing(_) if !asked => Ok(None),
+            Shown::Nothing(refusal) | Shown::Useless(refusal) => Err(refusal),
             Shown::Wrong(refusal) => {
                 door.settings.metrics.pin_failures.inc();
                 let admitted = door.guard.admit(now, source);

@@ -88,3 +88,51 @@ async fn cb_058_keys_are_not_guessed_and_activate_nothing() {
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [401, 480]);
     assert!(server.directory.active().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn cb_058_keys_are_not_guessed_by_calls_with_media_either() {
+    let secret = ConferenceRecord {
+        pin: Pin::new("987654"),
+        ..board()
+    };
+    let mut server = Server::new(Policy::default(), Limits::default(), vec![secret]);
+    let uri = "sip:board@conf.example.com";
+    let guess = |realm: &str| {
+        format!(
+            "Digest username=\"x\", realm=\"{realm}\", nonce=\"n\", uri=\"{uri}\", \
+             response=\"{}\", algorithm=MD5-sess, cnonce=\"c\", qop=auth, nc=00000001",
+            "0".repeat(32)
+        )
+    };
+    let mut seen = BTreeMap::<(bool, u16), u32>::new();
+    for second in 0..100 {
+        let ours = second > 0;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        server.last_call += 1;
+        server.around.sip.lock().unwrap().clear();
+        let mut request = request(Method::Invite, uri, "eve", Some(("application/sdp", OFFER)));
+        let realm = if ours {
+            "board@conf.example.com"
+        } else {
+            "elsewhere"
+        };
+        request
+            .headers
+            .push(HeaderName::Authorization, guess(realm));
+        let id = InviteId(server.last_call);
+        let flow = flow(stranger(1));
+        server.route(Event::Invite { id, request, flow }).await;
+        let status = match server.around.sip.lock().unwrap().first() {
+            Some(SipAction::Reject { answer, .. }) => answer.status.code(),
+            Some(SipAction::Accept { .. }) => 200,
+            other => panic!("{other:?}"),
+        };
+        *seen.entry((ours, status)).or_default() += 1;
+    }
+    // Who has credentials for somebody else is asked for the PIN by voice.
+    assert_eq!(seen.remove(&(false, 200)), Some(1));
+    let guesses = server.metrics.pin_failures.get();
+    assert!((3..=12).contains(&guesses), "{guesses} guesses");
+    let refused: Vec<_> = seen.into_keys().collect();
+    assert_eq!(refused, [(true, 401), (true, 480)]);
+}

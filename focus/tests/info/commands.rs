@@ -423,6 +423,20 @@ fn cb_043_cb_044_responses_answer_their_request() {
 }
 
 #[test]
+fn cb_174_reasons_of_later_days_are_read() {
+    let text = format!(
+        "<response xmlns='urn:ietf:params:xml:ns:cccp' requestId='1' from='{CONFERENCE}' \
+         to='sip:dave@example.com' code='failure' reason='tooLate'>\
+         <addUser reason='userAsleep'/></response>"
+    );
+    let read = read_response(text.as_bytes(), &LIMITS).unwrap();
+    assert_eq!(read.reason.as_ref().unwrap().as_str(), "tooLate");
+    let reason = read.result.as_ref().unwrap().reason.as_ref().unwrap();
+    assert_eq!(reason.as_str(), "userAsleep");
+    assert_eq!(read_response(&read.to_octets(), &LIMITS).unwrap(), read);
+}
+
+#[test]
 fn cb_046_to_cb_049_the_answer_to_a_join() {
     let text = format!(
         "<addUser>{}<user entity='sip:dave@example.com'>{JOINED}</user></addUser>",

@@ -1,11 +1,11 @@
 //! Random changes of a conference: what subscribers put together from partial documents equals the
 //! full document, however their documents coalesce (RFC 4575 §4.4, CB-102, CB-103).
 
-use super::LIMITS;
 use super::generate;
+use super::subscriber::{Subscriber, sorted};
 use plenum_focus::info::{
-    self, Audience, Change, ConferenceInfo, ConferenceState, ConferenceView, Description,
-    EntityView, Form, Rendering, Sequence, State, Tracker, User, Users, Watcher, apply, diff,
+    Audience, Change, ConferenceInfo, ConferenceState, ConferenceView, Description, EntityView,
+    Form, Sequence, State, Tracker, User, Users, apply, diff,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,57 +45,6 @@ fn user_entity(who: usize) -> String {
 
 fn view_entity(who: usize) -> String {
     format!("sip:mcu{who}@example.com")
-}
-
-/// A subscription, and what its subscriber has.
-struct Subscriber {
-    watcher: Watcher,
-    form: Form,
-    has: Option<ConferenceInfo>,
-}
-
-impl Subscriber {
-    fn new(audience: Audience, form: Form) -> Self {
-        Self {
-            watcher: Watcher::new("sip:watcher@example.com", audience),
-            form,
-            has: None,
-        }
-    }
-
-    /// Gets the next document and checks what the subscriber has against the full one.
-    fn notify(&mut self, tracker: &mut Tracker) {
-        let document = self.watcher.document(tracker);
-        assert!(!self.watcher.is_due(tracker));
-        if let Some(document) = document {
-            let document = info::read(&document, &LIMITS).unwrap();
-            match &mut self.has {
-                None => {
-                    assert_eq!(document.state, State::Full, "CB-093: the first one is full");
-                    self.has = Some(document);
-                }
-                Some(has) => apply(has, &document).expect("CB-102: no version is missing"),
-            }
-        }
-        let full = Rendering::new(&tracker.snapshot(), self.form).with_version(0);
-        let full = info::read(&full, &LIMITS).unwrap();
-        assert_eq!(sorted(self.has.clone().unwrap()), sorted(full));
-    }
-}
-
-/// By entity, and without what differs between a new subscriber and an old one.
-fn sorted(mut info: ConferenceInfo) -> ConferenceInfo {
-    info.version = None;
-    if let Some(users) = &mut info.users {
-        users
-            .users
-            .sort_by(|one, other| one.entity.cmp(&other.entity));
-    }
-    if let Some(view) = &mut info.view {
-        view.entities
-            .sort_by(|one, other| one.entity.cmp(&other.entity));
-    }
-    info
 }
 
 fn take(tracker: &mut Tracker, subscribers: &mut [Subscriber], step: Step) {

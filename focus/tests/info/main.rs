@@ -23,6 +23,8 @@ mod roster;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod subscriber;
+#[cfg(test)]
 mod vectors;
 
 use plenum_focus::xml::Limits;

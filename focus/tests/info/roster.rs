@@ -241,6 +241,41 @@ fn cb_114_cb_124_what_leaves_is_deleted() {
 }
 
 #[test]
+fn rfc4575_5_7_3_how_somebody_left_is_told_with_the_news_that_they_are_gone() {
+    let user = "sip:+15550100@example.com";
+    let left = Endpoint {
+        state: State::Deleted,
+        disconnection_method: Some(DisconnectionMethod::Booted),
+        ..Endpoint::new("audio-1")
+    };
+    for remembered in [0, 8] {
+        let mut tracker = Tracker::new(CONFERENCE, remembered);
+        tracker.set_user(User::new(user));
+        let since = tracker.sequence();
+        tracker.remove_departed(user, vec![left.clone()]);
+        for form in [Form::Extended, Form::Standard] {
+            let text = text(&tracker.render(form, Some(since)).unwrap());
+            let told = text.contains("disconnection-method>booted<");
+            assert_eq!(told, remembered > 0, "{text}");
+            if told {
+                assert!(
+                    text.contains(&format!("{user}\" state=\"deleted\"")),
+                    "{text}"
+                );
+                assert_valid([("left".to_owned(), text.as_bytes())]);
+            }
+        }
+        tracker.set_user(User::new(user));
+        let since = tracker.sequence();
+        tracker.remove_user(user);
+        let text = tracker
+            .render(Form::Extended, Some(since))
+            .map(|it| self::text(&it));
+        assert!(!text.unwrap().contains("booted"), "of an earlier time");
+    }
+}
+
+#[test]
 fn changes_coalesce_and_who_came_and_went_unseen_is_not_mentioned() {
     let mut tracker = conference();
     let since = tracker.sequence();

@@ -10,6 +10,7 @@ use plenum_focus::c3p::{
     Reason, Response, ResultBody, SetLobbyAccess, UserKeys,
 };
 use plenum_focus::info::{Endpoint, JoiningMethod, Media, MediaFilter, MediaFiltersRules, User};
+use plenum_sip::endpoint::Invite;
 
 pub const PIA: u64 = 1;
 pub const ANN: u64 = 2;
@@ -173,6 +174,27 @@ pub fn succeeded(response: Response) -> ResultBody {
 pub fn failed(response: &Response, reason: Reason, command: Option<CommandReason>) {
     assert_eq!(response.code, Code::Failure, "{response:?}");
     assert_eq!(reasons(response), (Some(reason), command));
+}
+
+/// The command itself failed, for this reason.
+pub fn failed_for(response: &Response, reason: CommandReason) {
+    failed(response, Reason::OtherFailure, Some(reason));
+}
+
+/// The call that the focus asked for is known by this id from now on.
+pub fn placed(bench: &mut Bench, id: u64) -> Box<Invite> {
+    let call = bench.actions().into_iter().find_map(|action| match action {
+        SipAction::Invite {
+            dial_out, invite, ..
+        } => Some((dial_out, invite)),
+        _ => None,
+    });
+    let (dial_out, invite) = call.expect("a call");
+    bench
+        .focus
+        .handle_placed(bench.now, dial_out, Some(InviteId(id)));
+    bench.drain();
+    invite
 }
 
 /// Somebody's audio: a call to the MCU-Conference-URI.

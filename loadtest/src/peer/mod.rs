@@ -7,6 +7,7 @@ pub mod dns;
 pub mod jssip;
 pub mod kamailio;
 pub mod raw;
+pub mod sipe;
 pub mod sipp;
 
 use std::io;

@@ -1,9 +1,11 @@
 //! Connections that break, sessions that run out, joins that are called off (MS-CONFBAS §3.2.4.2,
 //! §3.4.4.2).
 
+use super::meeting::offer;
 use super::{FOCUS_BODY, Person, body, focus_uri, mcu_uri, start, start_with};
 use crate::{SECOND, joined};
 use plenum_loadtest::digest::{Login, parameter};
+use plenum_loadtest::server::Server;
 
 const QUICK: &str = "reconnect_ms = 700\n";
 
@@ -142,6 +144,7 @@ fn cb_055_cb_058_who_nobody_knows_proves_to_know_the_key() {
     let (_, of_guest) = state.split_once("anonymous.invalid").unwrap();
     assert!(of_guest.contains("authMethod>anonymous<"), "{state}");
     guest.succeed(&body::dial_in(&focus, &mcu, &guest.aor));
+    comes_without_pin(&server, &mut pia, &guest, &mcu);
     // The same credentials are good for nobody else.
     let mut thief = Person::new(&server, "x7f3", true);
     thief.focus.clone_from(&pia.focus);
@@ -153,6 +156,80 @@ fn cb_055_cb_058_who_nobody_knows_proves_to_know_the_key() {
     thief.send("INVITE", &more, FOCUS_BODY, &text);
     let answer = thief.answer("INVITE");
     assert!(answer.starts_with("SIP/2.0 401"), "used before: {answer}");
+}
+
+/// CB-213: the media of somebody who has proved to know the key are not asked for the PIN.
+fn comes_without_pin(server: &Server, pia: &mut Person, guest: &Person, mcu: &str) {
+    let mut headset = Person::new(server, "x7f3", false);
+    headset.aor.clone_from(&guest.aor);
+    headset.focus = mcu.to_owned();
+    let description = offer(&headset);
+    let answer = headset.call("application/sdp", &description);
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    let focus = pia.focus.clone();
+    let mut states = (0..200).map(|_| pia.succeed(&body::get_conference(&focus)));
+    assert!(states.any(|state| state.contains("{headset}")));
+}
+
+#[test]
+fn cb_058_a_call_that_shows_the_key_is_not_asked_for_the_pin() {
+    let server = start("admission = \"anonymous\"\npin = \"4711\"\n");
+    let mut pia = joined(&server, "pia", true);
+    let focus = focus_uri(&server);
+    let mut asked = Person::new(&server, "x7f3", true);
+    asked.aor = "sip:x7f3@anonymous.invalid".to_owned();
+    let text = body::join(&asked);
+    let challenge = asked.invite(&text);
+    let challenge = challenge
+        .lines()
+        .find_map(|line| line.strip_prefix("WWW-Authenticate: "));
+    let mut phone = Person::new(&server, "y9", false);
+    phone.aor = "sip:y9@anonymous.invalid".to_owned();
+    phone.focus = mcu_uri(&server);
+    let login = Login::new("y9", "4711");
+    let shown = login.answer(challenge.unwrap(), "INVITE", &phone.focus, 1);
+    let more = format!("Authorization: {}\r\n", shown.unwrap());
+    let description = offer(&phone);
+    phone.send("INVITE", &more, "application/sdp", &description);
+    let answer = phone.answer("INVITE");
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    phone.confirm(&answer);
+    let mut states = (0..200).map(|_| pia.succeed(&body::get_conference(&focus)));
+    assert!(states.any(|state| state.contains(&phone.aor)));
+}
+
+#[test]
+fn cb_066_a_session_that_is_not_refreshed_ends() {
+    let server = start("");
+    let mut pia = joined(&server, "pia", true);
+    // The shortest session there is (RFC 4028 §4).
+    let timer = "Supported: timer\r\nSession-Expires: 90\r\n";
+    let [mut ann, mut bob] = ["ann", "bob"].map(|user| {
+        let mut person = Person::new(&server, user, true);
+        let text = body::join(&person);
+        person.send("INVITE", timer, FOCUS_BODY, &text);
+        let answer = person.answer("INVITE");
+        assert!(
+            answer.contains("Session-Expires: 90;refresher=uac"),
+            "{answer}"
+        );
+        person.confirm(&answer);
+        person
+    });
+    ann.subscribe("Supported: ms-benotify\r\n");
+    pia.subscribe("Supported: ms-benotify\r\n");
+    bob.lacks(30 * SECOND, |text| text.starts_with("BYE "));
+    bob.send("UPDATE", timer, "", "");
+    assert!(bob.answer("UPDATE").starts_with("SIP/2.0 200"));
+    let ended = ann.await_text(45 * SECOND, |text| text.starts_with("BYE "));
+    assert!(ended.contains(&ann.aor), "{ended}");
+    ann.notified("Subscription-State: terminated");
+    let gone = pia.notified("state=\"deleted\"");
+    assert!(
+        gone.contains(&ann.aor) && !gone.contains(&bob.aor),
+        "{gone}"
+    );
+    bob.succeed(&body::rename(&focus_uri(&server), &bob.aor, "Bob"));
 }
 
 #[test]

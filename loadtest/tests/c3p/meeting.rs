@@ -87,6 +87,8 @@ fn cb_107_all_see_the_same_roster() {
     for person in [&mut pia, &mut bob, &mut zoe] {
         let document = person.notified("state=\"deleted\"");
         assert!(document.contains("sip:p0@"), "{document}");
+        let departed = "disconnection-method>departed<";
+        assert!(document.contains(departed), "{document}");
     }
 }
 

@@ -8,6 +8,7 @@ mod media;
 mod meeting;
 pub(crate) mod schema;
 mod secrets;
+mod sipe;
 mod vectors;
 
 use line::Line;

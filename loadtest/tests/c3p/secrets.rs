@@ -1,7 +1,7 @@
 //! What only the asker of getConference can read (MS-CONFBAS §3.12; CB-218 to CB-224), with OpenSSL
 //! as the judge.
 
-use super::{body, focus_uri, start_more};
+use super::{body, focus_uri, start, start_more};
 use crate::joined;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -103,4 +103,15 @@ fn cb_220_to_cb_224_secrets_are_for_the_asker_only() {
     }
     let garbage = body::get_conference_for(&focus, "MIIDGzCCAgOgAwIBAgIU");
     pia.fail(&garbage, &["otherFailure", "invalidEncryptionKey"]);
+}
+
+#[test]
+fn cb_058_cb_220_the_conference_key_is_the_pin_where_there_is_one() {
+    let server = start("pin = \"4711\"\n");
+    let mut pia = joined(&server, "pia", true);
+    let (key, certificate, base64) = key_pair(2048);
+    let response = pia.succeed(&body::get_conference_for(&focus_uri(&server), &base64));
+    assert_eq!(decrypted(&response, &key, &certificate), ["4711"]);
+    std::fs::remove_file(key).unwrap();
+    std::fs::remove_file(certificate).unwrap();
 }

@@ -310,8 +310,13 @@ impl Focus {
             Failure::Unauthorized => {
                 let source = self.settings.host.to_string();
                 let diagnostics = Diagnostics::public(UNAUTHORIZED, UNAUTHORIZED_TEXT, &source);
-                let reason = Reason::Unauthorized;
-                request.failed(reason, CommandReason::OtherFailure, diagnostics)
+                // CB-234: one command has a word of its own for it.
+                let command = if matches!(&request.command, Command::SetLobbyAccess(_)) {
+                    CommandReason::NotAuthorized
+                } else {
+                    CommandReason::OtherFailure
+                };
+                request.failed(Reason::Unauthorized, command, diagnostics)
             }
             Failure::Reason(reason) => request.failure(*reason, None),
             Failure::Command(reason) => {

@@ -9,6 +9,7 @@
 //! * What a presenter took out, an attendee does not bring back.
 
 use super::of_media::endpoint_keys;
+use super::undertaking::failure_of;
 use super::{Failure, Outcome};
 use crate::access::Role;
 use crate::c3p::{CommandReason, DeleteEndpointMedia, EndpointMedia, MediaKeys, ResultBody};
@@ -16,7 +17,7 @@ use crate::conference::Focus;
 use crate::conference::commands::Callee;
 use crate::conference::document::{AUDIO_ID, MAIN_AUDIO};
 use crate::info::{Media, MediaStatus};
-use crate::output::{CommandError, RequestId};
+use crate::output::RequestId;
 use plenum_mcu::control::EndpointId;
 use plenum_sip::msg::{Headers, Uri};
 use std::time::Instant;
@@ -151,22 +152,11 @@ impl Focus {
             entity: None,
             role,
             by: self.dialler(sender),
+            replaces: false,
         };
         let ringing = self.settings.ringing;
         let called = self.dial_out(now, callee, ringing, Some(RequestId(id)));
-        called.map_err(|error| match error {
-            CommandError::BadUri(_) => Failure::Command(CommandReason::UserDoesntExist),
-            CommandError::UnknownEndpoint
-            | CommandError::UnknownUser
-            | CommandError::NotWaiting
-            | CommandError::UnknownConference
-            | CommandError::Refused(_)
-            | CommandError::NotJoined(_)
-            | CommandError::Mcu(_)
-            | CommandError::Ending
-            | CommandError::Busy
-            | CommandError::Fault => other(),
-        })
+        called.map_err(|error| failure_of(&error))
     }
 
     fn touch_user_of(&mut self, endpoint: EndpointId) {

@@ -9,6 +9,7 @@ use crate::c3p::{
 use crate::conference::Focus;
 use crate::info::Secrets;
 use crate::output::ConferenceEvent;
+use crate::pin::Pin;
 use crate::seal::seal;
 
 impl Focus {
@@ -65,12 +66,14 @@ impl Focus {
         )))
     }
 
-    /// The conference key is the one that Simple Join tells (CB-296): the ID.
+    /// The conference key is what people nobody knows prove to know (CB-058): the PIN. Where there
+    /// is none, it is what Simple Join tells (CB-296): the ID.
     fn secrets_for(&mut self, certificate: &str) -> Option<Secrets> {
         let Some(rng) = &mut self.rng else {
             return Some(Secrets::default());
         };
         let id = self.uris.id();
+        let key = self.record.pin.as_ref().map_or(id, Pin::digits);
         let links = &self.settings.policy.links;
         let link = links
             .as_ref()
@@ -80,7 +83,7 @@ impl Focus {
             None => None,
         };
         Some(Secrets {
-            conference_key: Some(seal(certificate, id, rng)?),
+            conference_key: Some(seal(certificate, key, rng)?),
             web_internal: None,
             web_external,
         })

@@ -1,5 +1,6 @@
 //! Commands about users (CB-176 to CB-179, CB-188 to CB-195, CB-202 to CB-217, CB-226 to CB-238).
 
+use super::undertaking::failure_of;
 use super::{After, Failure, Outcome};
 use crate::c3p::{
     AddUser, AddUserResult, Coded, CommandReason, DeleteUser, LobbyAccess, LobbyStatus,
@@ -10,7 +11,7 @@ use crate::conference::Focus;
 use crate::conference::commands::Callee;
 use crate::disconnect::DisconnectReason;
 use crate::info::{Endpoint, JoiningMethod, Role, User};
-use crate::output::{CommandError, McuType, RequestId};
+use crate::output::{McuType, RequestId};
 use crate::roster::{self, EndpointStatus, UserId};
 use plenum_mcu::control::EndpointId;
 use plenum_sip::msg::{HeaderName, Headers, Uri};
@@ -70,8 +71,12 @@ impl Focus {
         add: &AddUser,
     ) -> Result<Outcome, Failure> {
         let other = || Failure::Command(CommandReason::OtherFailure);
-        let unknown = || Failure::Command(CommandReason::UserUnknown);
-        let to = Uri::parse(add.user.entity.as_bytes()).map_err(|_| unknown())?;
+        let unknown = |_| Failure::Command(CommandReason::UserUnknown);
+        let to = Uri::parse(add.user.entity.as_bytes()).map_err(unknown)?;
+        if !add.allow_session_replace && self.has_audio(&add.user.entity) {
+            // CB-139: one endpoint of a user in a mixer.
+            return Err(Failure::Command(CommandReason::UserExistsAlready));
+        }
         let asked = add.endpoint();
         let target = asked.and_then(|asked| {
             asked
@@ -97,16 +102,23 @@ impl Focus {
             entity: asked.map(|asked| asked.entity.clone()),
             role,
             by,
+            replaces: add.allow_session_replace,
         };
         let ringing = self.settings.ringing;
-        match self.dial_out(now, callee, ringing, Some(RequestId(id))) {
-            Ok(()) => {
-                let result = added(add, role, JoiningMethod::DialedOut, Vec::new());
-                Ok(Outcome::UnderWay(result, 1))
-            }
-            Err(CommandError::BadUri(_)) => Err(unknown()),
-            Err(_) => Err(other()),
-        }
+        self.dial_out(now, callee, ringing, Some(RequestId(id)))
+            .map_err(|error| failure_of(&error))?;
+        let result = added(add, role, JoiningMethod::DialedOut, Vec::new());
+        Ok(Outcome::UnderWay(result, 1))
+    }
+
+    /// Whether a user is in the mixer, or on the way there.
+    fn has_audio(&self, entity: &str) -> bool {
+        let user = self.user_named(entity);
+        let mut endpoints = user.into_iter().flat_map(|user| &user.endpoints);
+        endpoints.any(|id| {
+            let status = self.roster.endpoint(*id).map(|it| it.status);
+            self.calls.contains_key(id) && status != Some(EndpointStatus::Disconnecting)
+        })
     }
 
     pub(super) fn modify_user_roles(

@@ -2,12 +2,14 @@
 //! every 28 seconds until then.
 
 use super::Failure;
-use crate::c3p::{CommandReason, Request, ResultBody};
+use crate::c3p::{CommandReason, Reason, Request, ResultBody};
 use crate::conference::Focus;
+use crate::conference::pending::SILENCE;
 use crate::disconnect::DisconnectReason;
 use crate::output::{CommandError, RequestId};
+use crate::refusal::Refusal;
 use crate::timer::Timer;
-use plenum_mcu::control::EndpointId;
+use plenum_mcu::control::{EndpointId, McuError};
 use std::time::Instant;
 
 /// One command that is being worked on.
@@ -88,7 +90,7 @@ impl Focus {
         match failure {
             None => self.succeed(endpoint, &request, responder, result),
             Some(error) => {
-                let failure = Failure::Command(reason_of(&error));
+                let failure = failure_of(&error);
                 self.fail(endpoint, &request, responder, &failure);
             }
         }
@@ -119,45 +121,90 @@ impl Focus {
     }
 }
 
-/// CB-207: why somebody did not come in, in the words of the command.
-fn reason_of(error: &CommandError) -> CommandReason {
+/// CB-172, CB-207: what went wrong, in the words of the protocol.
+pub(super) fn failure_of(error: &CommandError) -> Failure {
     match error {
-        CommandError::NotJoined(reason) => match reason {
-            DisconnectReason::Busy => CommandReason::UserBusy,
-            DisconnectReason::NoAnswer => CommandReason::UserNotAnswered,
-            DisconnectReason::Rejected(status) => match status.code() {
-                404 | 604 => CommandReason::UserUnknown,
-                603 => CommandReason::UserDeclined,
-                _ => CommandReason::OtherFailure,
-            },
-            DisconnectReason::Departed
-            | DisconnectReason::Cancelled
-            | DisconnectReason::Booted
-            | DisconnectReason::Denied
-            | DisconnectReason::Replaced
-            | DisconnectReason::ConferenceEnded
-            | DisconnectReason::Drained
-            | DisconnectReason::WrongPin
-            | DisconnectReason::LockedOut
-            | DisconnectReason::Refused(_)
-            | DisconnectReason::NoAnswerSdp
-            | DisconnectReason::MediaLost
-            | DisconnectReason::NoAck
-            | DisconnectReason::SessionExpired
-            | DisconnectReason::DialogGone
-            | DisconnectReason::Unreachable
-            | DisconnectReason::NotPlaced(_)
-            | DisconnectReason::Fault => CommandReason::OtherFailure,
+        CommandError::NotJoined(reason) => not_joined(reason),
+        CommandError::Mcu(error) => of_mixer(error),
+        CommandError::Refused(refusal) => refused(refusal),
+        CommandError::Busy => Failure::Reason(Reason::ServerBusy),
+        CommandError::UnknownEndpoint => Failure::Command(CommandReason::EndpointDoesntExist),
+        CommandError::UnknownUser => Failure::Command(CommandReason::UserDoesntExist),
+        CommandError::UnknownConference | CommandError::Ending => {
+            Failure::Command(CommandReason::ConferenceDoesntExist)
+        }
+        CommandError::BadUri(_) => Failure::Command(CommandReason::UserUnknown),
+        CommandError::NotWaiting | CommandError::Fault => {
+            Failure::Command(CommandReason::OtherFailure)
+        }
+    }
+}
+
+/// CB-207: why somebody who was called did not come in.
+fn not_joined(reason: &DisconnectReason) -> Failure {
+    Failure::Command(match reason {
+        DisconnectReason::Busy => CommandReason::UserBusy,
+        DisconnectReason::NoAnswer => CommandReason::UserNotAnswered,
+        DisconnectReason::Rejected(status) => match status.code() {
+            404 | 604 => CommandReason::UserUnknown,
+            603 => CommandReason::UserDeclined,
+            _ => CommandReason::OtherFailure,
         },
-        CommandError::UnknownEndpoint => CommandReason::EndpointDoesntExist,
-        CommandError::UnknownUser => CommandReason::UserDoesntExist,
-        CommandError::UnknownConference => CommandReason::ConferenceDoesntExist,
-        CommandError::NotWaiting
-        | CommandError::BadUri(_)
-        | CommandError::Refused(_)
-        | CommandError::Mcu(_)
-        | CommandError::Ending
-        | CommandError::Busy
-        | CommandError::Fault => CommandReason::OtherFailure,
+        // Somebody did not want them called any more.
+        DisconnectReason::Booted | DisconnectReason::Denied | DisconnectReason::Replaced => {
+            return Failure::Reason(Reason::RequestCancelled);
+        }
+        DisconnectReason::ConferenceEnded | DisconnectReason::Drained => {
+            CommandReason::ConferenceDoesntExist
+        }
+        DisconnectReason::Refused(refusal) => return refused(refusal),
+        DisconnectReason::Departed
+        | DisconnectReason::Cancelled
+        | DisconnectReason::WrongPin
+        | DisconnectReason::LockedOut
+        | DisconnectReason::NoAnswerSdp
+        | DisconnectReason::MediaLost
+        | DisconnectReason::NoAck
+        | DisconnectReason::SessionExpired
+        | DisconnectReason::DialogGone
+        | DisconnectReason::Unreachable
+        | DisconnectReason::NotPlaced(_)
+        | DisconnectReason::Fault => CommandReason::OtherFailure,
+    })
+}
+
+fn of_mixer(error: &McuError) -> Failure {
+    match error {
+        error if *error == SILENCE => Failure::Reason(Reason::Timeout),
+        McuError::Overloaded(_) => Failure::Reason(Reason::ServerBusy),
+        McuError::NotSupported => Failure::Reason(Reason::NotSupported),
+        McuError::MalformedSdp(_)
+        | McuError::Incompatible { .. }
+        | McuError::Full
+        | McuError::Unknown(_) => Failure::Command(CommandReason::OtherFailure),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Overloaded(what, _) => of_mixer(&McuError::Overloaded(*what)),
+        Refusal::Busy(_) => Failure::Reason(Reason::ServerBusy),
+        Refusal::UnknownConference
+        | Refusal::WrongDomain
+        | Refusal::Scheme
+        | Refusal::MayNotCreate
+        | Refusal::CreationRate(_)
+        | Refusal::TooManyConferences(_)
+        | Refusal::Locked
+        | Refusal::NotInvited
+        | Refusal::Full
+        | Refusal::Draining(_)
+        | Refusal::PinGuard(_)
+        | Refusal::Key(_)
+        | Refusal::MalformedCredentials(_)
+        | Refusal::UnsupportedMedia
+        | Refusal::MalformedOffer(_)
+        | Refusal::Incompatible { .. }
+        | Refusal::Fault => Failure::Command(CommandReason::OtherFailure),
     }
 }
