@@ -87,17 +87,19 @@ impl PinGuard {
                 suspect.refused_until = None;
             }
             PinOutcome::Wrong(0) => {}
-            PinOutcome::Wrong(_) => {
-                suspect.failures = suspect.failures.saturating_add(1);
-                if let Some(past) = suspect.failures.checked_sub(free + 1) {
-                    let wait = backoff.saturating_mul(1 << past.min(20)).min(ceiling);
-                    suspect.refused_until = Some(now + wait);
-                }
-            }
+            PinOutcome::Wrong(_) => suspect.fail(now, free, backoff, ceiling),
         }
         if *suspect == Suspect::default() {
             self.sources.forget(source);
         }
+    }
+
+    /// A wrong proof came that was judged at once: no call is asked on its account, and calls that
+    /// are make it no better.
+    pub fn handle_failure(&mut self, now: Instant, source: Source) {
+        let (free, backoff, ceiling) = (self.free_failures, self.backoff, self.ceiling);
+        let suspect = self.sources.touch(now, source);
+        suspect.fail(now, free, backoff, ceiling);
     }
 }
 
@@ -106,6 +108,16 @@ struct Suspect {
     calls: u32,
     failures: u32,
     refused_until: Option<Instant>,
+}
+
+impl Suspect {
+    fn fail(&mut self, now: Instant, free: u32, backoff: Duration, ceiling: Duration) {
+        self.failures = self.failures.saturating_add(1);
+        if let Some(past) = self.failures.checked_sub(free + 1) {
+            let wait = backoff.saturating_mul(1 << past.min(20)).min(ceiling);
+            self.refused_until = Some(now + wait);
+        }
+    }
 }
 
 fn left(now: Instant, until: Instant) -> Option<Duration> {

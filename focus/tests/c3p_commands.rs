@@ -42,9 +42,13 @@ fn cb_163_cb_164_cb_165_what_an_attendee_may_not() {
         dial("zoe", JoiningMethod::DialedOut, None),
     ] {
         let version = bench.focus.roster().version();
+        let reason = if matches!(&command, Command::SetLobbyAccess(_)) {
+            CommandReason::NotAuthorized
+        } else {
+            CommandReason::OtherFailure
+        };
         let response = bench.outcome(ANN, "ann", command);
-        let other = Some(CommandReason::OtherFailure);
-        failed(&response, Reason::Unauthorized, other);
+        failed(&response, Reason::Unauthorized, Some(reason));
         let diagnostics = &response.result.unwrap().diagnostics.0[0];
         assert_eq!(diagnostics.0, "ms-diagnostics-public");
         assert!(

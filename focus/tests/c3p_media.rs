@@ -12,7 +12,6 @@ mod support;
 
 use plenum_focus::c3p::{Code, CommandReason, Reason, ResultBody};
 use plenum_focus::info::{InitialFilters, JoiningMethod, MediaFilter, MediaFiltersRules};
-use plenum_focus::output::SipAction;
 use plenum_sip::endpoint::{EndCause, Event, InviteId};
 use plenum_sip::msg::{HeaderName, StatusCode};
 use std::time::Duration;

@@ -185,8 +185,8 @@ fn cb_173_cb_234_every_reason_of_a_command_is_met_or_known_not_to_be() {
 fn cb_139_a_second_call_to_somebody_is_refused_or_replaces_the_first() {
     let mut bench = meeting();
     bench.join(3, "zoe");
-    let response = bench.outcome(PIA, "pia", dial("zoe", JoiningMethod::DialedOut, None));
-    failed_for(&response, CommandReason::UserExistsAlready);
+    let again = bench.outcome(PIA, "pia", dial("zoe", JoiningMethod::DialedOut, None));
+    failed_for(&again, CommandReason::UserExistsAlready);
     let Command::AddUser(mut add) = dial("zoe", JoiningMethod::DialedOut, None) else {
         panic!("another command")
     };

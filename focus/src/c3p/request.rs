@@ -5,7 +5,7 @@ use super::scan::sip_uri;
 use super::write_command::write_command;
 use super::{Command, Defect, Envelope, Malformed};
 use crate::xml::write::{DECLARATION, attribute, declare};
-use crate::xml::{self, Element, Namespace, Ns, Writer};
+use crate::xml::{self, AtFault, Element, Namespace, Ns, Writer};
 
 /// A request (CB-020 to CB-023).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,20 +67,33 @@ impl Request {
 /// Anything that the prose or the schema forbids, with as much of the envelope as could be read.
 pub fn read_request(octets: &[u8], limits: &xml::Limits) -> Result<Request, Box<Malformed>> {
     let mut envelope = Envelope::default();
-    let read = xml::read(octets, limits)
-        .map_err(Defect::Xml)
-        .and_then(|root| read_root(&root, &mut envelope));
+    let read = match xml::read(octets, limits) {
+        Ok(root) => read_root(&root, &mut envelope),
+        Err(error) => {
+            if error.at_fault() == AtFault::OurLimits
+                && let Ok(root) = xml::read_start(octets, limits)
+                && root.is(Ns::Cccp, "request")
+            {
+                read_envelope(&root, &mut envelope);
+            }
+            Err(Defect::Xml(error))
+        }
+    };
     read.map_err(|defect| Box::new(Malformed { defect, envelope }))
+}
+
+fn read_envelope(root: &Element, envelope: &mut Envelope) {
+    let owned = |value: Option<&str>| value.map(ToOwned::to_owned);
+    envelope.request_id = owned(root.attribute("requestId").filter(|id| is_request_id(id)));
+    envelope.from = owned(root.uri_attribute("from"));
+    envelope.to = owned(root.uri_attribute("to"));
 }
 
 fn read_root(root: &Element, envelope: &mut Envelope) -> Result<Request, Defect> {
     if !root.is(Ns::Cccp, "request") {
         return Err(Defect::NotARequest);
     }
-    let owned = |value: Option<&str>| value.map(ToOwned::to_owned);
-    envelope.request_id = owned(root.attribute("requestId").filter(|id| is_request_id(id)));
-    envelope.from = owned(root.uri_attribute("from"));
-    envelope.to = owned(root.uri_attribute("to"));
+    read_envelope(root, envelope);
     let command = the_command(root);
     envelope.command = command.as_ref().ok().map(|command| (*command.local).into());
     let request_id = match root.attribute("requestId") {
@@ -91,7 +104,7 @@ fn read_root(root: &Element, envelope: &mut Envelope) -> Result<Request, Defect>
         request_id,
         from: sip_uri(envelope.from.as_deref(), "from")?,
         to: sip_uri(envelope.to.as_deref(), "to")?,
-        c3p_version: owned(root.attribute("C3PVersion")),
+        c3p_version: root.attribute("C3PVersion").map(ToOwned::to_owned),
         command: read_command(command?)?,
     })
 }

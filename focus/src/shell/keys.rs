@@ -2,7 +2,6 @@
 
 use crate::caller::{Peer, Vouched};
 use crate::key_door::{ConferenceKey, Shown, is_asked, is_stranger};
-use crate::pin_guard::PinOutcome;
 use crate::record::ConferenceName;
 use crate::refusal::Refusal;
 use crate::shell::Inner;
@@ -61,9 +60,7 @@ impl Inner {
             Shown::Nothing(refusal) | Shown::Useless(refusal) => Err(refusal),
             Shown::Wrong(refusal) => {
                 door.settings.metrics.pin_failures.inc();
-                let admitted = door.guard.admit(now, source);
-                admitted.map_err(Refusal::PinGuard)?;
-                door.guard.handle_outcome(now, source, PinOutcome::Wrong(1));
+                door.guard.handle_failure(now, source);
                 Err(refusal)
             }
         }

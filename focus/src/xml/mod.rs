@@ -24,5 +24,5 @@ pub mod write;
 pub use element::{Attribute, Element};
 pub use error::{AtFault, Error};
 pub use namespace::{Namespace, Namespaces, Ns};
-pub use reader::{Limits, read};
+pub use reader::{Limits, read, read_start};
 pub use write::{Fragment, Writer};

@@ -33,6 +33,21 @@ pub fn read(octets: &[u8], limits: &Limits) -> Result<Element, Error> {
         });
     }
     let text = std::str::from_utf8(octets).map_err(|_| Error::NotUtf8)?;
+    read_text(text, limits, false)
+}
+
+/// Reads the document element without what is in it: who sent a document that is larger than is
+/// read can be told so.
+///
+/// # Errors
+/// As [`read`], as far as the document is looked at.
+pub fn read_start(octets: &[u8], limits: &Limits) -> Result<Element, Error> {
+    let octets = octets.get(..limits.octets).unwrap_or(octets);
+    let valid = octets.utf8_chunks().next().map(|chunk| chunk.valid());
+    read_text(valid.unwrap_or_default(), limits, true)
+}
+
+fn read_text(text: &str, limits: &Limits, start_only: bool) -> Result<Element, Error> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if !text.chars().all(is_char) {
         return Err(Error::Character);
@@ -41,6 +56,7 @@ pub fn read(octets: &[u8], limits: &Limits) -> Result<Element, Error> {
     reader.config_mut().check_comments = true;
     Reading {
         limits,
+        start_only,
         open: Vec::new(),
         root: None,
         elements: 0,
@@ -52,6 +68,7 @@ pub fn read(octets: &[u8], limits: &Limits) -> Result<Element, Error> {
 /// The state of reading: the elements that are open, outermost first.
 struct Reading<'l> {
     limits: &'l Limits,
+    start_only: bool,
     open: Vec<Element>,
     root: Option<Element>,
     elements: usize,
@@ -69,6 +86,9 @@ impl Reading<'_> {
             match event {
                 Event::Start(start) => {
                     let element = self.element(reader, &start)?;
+                    if self.start_only {
+                        return Ok(element);
+                    }
                     self.open.push(element);
                 }
                 Event::Empty(start) => {

@@ -270,7 +270,7 @@ fn rfc4575_5_7_3_how_somebody_left_is_told_with_the_news_that_they_are_gone() {
         tracker.remove_user(user);
         let text = tracker
             .render(Form::Extended, Some(since))
-            .map(|it| self::text(&it));
+            .map(|it| text(&it));
         assert!(!text.unwrap().contains("booted"), "of an earlier time");
     }
 }
