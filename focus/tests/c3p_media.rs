@@ -1,12 +1,6 @@
 //! Commands by INFO that the mixer carries out: filters, calls, announcements
 //! (MS-CONFBAS §3.10, §3.11, §3.15).
 
-#![expect(
-    clippy::expect_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test fails by panicking, and looks at what it is about"
-)]
-
 #[cfg(test)]
 mod support;
 

@@ -271,7 +271,7 @@ impl Crowd {
         if let Some(member) = self.members.get_mut(number) {
             member.stage = Stage::Lost;
             // The connection is of no use any more, whatever the kernel says of it.
-            drop(self.epoll.delete(&member.stream));
+            self.epoll.delete(&member.stream).ok();
         }
     }
 

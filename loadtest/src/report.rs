@@ -365,13 +365,7 @@ impl fmt::Display for Report {
             row("server", server.to_string())?;
         }
         if let Some(storm) = &self.storm {
-            row(
-                "storm",
-                format!(
-                    "{} begun, {} completed, {} ended by the server, refused {:?}",
-                    storm.begun, storm.completed, storm.ended_by_server, storm.refused
-                ),
-            )?;
+            row("storm", storm.to_string())?;
         }
         if let Some(crowd) = &self.crowd {
             row("crowd", crowd.to_string())?;
@@ -441,6 +435,16 @@ impl Report {
             }
         }
         text
+    }
+}
+
+impl fmt::Display for StormResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} begun, {} completed, {} ended by the server, refused {:?}",
+            self.begun, self.completed, self.ended_by_server, self.refused
+        )
     }
 }
 

@@ -3,6 +3,8 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::unwrap_in_result,
+    clippy::indexing_slicing,
     reason = "a test fails by panicking, its own functions included"
 )]
 
@@ -93,6 +95,10 @@ fn operator(server: &Server, arguments: &[&str]) -> Result<String, String> {
 
 /// Reads live events from now on, until the server ends.
 fn events(server: &Server) -> std::thread::JoinHandle<String> {
+    // It answers SIP a moment before it answers HTTP.
+    while server.get("/healthz").is_err() {
+        std::thread::sleep(SECOND / 20);
+    }
     let mut stream = TcpStream::connect(server.http()).unwrap();
     let token = std::fs::read_to_string(server.folder().join("token")).unwrap();
     let request = format!(

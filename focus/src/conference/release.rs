@@ -30,6 +30,10 @@ impl Focus {
         if matches!(call.state, State::Leaving(_)) {
             return;
         }
+        let user = self.roster.endpoint(endpoint).map(|it| it.user);
+        if let (Some(user), Some(entity)) = (user, self.media_entity(endpoint)) {
+            self.note_departure(user, entity, &reason);
+        }
         self.abandon_renegotiation(endpoint);
         self.end_signalling(endpoint, &reason);
         self.settle_pin(endpoint, false);
@@ -128,7 +132,6 @@ impl Focus {
 
     /// The mixer has nothing of the endpoint any more.
     pub(super) fn finish(&mut self, now: Instant, endpoint: EndpointId, quality: Quality) {
-        let entity = self.media_entity(endpoint);
         let Some(call) = self.calls.remove(&endpoint) else {
             return;
         };
@@ -138,11 +141,8 @@ impl Focus {
         let State::Leaving(reason) = call.state else {
             return;
         };
-        if let Some(user) = self.roster.endpoint(endpoint).map(|it| it.user) {
-            self.end_subscriptions_of(user, endpoint, &reason);
-            if let Some(entity) = entity {
-                self.note_departure(user, entity, &reason);
-            }
+        if let Some(participant) = self.roster.endpoint(endpoint) {
+            self.end_subscriptions_of(participant.user, endpoint, &reason);
         }
         if let Some(joined) = self.leave(now, endpoint, &reason, quality, call.peer.source) {
             let joined = joined.joined_at;

@@ -187,7 +187,7 @@ fn of_mixer(error: &McuError) -> Failure {
 
 fn refused(refusal: &Refusal) -> Failure {
     match refusal {
-        Refusal::Overloaded(what, _) => of_mixer(&McuError::Overloaded(*what)),
+        Refusal::Overloaded(what, _) => of_mixer(&McuError::Overloaded(what)),
         Refusal::Busy(_) => Failure::Reason(Reason::ServerBusy),
         Refusal::UnknownConference
         | Refusal::WrongDomain
