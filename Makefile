@@ -74,8 +74,8 @@ unit:
 	cargo test $(WORKSPACE) --doc
 
 # One call at a time: the tests measure gaps and delay, and a busy neighbour would be measured too.
-e2e:
-	cargo test $(WORKSPACE) --test 'e2e*' -- --test-threads=1
+e2e: build
+	PLENUM_BIN=$(abspath $(TARGET_DIR))/debug/plenum cargo test $(WORKSPACE) --test 'e2e*' -- --test-threads=1
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc $(WORKSPACE) --no-deps

@@ -52,7 +52,7 @@ pub struct Server {
     certificates: tls::Store,
     watching: JoinHandle<()>,
     /// Where SIP is listened on.
-    pub listening: Vec<SocketAddr>,
+    pub listening: Vec<plenum_sip::transport::Listen>,
     /// Where HTTP is listened on.
     pub http: Option<SocketAddr>,
     /// Where HTTPS is listened on.
@@ -112,7 +112,7 @@ impl Server {
         let certificates = start_tls(&config, &metrics)?;
         let transports = bind(&config, &metrics, &certificates)?;
         let incoming = transports.incoming();
-        let listening = transports.listening().iter().map(|one| one.addr).collect();
+        let listening = transports.listening().to_vec();
         let (endpoint, policy) = endpoint(&config, &metrics, &transports)?;
         let resolvers = resolvers(&config, &policy)?;
         let resolver = resolver(&config, policy)?;

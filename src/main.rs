@@ -96,6 +96,7 @@ fn serve(path: Option<&Path>) -> Result<(), Failure> {
     let log = observe::start_log(&config.log, config.limits.log_lines).map_err(other)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_start(yield_to_media)
         .build()
         .map_err(other)?;
     let outcome = runtime.block_on(run(config, path));
@@ -105,10 +106,19 @@ fn serve(path: Option<&Path>) -> Result<(), Failure> {
     outcome
 }
 
+/// Threads of signalling go after those that mix: in an overload callers wait, and nobody who talks
+/// is cut.
+fn yield_to_media() {
+    if let Err(error) = rustix::process::setpriority_process(None, SIGNALLING) {
+        tracing::debug!(%error, "signalling keeps the niceness of other programs");
+    }
+}
+
 async fn run(config: Config, path: Option<&Path>) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(other)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(other)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(other)?;
+    let host = selfcheck::called_at(&config);
     let mut server = Server::start(config).await.map_err(other)?;
     for address in &server.listening {
         tracing::info!(%address, "SIP");
@@ -119,7 +129,7 @@ async fn run(config: Config, path: Option<&Path>) -> Result<(), Failure> {
     if let Some(address) = server.https {
         tracing::info!(%address, "HTTPS and WebSockets");
     }
-    tracing::info!("ready: any SIP phone may call sip:NAME@HOST");
+    tracing::info!("ready: any SIP phone may call sip:NAME@{host}");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -186,3 +196,6 @@ fn fail(text: &str, code: u8) -> ExitCode {
 
 /// `EX_USAGE` of sysexits: the configuration or command line is wrong.
 const EX_USAGE: u8 = 64;
+
+/// The niceness of threads that carry signalling.
+const SIGNALLING: i32 = 5;

@@ -77,6 +77,25 @@ pub(crate) fn own_addresses(bound: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> 
     found
 }
 
+/// The host by which somebody in the same network can call: the configured name or address, else
+/// the first address of this machine that others may reach, IPv4 where there is one.
+#[must_use]
+pub fn called_at(config: &Config) -> String {
+    let named = config.sip.domains.first().cloned();
+    let advertised = || config.sip.advertise.as_ref().map(|one| one.host.clone());
+    let listened = || {
+        let bound = config.sip.listen.iter().map(|one| one.address.ip());
+        let mut own = own_addresses(bound);
+        own.sort_by_key(|ip| (ip.is_loopback(), !ip.is_ipv4()));
+        own.first().map(|ip| match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        })
+    };
+    let host = named.or_else(advertised).or_else(listened);
+    host.unwrap_or_else(|| "HOST".to_owned())
+}
+
 /// What follows from the facts for this configuration.
 #[must_use]
 pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
@@ -187,6 +206,25 @@ mod tests {
             .into_iter()
             .map(|finding| finding.text)
             .collect()
+    }
+
+    #[test]
+    fn people_are_told_a_host_that_they_can_call() {
+        for (text, host) in [
+            (
+                "domains = [\"example.com\"]\nadvertise = \"192.0.2.1\"",
+                "example.com",
+            ),
+            ("advertise = \"192.0.2.1\"", "192.0.2.1"),
+            (
+                "listen = [\"udp:[::1]:5060\", \"udp:127.0.0.1:5060\"]",
+                "127.0.0.1",
+            ),
+            ("listen = [\"udp:[::1]:5060\"]", "[::1]"),
+        ] {
+            let config = Config::parse(&format!("[sip]\n{text}\n")).unwrap();
+            assert_eq!(called_at(&config), host, "{text}");
+        }
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Peer {
                 uri: None,
             };
         }
-        let trusted = policy.trusts(source);
+        let trusted = policy.trusts(flow);
         let address = asserted(&request.headers)
             .or_else(|| remote_party(&request.headers))
             .filter(|_| trusted)

@@ -5,6 +5,7 @@ use crate::limits::Limits;
 use crate::record::{ConferenceRecord, Origin};
 use crate::refusal::Refusal;
 use crate::uri::Domains;
+use plenum_sip::endpoint::{Flow, Transport};
 use std::net::IpAddr;
 
 /// The policy of the server.
@@ -82,9 +83,13 @@ impl Policy {
         }
     }
 
-    /// Whether a caller at this address is who it says.
-    pub fn trusts(&self, source: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(source))
+    /// Whether whoever sends over this flow is who they say. Nobody is over a WebSocket: any page
+    /// that a browser on a trusted network has open can make one, and behind a web server all
+    /// browsers seem to be on this machine.
+    pub fn trusts(&self, flow: &Flow) -> bool {
+        let source = flow.remote.ip().to_canonical();
+        let browser = matches!(flow.transport, Transport::Ws | Transport::Wss);
+        !browser && self.trusted.iter().any(|network| network.contains(source))
     }
 }
 
@@ -176,6 +181,7 @@ mod tests {
     use super::*;
     use crate::access::{Identity, ServerMode};
     use crate::record::ConferenceName;
+    use plenum_sip::endpoint::FlowId;
 
     #[test]
     fn admission_by_record_and_occupancy() {
@@ -227,6 +233,30 @@ mod tests {
             };
             let admission = admit(&subject, record, &occupancy, &limits);
             assert_eq!(admission, expect, "{occupancy:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_believed_over_a_websocket() {
+        let policy = Policy {
+            trusted: vec![Network::new([192, 0, 2, 0].into(), 24).unwrap()],
+            ..Policy::default()
+        };
+        for (transport, address, trusted) in [
+            (Transport::Udp, "192.0.2.7:5060", true),
+            (Transport::Tcp, "[::ffff:192.0.2.7]:5060", true),
+            (Transport::Tls, "192.0.2.7:5061", true),
+            (Transport::Tls, "198.51.100.7:5061", false),
+            (Transport::Ws, "192.0.2.7:80", false),
+            (Transport::Wss, "192.0.2.7:443", false),
+        ] {
+            let flow = Flow {
+                id: FlowId(1),
+                transport,
+                local: "192.0.2.1:5060".parse().unwrap(),
+                remote: address.parse().unwrap(),
+            };
+            assert_eq!(policy.trusts(&flow), trusted, "{flow:?}");
         }
     }
 

@@ -277,9 +277,25 @@ fn build() -> io::Result<PathBuf> {
     }
     let target = profile.parent().unwrap_or(profile);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // The same packages as everywhere, so that what they depend on is not built with other features,
+    // and none of what cargo tells this program of its package: build scripts would run again.
     cargo
-        .args(["build", "-p", "plenum", "--bin", "plenum", "--target-dir"])
+        .args(["build", "--workspace", "--bins", "--target-dir"])
         .arg(target);
+    for (name, _) in std::env::vars_os() {
+        let told = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_CRATE_",
+            "CARGO_BIN_",
+        ];
+        if told
+            .iter()
+            .any(|begin| name.to_string_lossy().starts_with(begin))
+        {
+            cargo.env_remove(name);
+        }
+    }
     if profile.ends_with("release") {
         cargo.arg("--release");
     }

@@ -10,8 +10,11 @@ mod users;
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::digest::Login;
 use plenum_loadtest::peer::baresip::{Account, Baresip};
+use plenum_loadtest::peer::browser::Browser;
 use plenum_loadtest::server::ServerSettings;
 use plenum_loadtest::signal::Signal;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use users::{UserPhone, add, challenge, plenum, shape, start, strict};
 
@@ -59,6 +62,45 @@ fn rfc3261_10_and_rfc7616_users_register_by_either_digest_and_are_listed() {
         answer.starts_with("SIP/2.0 423") && answer.contains("Min-Expires: 60"),
         "{answer}"
     );
+}
+
+/// A REGISTER without credentials that says it is alice's.
+fn word_of_alice(transport: &str, call: &str) -> String {
+    format!(
+        "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/{transport} word.invalid;branch=z9hG4bK{call}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=w\r\nTo: <sip:alice@example.com>\r\n\
+         Call-ID: {call}\r\nCSeq: 1 REGISTER\r\nContact: <sip:alice@127.0.0.1:9>\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+#[test]
+fn on_a_trusted_network_a_word_registers_over_a_stream_but_not_by_datagram_or_websocket() {
+    let server = start(&ServerSettings {
+        transports: vec!["ws"],
+        ..ServerSettings::default()
+    });
+    add(&server, "alice");
+    let mut by_datagram = UserPhone::new(&server, "alice");
+    // Its first REGISTER has no credentials, and is refused.
+    assert!(register_soon(&mut by_datagram).starts_with("SIP/2.0 200"));
+
+    let mut stream = TcpStream::connect(server.sip()).unwrap();
+    let word = word_of_alice("TCP", "stream");
+    stream.write_all(word.as_bytes()).unwrap();
+    let mut answer = [0; 2000];
+    let length = stream.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+
+    let page = SocketAddr::new(server.sip().ip(), 5080);
+    let mut page = Browser::open(page, "alice").unwrap();
+    page.say(word_of_alice("WS", "page")).unwrap();
+    let answer = page.await_message("an answer", NOT_SEEN_YET, |message| {
+        message.status().is_some()
+    });
+    let answer = answer.unwrap();
+    assert!(answer.starts_with("SIP/2.0 401"), "{answer}");
 }
 
 #[test]

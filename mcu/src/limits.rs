@@ -39,3 +39,27 @@ pub struct Limits {
     /// What legs and session descriptions may hold.
     pub media: plenum_media::limits::Limits,
 }
+
+impl Default for Limits {
+    /// What suits a server of a thousand legs.
+    fn default() -> Self {
+        Self {
+            conferences: 1_000,
+            legs_per_worker: 1_000,
+            mailbox: 1_000,
+            load_permille: 900,
+            talkers: 4,
+            decodes_per_tick: 12,
+            playbacks: 4,
+            prompts: 16,
+            datagram: 2_048,
+            datagrams_per_read: 8,
+            socket_buffer: 65_536,
+            handshakes_per_tick: 4,
+            media_timeout: Duration::from_secs(30),
+            latch_window: Duration::from_secs(10),
+            relatch_silence: Duration::from_secs(5),
+            media: plenum_media::limits::Limits::default(),
+        }
+    }
+}

@@ -21,6 +21,21 @@ pub struct Limits {
     pub ice: crate::ice::Limits,
 }
 
+impl Default for Limits {
+    /// What suits a server of a thousand legs.
+    fn default() -> Self {
+        Self {
+            sdp_bytes: 16_384,
+            sdp_sections: 8,
+            sdp_formats: 32,
+            jitter_ceiling: Duration::from_millis(200),
+            jitter_packets: 64,
+            security: SecurityLimits::default(),
+            ice: crate::ice::Limits::default(),
+        }
+    }
+}
+
 /// Bounds on what protected media can make a leg hold or do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityLimits {

@@ -25,10 +25,7 @@ fn limits() -> Limits {
         sdp_bytes: 8_192,
         sdp_sections: 6,
         sdp_formats: 24,
-        jitter_ceiling: Duration::from_millis(200),
-        jitter_packets: 64,
-        security: SecurityLimits::default(),
-        ice: plenum_media::ice::Limits::default(),
+        ..Limits::default()
     }
 }
 

@@ -18,17 +18,13 @@ use plenum_media::sdp::attr::Direction;
 use plenum_media::sdp::{Local, Protection, SdpError, Session, parse, print};
 use sdp_fixtures::{Fixture, corpus, find};
 use std::fmt::Display;
-use std::time::Duration;
 
 fn limits() -> Limits {
     Limits {
         sdp_bytes: 16_384,
         sdp_sections: 16,
         sdp_formats: 64,
-        jitter_ceiling: Duration::from_millis(200),
-        jitter_packets: 64,
-        security: plenum_media::limits::SecurityLimits::default(),
-        ice: plenum_media::ice::Limits::default(),
+        ..Limits::default()
     }
 }
 

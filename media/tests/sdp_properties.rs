@@ -12,17 +12,13 @@ use plenum_media::metrics::Metrics;
 use plenum_media::sdp::{Local, SdpError, Session, parse, print};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use std::time::Duration;
 
 fn limits() -> Limits {
     Limits {
         sdp_bytes: 8_192,
         sdp_sections: 8,
         sdp_formats: 32,
-        jitter_ceiling: Duration::from_millis(200),
-        jitter_packets: 64,
-        security: plenum_media::limits::SecurityLimits::default(),
-        ice: plenum_media::ice::Limits::default(),
+        ..Limits::default()
     }
 }
 

@@ -10,7 +10,6 @@ use plenum_media::negotiated::Codec;
 use plenum_media::sdp::{Local, Malformed, SdpError, Session, parse, print};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 /// The octets from `v=0` at the beginning of a line to the end of the description.
 fn body(message: &[u8]) -> Option<Bytes> {
@@ -53,10 +52,7 @@ fn the_bodies_of_the_reference_messages_are_read_and_kept() {
         sdp_bytes: 32_768,
         sdp_sections: 16,
         sdp_formats: 64,
-        jitter_ceiling: Duration::from_millis(200),
-        jitter_packets: 64,
-        security: plenum_media::limits::SecurityLimits::default(),
-        ice: plenum_media::ice::Limits::default(),
+        ..Limits::default()
     };
     for (name, octets) in found {
         let description = match parse::parse(&octets, &limits) {

@@ -6,7 +6,9 @@
 //! | brings wrong ones | 401 | 401 |
 //! | brings none, `From` is of a domain with users | is of who `From` or P-Asserted-Identity says | 401 |
 //! | brings none, `From` is of another domain | as above | anonymous, or 401 where everybody has to |
-//! | is a REGISTER without credentials | is of the user in To | 401 |
+//! | is a REGISTER without credentials | is of the user in To, over TCP or TLS; else 401 | 401 |
+//!
+//! Nobody is on a trusted network who comes over a WebSocket.
 //!
 //! A wrong password, an unknown user and a user of another domain get the same 401.
 
@@ -84,7 +86,7 @@ impl Gate {
                 Err(answer) => Decision::Refuse(*answer),
             };
         }
-        if self.policy.trusts(flow.remote.ip().to_canonical()) {
+        if self.policy.trusts(flow) {
             return Decision::Pass(None);
         }
         let claimed = domain(&from.uri);
@@ -108,7 +110,8 @@ impl Gate {
         }
     }
 
-    /// Whose registration this is: by proof, or by his word on a network that is trusted.
+    /// Whose registration this is: by proof, or by his word on a network that is trusted. A
+    /// datagram's source can be forged, and calls would go to the forger: words count on streams.
     pub(super) fn registers<'a>(
         &mut self,
         now: Instant,
@@ -117,8 +120,8 @@ impl Gate {
         flow: &Flow,
     ) -> Result<(&'a User, Option<Granted>), Box<Answer>> {
         let realm = domain(to);
-        let trusted = self.policy.trusts(flow.remote.ip().to_canonical());
-        if trusted && realm_of_credentials(request, users).is_none() {
+        let believed = flow.transport.is_reliable() && self.policy.trusts(flow);
+        if believed && realm_of_credentials(request, users).is_none() {
             let named = users.find(&to.user_decoded(), &realm);
             return match named.filter(|user| !user.disabled) {
                 Some(user) => Ok((user, None)),

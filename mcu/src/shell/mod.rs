@@ -7,6 +7,7 @@
 //! | `in_mixer` | which commands are the mixer's |
 //! | `legs` | what a new leg needs |
 //! | [`ports`] | the RTP port range |
+//! | `priority` | which threads go first |
 //! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
 //! | `worker` | the mixing threads: receive, tick, send |
@@ -16,6 +17,7 @@ mod in_mixer;
 mod legs;
 pub mod mcu;
 pub mod ports;
+mod priority;
 mod receive;
 pub mod sockets;
 #[cfg(test)]

@@ -39,6 +39,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 
 use super::mcu::EventSink;
+use super::priority;
 use super::receive::Receiver as Datagrams;
 use super::sockets::{Place, Sockets};
 
@@ -122,6 +123,7 @@ pub(super) struct Hosted {
 impl Worker {
     /// Runs until told to stop.
     pub(super) fn run(mut self) {
+        priority::prefer();
         let mut clock = TickClock::new(now());
         let mut io = Io {
             receiver: Datagrams::new(self.limits.datagram),

@@ -5,10 +5,9 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use plenum_media::ice;
-use plenum_media::limits::{Limits, SecurityLimits};
+use plenum_media::limits::Limits;
 use plenum_media::sdp::ice::IceDescription;
 use plenum_media::sdp::parse::parse;
-use std::time::Duration;
 
 fn read(lines: &str, limits: &Limits) -> Option<IceDescription> {
     let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
@@ -21,10 +20,7 @@ fuzz_target!(|lines: &str| {
         sdp_bytes: 65_536,
         sdp_sections: 4,
         sdp_formats: 8,
-        jitter_ceiling: Duration::from_millis(200),
-        jitter_packets: 8,
-        security: SecurityLimits::default(),
-        ice: ice::Limits::default(),
+        ..Limits::default()
     };
     let Some(first) = read(lines, &limits) else {
         return;

@@ -476,10 +476,7 @@ impl Playout {
     pub(super) fn pause(&mut self) {
         if let Some(front) = self.buffer.front() {
             match front.content {
-                Content::Noise => {
-                    self.noise
-                        .set_level(front.payload.first().map_or(level::SILENT, |o| o & 0x7f));
-                }
+                Content::Noise => self.noise.announce(&front.payload),
                 Content::Event => self.noise.silence(),
                 Content::Audio(_) => {}
             }

@@ -6,7 +6,6 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::negotiated::{Codec, Payload};
 use bytes::Bytes;
-use std::time::Duration;
 
 /// Small enough to be reached in tests.
 pub(crate) fn limits() -> Limits {
@@ -14,10 +13,7 @@ pub(crate) fn limits() -> Limits {
         sdp_bytes: 4_096,
         sdp_sections: 6,
         sdp_formats: 24,
-        jitter_ceiling: Duration::from_millis(200),
-        jitter_packets: 64,
-        security: crate::limits::SecurityLimits::default(),
-        ice: crate::ice::Limits::default(),
+        ..Limits::default()
     }
 }
 

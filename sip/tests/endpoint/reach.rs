@@ -1,7 +1,7 @@
 //! Where our requests go and what they say of where we are (RFC 3261 §8.1.1.8, §12.2.1.1, §18.1.1).
 
 use crate::wire::{Wire, address, header, request, response};
-use plenum_sip::endpoint::{Accept, Body, Event, FlowId, Sources, Transport};
+use plenum_sip::endpoint::{Accept, Body, Event, FlowId, InviteId, Sources, Transport};
 use plenum_sip::msg::{Method, Text};
 
 /// Without anything advertised, an invitation names the address that the target reaches us at.
@@ -21,6 +21,29 @@ fn rfc3261_8_1_1_8_a_call_of_ours_names_where_we_listen() {
     assert!(contact.contains("192.0.2.77:5066>"), "{contact}");
 }
 
+fn description() -> Body {
+    Body {
+        content_type: Text::from_static("application/sdp"),
+        octets: "v=0".into(),
+    }
+}
+
+/// The server takes the call that was just made, and hears the ACK.
+fn take_call(wire: &mut Wire, over: &dyn Fn(String) -> String) -> InviteId {
+    let Event::Invite { id, .. } = wire.event() else {
+        panic!("no INVITE");
+    };
+    let accept = Accept {
+        body: Some(description()),
+        ..Accept::default()
+    };
+    wire.endpoint.accept(wire.now, id, accept).unwrap();
+    let to = format!("To: {}", header(&wire.hear().text, "To"));
+    let ack = request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to);
+    wire.say(&over(ack));
+    id
+}
+
 /// A caller over TCP whose connection is gone is reached at its Contact.
 #[test]
 fn rfc3261_12_2_1_1_a_lost_connection_is_not_the_end_of_the_dialog() {
@@ -32,21 +55,7 @@ fn rfc3261_12_2_1_1_a_lost_connection_is_not_the_end_of_the_dialog() {
         let contact = "<sip:peer@192.0.2.9:5062;transport=tcp>";
         let invite = request("INVITE", 1, "", "v=0");
         wire.say(&tcp(invite.replace("<sip:peer@192.0.2.9:5062>", contact)));
-        let Event::Invite { id, .. } = wire.event() else {
-            panic!("no INVITE");
-        };
-        let body = Body {
-            content_type: Text::from_static("application/sdp"),
-            octets: "v=0".into(),
-        };
-        let accept = Accept {
-            body: Some(body),
-            ..Accept::default()
-        };
-        wire.endpoint.accept(wire.now, id, accept).unwrap();
-        let to = format!("To: {}", header(&wire.hear().text, "To"));
-        let ack = request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to);
-        wire.say(&tcp(ack));
+        let id = take_call(&mut wire, &tcp);
         wire.endpoint.bye(wire.now, id, None).unwrap();
         let first = wire.hear();
         assert_eq!(first.to, address("192.0.2.9:40001"), "the open connection");
@@ -81,23 +90,9 @@ fn rfc3261_12_2_1_2_a_refreshed_target_leaves_an_open_connection_in_use() {
     wire.flow.remote = address("192.0.2.9:40001");
     let tcp = |text: String| text.replace("SIP/2.0/UDP", "SIP/2.0/TCP");
     wire.say(&tcp(request("INVITE", 1, "", "v=0")));
-    let Event::Invite { id, .. } = wire.event() else {
-        panic!("no INVITE");
-    };
-    let body = Body {
-        content_type: Text::from_static("application/sdp"),
-        octets: "v=0".into(),
-    };
-    let accept = Accept {
-        body: Some(body.clone()),
-        ..Accept::default()
-    };
-    wire.endpoint.accept(wire.now, id, accept).unwrap();
-    let to = format!("To: {}", header(&wire.hear().text, "To"));
-    let ack = request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to);
-    wire.say(&tcp(ack));
+    let id = take_call(&mut wire, &tcp);
     wire.endpoint
-        .modify(wire.now, id, Method::Invite, Some(body))
+        .modify(wire.now, id, Method::Invite, Some(description()))
         .unwrap();
     let asked = wire.hear();
     let elsewhere = "Contact: <sip:moved@192.0.2.10:5099;transport=tcp>\n";
@@ -117,20 +112,7 @@ fn rfc3261_12_2_1_2_a_refreshed_target_leaves_an_open_connection_in_use() {
 fn rfc3261_17_1_2_2_an_unanswered_bye_is_counted_while_it_is_repeated() {
     let mut wire = Wire::new();
     wire.say(&request("INVITE", 1, "", "v=0"));
-    let Event::Invite { id, .. } = wire.event() else {
-        panic!("no INVITE");
-    };
-    let body = Body {
-        content_type: Text::from_static("application/sdp"),
-        octets: "v=0".into(),
-    };
-    let accept = Accept {
-        body: Some(body),
-        ..Accept::default()
-    };
-    wire.endpoint.accept(wire.now, id, accept).unwrap();
-    let to = format!("To: {}", header(&wire.hear().text, "To"));
-    wire.say(&request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to));
+    let id = take_call(&mut wire, &|ack| ack);
     wire.endpoint.bye(wire.now, id, None).unwrap();
     wire.pass(31_000);
     assert_eq!(wire.endpoint.counts().byes, 1);
@@ -148,20 +130,7 @@ fn rfc3326_2_a_bye_has_its_reason() {
         "Supported: timer\nSession-Expires: 90;refresher=uac\n",
         "v=0",
     ));
-    let Event::Invite { id, .. } = wire.event() else {
-        panic!("no INVITE");
-    };
-    let body = Body {
-        content_type: Text::from_static("application/sdp"),
-        octets: "v=0".into(),
-    };
-    let accept = Accept {
-        body: Some(body),
-        ..Accept::default()
-    };
-    wire.endpoint.accept(wire.now, id, accept).unwrap();
-    let to = format!("To: {}", header(&wire.hear().text, "To"));
-    wire.say(&request("ACK", 1, "", "").replace("To: <sip:room@192.0.2.1>", &to));
+    take_call(&mut wire, &|ack| ack);
     wire.pass(90_000);
     let bye = wire.hear().text;
     assert!(bye.starts_with("BYE "), "RFC 4028 §10: {bye}");

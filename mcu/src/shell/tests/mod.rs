@@ -33,28 +33,8 @@ fn limits() -> Limits {
     Limits {
         conferences: 10,
         legs_per_worker: 100,
-        mailbox: 1_000,
         load_permille: 100_000,
-        talkers: 4,
-        decodes_per_tick: 12,
-        playbacks: 4,
-        prompts: 16,
-        datagram: 2_048,
-        datagrams_per_read: 8,
-        socket_buffer: 65_536,
-        handshakes_per_tick: 4,
-        media_timeout: Duration::from_secs(30),
-        latch_window: Duration::from_secs(10),
-        relatch_silence: Duration::from_secs(5),
-        media: plenum_media::limits::Limits {
-            sdp_bytes: 16_384,
-            sdp_sections: 8,
-            sdp_formats: 32,
-            jitter_ceiling: Duration::from_millis(200),
-            jitter_packets: 64,
-            security: plenum_media::limits::SecurityLimits::default(),
-            ice: plenum_media::ice::Limits::default(),
-        },
+        ..Limits::default()
     }
 }
 

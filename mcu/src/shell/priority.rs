@@ -1,0 +1,17 @@
+//! Who goes first when the processors do not suffice: the mixing threads. Signalling that waits is
+//! repeated; a tick that waits is heard.
+
+use rustix::process::setpriority_process;
+
+/// The niceness of mixing threads, where the system allows it: to root, with `CAP_SYS_NICE`, or
+/// within `RLIMIT_NICE`. It is that of sound servers on desktops.
+const MIXING: i32 = -11;
+
+/// Prefers the calling thread to those of signalling and of other programs, where that is allowed.
+pub(super) fn prefer() {
+    // On Linux a niceness is a thread's own, and no process number means the calling thread.
+    match setpriority_process(None, MIXING) {
+        Ok(()) => tracing::debug!(niceness = MIXING, "mixing thread preferred"),
+        Err(error) => tracing::debug!(%error, "mixing thread not preferred to other programs"),
+    }
+}
