@@ -98,3 +98,34 @@ fn a_flood_at_ten_times_the_admission_limit_leaves_running_calls_without_a_gap()
     assert!(storm.completed >= 20, "what fits is admitted: {storm:?}");
     assert!(report.failures.is_empty(), "{:#?}", report.failures);
 }
+
+#[test]
+fn a_crowd_is_told_of_every_mute_and_hears_it() {
+    let small = |scenario: &mut Scenario| {
+        (scenario.seconds, scenario.warmup_s) = (4.0, 0.5);
+        let crowd = scenario.crowd.as_mut().unwrap();
+        (crowd.watchers, crowd.rate, crowd.mutes) = (30, 30.0, 3);
+    };
+    let report = carry_out("crowd-1000", small, &ServerSettings::default());
+    let crowd = report.crowd.as_ref().unwrap();
+    assert_eq!((crowd.watching, crowd.lost, crowd.untold), (30, 0, 0));
+    assert_eq!(crowd.told_ms.len(), 90, "each watcher of each mute");
+    assert_eq!(crowd.command_ms.len(), 3);
+    assert_eq!(crowd.effect_ms.len(), 3, "taken, given back, taken");
+    assert!(report.failures.is_empty(), "{:#?}", report.failures);
+}
+
+#[test]
+fn a_crowd_that_comes_while_phones_talk_loses_none_of_their_sound() {
+    let small = |scenario: &mut Scenario| {
+        (scenario.seconds, scenario.warmup_s) = (4.0, 1.0);
+        let crowd = scenario.crowd.as_mut().unwrap();
+        (crowd.watchers, crowd.rate) = (60, 30.0);
+    };
+    let report = carry_out("crowd-500", small, &ServerSettings::default());
+    let crowd = report.crowd.as_ref().unwrap();
+    assert_eq!((crowd.watching, crowd.lost), (60, 0));
+    // By the pace of the conference, and not by the square of the heads.
+    assert!(crowd.notifications < 60 * 45, "{}", crowd.notifications);
+    assert!(report.failures.is_empty(), "{:#?}", report.failures);
+}

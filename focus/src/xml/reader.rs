@@ -2,6 +2,7 @@
 
 use super::characters::{is_char, is_qualified_name, is_space};
 use super::{Attribute, Element, Error, Namespace};
+use quick_xml::escape::unescape;
 use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::name::{QName, ResolveResult};
@@ -276,7 +277,13 @@ fn check_name(name: QName<'_>) -> Result<(), Error> {
 
 fn namespace_of(resolved: &ResolveResult<'_>) -> Result<Namespace, Error> {
     match resolved {
-        ResolveResult::Bound(namespace) => Ok(Namespace::of(namespace.0)),
+        ResolveResult::Bound(namespace) => {
+            // A namespace name is the value of an attribute (Namespaces in XML §2.1): space and
+            // references in it are resolved as in any other.
+            let spaced = namespace.0.replace(['\t', '\n', '\r'], " ");
+            let name = unescape(&spaced).map_err(|_| Error::Entity)?;
+            Ok(Namespace::of(&name))
+        }
         ResolveResult::Unbound => Ok(Namespace::Unqualified),
         ResolveResult::Unknown(_) => Err(Error::UnboundPrefix),
     }

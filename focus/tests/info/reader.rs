@@ -189,3 +189,19 @@ proptest! {
         drop(read(pieces.concat().as_bytes(), &LIMITS));
     }
 }
+
+#[test]
+fn references_in_namespace_names_are_resolved() {
+    let element = |name: &str| {
+        let document = format!("<x:a xmlns:x=\"{name}\"/>");
+        read(document.as_bytes(), &LIMITS).unwrap()
+    };
+    assert_eq!(
+        element("urn:a&gt;b").namespace,
+        element("urn:a>b").namespace
+    );
+    assert_eq!(element("urn:a&#98;"), element("urn:ab"));
+    assert_eq!(element("urn:a\tb"), element("urn:a b"));
+    let known = element("urn:ietf:params:xml:ns:ccc&#112;");
+    assert!(known.is(Ns::Cccp, "a"));
+}
