@@ -15,9 +15,9 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 # What the build needs: a C compiler and cmake for libopus, nasm for H.264, libvpx for VP8.
 BUILD_PACKAGES := build-essential pkg-config cmake nasm libvpx-dev fonts-dejavu-core
-# What the tests need: SIPp, baresip and sipsak as peers, xmllint, openssl and ffmpeg as judges, that we
+# What the tests need: SIPp, baresip, sipsak and a scanner (from PyPI) as peers, xmllint, openssl and ffmpeg as judges, that we
 # did not write.
-TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio kamailio-tls-modules coturn nftables iproute2 openssl ffmpeg chromium finch pidgin-sipe tmux
+TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio kamailio-tls-modules coturn nftables iproute2 openssl ffmpeg chromium finch pidgin-sipe tmux python3-venv
 
 # Arguments of the server, as in: make run ARGS="--config plenum.toml"
 ARGS ?=

@@ -1,6 +1,8 @@
 //! Builds the shells in the order of their dependencies and joins their channels.
 
-use crate::config::{CodecName, Config, Listen, Protection, host, policy};
+use crate::abuse::web::watched;
+use crate::abuse::{SipScreen, Watch, Witness};
+use crate::config::{CodecName, Config, Protection, host, policy};
 use crate::feed::Feed;
 use crate::http::join::{Join, Published};
 use crate::http::websocket::WebSockets;
@@ -8,23 +10,23 @@ use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
 use crate::records::Records;
-use crate::trunk::Switchboard;
+use crate::signalling::{listen, sip_config};
+use crate::trunk::view::Shown;
+use crate::trunk::{Switchboard, Trunks};
 use crate::users;
 use crate::{http, selfcheck, tls};
 use plenum_focus::conference::Settings;
 use plenum_focus::factory::FocusFactory;
 use plenum_focus::output::McuType;
-use plenum_focus::shell::{Border, Connections, Directory, Mcus, SipActions, SipUser, Wake};
+use plenum_focus::shell::{Connections, Directory, Mcus, SipActions, SipUser, Wake};
 use plenum_focus::store::StoreError;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
 use plenum_mcu::shell::AudioMcu;
 use plenum_media::negotiated::Codec;
 use plenum_sip::driver::{Driver, SipHandle};
-use plenum_sip::endpoint::{Advertised, Endpoint, Transport};
-use plenum_sip::msg::Method;
+use plenum_sip::endpoint::{Endpoint, Transport};
 use plenum_sip::resolve::{Policy as ResolvePolicy, Resolver};
-use plenum_sip::transaction::timer::Times;
-use plenum_sip::transport::{BindError, Incoming, Security, Transports};
+use plenum_sip::transport::{BindError, Incoming, Refuses, Security, Transports};
 use plenum_sip::websocket::Origins;
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -48,6 +50,8 @@ pub struct Server {
     published: watch::Sender<Arc<Published>>,
     web: Option<server::Serving>,
     switchboard: Switchboard,
+    /// How the servers of new trunks are looked for.
+    resolving: ResolvePolicy,
     public_web: Option<server::Serving>,
     certificates: tls::Store,
     watching: JoinHandle<()>,
@@ -105,33 +109,25 @@ impl Server {
         check_machine(&config)?;
         let metrics = Metrics::default();
         let actions = Arc::new(SipActions::default());
-        let (directory, feed) = start_directory(&config, &metrics, &actions)?;
+        let shown = Shown::default();
+        let watch = Watch::new(&config, shown.clone(), metrics.abuse.clone());
+        let (directory, feed) = start_directory(&config, &metrics, &actions, &watch)?;
 
-        let limits = &config.limits;
-        let shell = &limits.sip_shell;
         let certificates = start_tls(&config, &metrics)?;
-        let transports = bind(&config, &metrics, &certificates)?;
+        let transports = bind(&config, &metrics, &certificates, &watch)?;
         let incoming = transports.incoming();
         let listening = transports.listening().to_vec();
-        let (endpoint, policy) = endpoint(&config, &metrics, &transports)?;
-        let resolvers = resolvers(&config, &policy)?;
-        let resolver = resolver(&config, policy)?;
-        let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
-        let users = users::start(&config, &actions, &metrics, [seed()?, seed()?, seed()?])?;
-        let calls = SipUser::new(directory.clone(), Arc::clone(&actions))
-            .with_border(Box::new(trunks))
-            .with_border(Box::new(users));
-        let (driver, sip) = Driver::new(
-            endpoint,
-            calls,
-            transports,
-            resolver,
-            shell,
-            metrics.transport.clone(),
-        );
+        let (mut endpoint, policy) = endpoint(&config, &metrics, &transports)?;
+        let names = resolver(&config, policy.clone())?;
+        let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
+        let (mut switchboard, calls, screen) =
+            with_borders(calls, &config, &metrics, &actions, (shown, &watch))?;
+        endpoint.set_screen(Box::new(screen));
+        let (shell, counters) = (&config.limits.sip_shell, metrics.transport.clone());
+        let (driver, sip) = Driver::new(endpoint, calls, transports, names, shell, counters);
         actions.connect(sip.clone());
         let driver = tokio::spawn(driver.run());
-        switchboard.watch(resolvers);
+        switchboard.watch(|| resolver(&config, policy.clone()))?;
 
         let (ready, readiness) = watch::channel(true);
         let (published, links) = watch::channel(Arc::new(Published::new(&config)));
@@ -147,10 +143,12 @@ impl Server {
             published: links,
             feed: Arc::clone(&feed),
             trunks: switchboard.shown.clone(),
-            event_readers: limits.http.event_readers,
+            watch: watch.clone(),
+            event_readers: config.limits.http.event_readers,
         };
         let web = start_web(&config, &metrics, api).await?;
-        let public_web = start_public(&config, &metrics, join, incoming, &certificates).await?;
+        let public_web =
+            start_public(&config, &metrics, join, incoming, (&certificates, watch)).await?;
         let watching = tokio::spawn(certificates.clone().watch());
         Ok(Self {
             directory,
@@ -164,6 +162,7 @@ impl Server {
             published,
             web,
             switchboard,
+            resolving: policy,
             public_web,
             certificates,
             watching,
@@ -174,10 +173,13 @@ impl Server {
     }
 
     /// Takes what can be changed while running: the conferences, their policy and their limits, the
-    /// certificates.
+    /// certificates, trunks and rules.
     /// Answers which sections changed that only a restart takes.
     pub fn reload(&mut self, config: Config) -> Vec<&'static str> {
         self.certificates.reload(&config.tls);
+        if let Err(error) = self.reload_trunks(&config) {
+            tracing::error!(%error, "not all trunks are looked for");
+        }
         let settings = settings(&config, &self.metrics);
         let records = config.conference.clone();
         self.published
@@ -190,15 +192,25 @@ impl Server {
             changed("http", &self.config.http, &config.http),
             changed("log", &self.config.log, &config.log),
             changed("records", &self.config.records, &config.records),
-            changed("trunk", &self.config.trunk, &config.trunk),
-            changed("dial_rule", &self.config.dial_rule, &config.dial_rule),
+            changed("abuse", &self.config.abuse, &config.abuse),
             changed("auth", &self.config.auth, &config.auth),
             changed("store", &self.config.store, &config.store),
         ];
+        self.config.trunk = config.trunk;
+        self.config.dial_rule = config.dial_rule;
         self.config.conference = config.conference;
         self.config.conferences = config.conferences;
         self.config.join = config.join;
         stale.into_iter().flatten().collect()
+    }
+
+    /// The trunks and rules that have changed. Names are looked for as the server was started.
+    fn reload_trunks(&mut self, config: &Config) -> Result<(), StartError> {
+        let seeds: Result<Vec<_>, _> = config.trunk.iter().map(|_| seed()).collect();
+        self.switchboard.reload(config, seeds?);
+        let policy = self.resolving.clone();
+        self.switchboard
+            .watch(|| resolver(&self.config, policy.clone()))
     }
 
     /// Stops admitting, tells everybody, hangs up, and waits until all is quiet or the time is
@@ -241,24 +253,39 @@ fn resolver(config: &Config, policy: ResolvePolicy) -> Result<Resolver, StartErr
     })
 }
 
-/// One for each trunk.
-fn resolvers(config: &Config, policy: &ResolvePolicy) -> Result<Vec<Resolver>, StartError> {
-    let each = config
-        .trunk
-        .iter()
-        .map(|_| resolver(config, policy.clone()));
-    each.collect()
-}
-
 fn switchboard(
     config: &Config,
     metrics: &Metrics,
     actions: &Arc<SipActions>,
-) -> Result<(Switchboard, impl Border + use<>), StartError> {
+    watched: (Shown, Watch),
+) -> Result<(Switchboard, Trunks), StartError> {
     let hosts = config.sip.domains.iter().map(|name| host(name)).collect();
     let seeds: Result<Vec<_>, _> = (0..=config.trunk.len()).map(|_| seed()).collect();
     let (counters, actions) = (metrics.trunk.clone(), Arc::clone(actions));
-    Ok(Switchboard::new(config, hosts, seeds?, counters, actions))
+    Ok(Switchboard::new(
+        config, hosts, seeds?, counters, actions, watched,
+    ))
+}
+
+/// Puts trunks and users before the conferences, and the screen before all of them.
+fn with_borders(
+    calls: SipUser,
+    config: &Config,
+    metrics: &Metrics,
+    actions: &Arc<SipActions>,
+    (shown, watch): (Shown, &Watch),
+) -> Result<(Switchboard, SipUser, SipScreen), StartError> {
+    let watched = (shown, watch.clone());
+    let (switchboard, trunks) = switchboard(config, metrics, actions, watched)?;
+    let seeds = [seed()?, seed()?, seed()?];
+    let users = users::start(config, actions, metrics, seeds, watch)?;
+    let screen = SipScreen {
+        watch: watch.clone(),
+        origins: vec![users.origin(), trunks.origin()],
+        silent_outside: config.abuse.silent.then(|| policy(config).domains),
+    };
+    let calls = calls.with_border(Box::new(trunks));
+    Ok((switchboard, calls.with_border(Box::new(users)), screen))
 }
 
 /// The conferences with their mixer and what is told of them.
@@ -266,10 +293,11 @@ fn start_directory(
     config: &Config,
     metrics: &Metrics,
     actions: &Arc<SipActions>,
+    watch: &Watch,
 ) -> Result<(Directory, Arc<Feed>), StartError> {
     let reports: Arc<OnceLock<Directory>> = Arc::default();
     let mcu = Arc::new(start_mcu(config, metrics, Arc::clone(&reports))?);
-    let feed = Arc::new(start_feed(config, metrics)?);
+    let feed = Arc::new(start_feed(config, metrics, watch)?);
     let connections = Connections {
         sip: Arc::<SipActions>::clone(actions),
         mcus: Mcus { audio_video: mcu },
@@ -308,11 +336,14 @@ fn bind(
     config: &Config,
     metrics: &Metrics,
     certificates: &tls::Store,
+    watch: &Watch,
 ) -> Result<Transports, BindError> {
     let (limits, shell) = (&config.limits.sip, &config.limits.sip_shell);
+    let watch = watch.clone();
     let security = Security {
         tls: Some(certificates.configs()),
         origins: origins(config),
+        refuses: Refuses::new(move |source| watch.is_banned(source)),
     };
     let listen = listen(&config.sip.listen);
     Transports::bind_secured(&listen, limits, shell, &metrics.transport, security)
@@ -373,16 +404,20 @@ async fn start_public(
     metrics: &Metrics,
     join: Join,
     incoming: Incoming,
-    certificates: &tls::Store,
+    (certificates, watch): (&tls::Store, Watch),
 ) -> Result<Option<server::Serving>, StartError> {
     let Some(address) = config.http.public_listen else {
         return Ok(None);
     };
     let origins = Arc::new(origins(config));
     let router = http::public_router(join, WebSockets { incoming, origins });
+    let router = watched(router, watch.clone());
     let (limits, counters) = (config.limits.http.clone(), metrics.http.clone());
-    let tls = Some(certificates.configs());
-    let web = server::serve(address, router, limits, counters, tls).await;
+    let public = Some(server::Public {
+        tls: certificates.configs(),
+        watch,
+    });
+    let web = server::serve(address, router, limits, counters, public).await;
     let web = web.map_err(|error| StartError::Http(address, error))?;
     Ok(Some(web))
 }
@@ -423,13 +458,17 @@ fn origins(config: &Config) -> Origins {
     }
 }
 
-fn start_feed(config: &Config, metrics: &Metrics) -> Result<Feed, StartError> {
+fn start_feed(config: &Config, metrics: &Metrics, watch: &Watch) -> Result<Feed, StartError> {
     let metrics = metrics.records.clone();
     let queue = config.limits.records_queue;
     let records = Records::start(&config.records, queue, metrics.clone());
     let records = records.map_err(StartError::Records)?;
     let backlog = config.limits.http.event_backlog;
-    Ok(Feed::new(Arc::new(Journal), backlog, records, metrics))
+    let witness = Witness {
+        watch: watch.clone(),
+        next: Arc::new(Journal),
+    };
+    Ok(Feed::new(Arc::new(witness), backlog, records, metrics))
 }
 
 fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {
@@ -485,57 +524,6 @@ fn codec(name: CodecName) -> Codec {
     }
 }
 
-fn listen(wanted: &[Listen]) -> Vec<plenum_sip::transport::Listen> {
-    wanted
-        .iter()
-        .map(|one| plenum_sip::transport::Listen {
-            transport: one.transport,
-            addr: one.address,
-        })
-        .collect()
-}
-
-pub(crate) fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
-    let sip = &config.sip;
-    let advertised = sip.advertise.iter().flat_map(|advertise| {
-        let host = host(&advertise.host);
-        ALL_TRANSPORTS.map(|transport| Advertised {
-            transport,
-            host: host.clone(),
-            // The port stands for the plain transports, whose default it replaces.
-            port: match transport {
-                Transport::Udp | Transport::Tcp => advertise.port,
-                Transport::Tls | Transport::Ws | Transport::Wss => listened_port(sip, transport),
-            },
-        })
-    });
-    plenum_sip::endpoint::Config {
-        user_agent: SERVER_NAME.into(),
-        allow: METHODS.into(),
-        supported: vec!["100rel".into(), "timer".into()],
-        allow_events: vec!["conference".into()],
-        accept: vec!["application/sdp".into(), "application/cccp+xml".into()],
-        advertised: advertised.collect(),
-        times: Times {
-            t1: sip.t1,
-            reconnect: sip.reconnect,
-            ..Times::default()
-        },
-        session_expires: Some(sip.session_expires),
-        min_se: sip.min_session_expires,
-        refuse_spent_hops: false,
-        events: plenum_sip::endpoint::Events::default(),
-        limits: config.limits.sip.clone(),
-    }
-}
-
-/// The first port that a transport listens on, where it is not its default.
-fn listened_port(sip: &crate::config::Sip, transport: Transport) -> Option<u16> {
-    let first = sip.listen.iter().find(|one| one.transport == transport);
-    let port = first.map(|one| one.address.port());
-    port.filter(|port| *port != transport.default_port())
-}
-
 fn factory(config: &Config) -> FocusFactory {
     FocusFactory::new(
         policy(config),
@@ -572,29 +560,5 @@ fn seed() -> Result<[u8; 32], StartError> {
     Ok(seed)
 }
 
-/// What `User-Agent` and `Server` say.
-const SERVER_NAME: &str = concat!("Plenum/", env!("CARGO_PKG_VERSION"));
 /// After everybody has been told goodbye: time for the answers to our BYEs.
 const QUIET: Duration = Duration::from_secs(4);
-/// Every transport there is.
-const ALL_TRANSPORTS: [Transport; 5] = [
-    Transport::Udp,
-    Transport::Tcp,
-    Transport::Tls,
-    Transport::Ws,
-    Transport::Wss,
-];
-/// What `Allow` says.
-const METHODS: [Method; 11] = [
-    Method::Invite,
-    Method::Ack,
-    Method::Bye,
-    Method::Cancel,
-    Method::Options,
-    Method::Info,
-    Method::Update,
-    Method::Prack,
-    Method::Subscribe,
-    Method::Refer,
-    Method::Register,
-];

@@ -34,6 +34,7 @@
 //!
 //! *One TLS and crypto provider, ring, once encryption comes;* `.deny.toml` refuses others.
 
+pub mod abuse;
 pub mod compose;
 pub mod config;
 pub mod doctor;
@@ -45,6 +46,7 @@ pub mod log;
 pub mod observe;
 pub mod records;
 pub mod selfcheck;
+mod signalling;
 pub mod state;
 pub mod store;
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct Limits {
     pub http: HttpLimits,
     /// Bounds of users and registrations.
     pub users: UserLimits,
+    /// Bounds of what is remembered and taken of strangers.
+    pub abuse: AbuseLimits,
     /// Lines of the log waiting to be written; beyond: lost and counted.
     pub log_lines: usize,
     /// Detail records waiting to be written; beyond: lost and counted.
@@ -28,6 +30,23 @@ pub struct Limits {
     pub dialling_users: usize,
     /// How long a drain may take before what is left is cut off.
     pub drain: Duration,
+}
+
+/// Bounds of what is remembered and taken of strangers: see the module `abuse`.
+#[derive(Clone, Debug)]
+pub struct AbuseLimits {
+    /// Sources that are watched; beyond: the longest quiet one is forgotten.
+    pub watched_sources: usize,
+    /// Sources that are or were banned; beyond: the ban of the oldest ends.
+    pub banned_sources: usize,
+    /// New requests a second over UDP whose sources nobody knows; beyond: dropped.
+    pub unproven_per_second: u32,
+    /// The same of one source.
+    pub unproven_per_source_and_second: u32,
+    /// Connections of one source to the public side of HTTP; beyond: closed at accept.
+    pub http_connections_per_source: usize,
+    /// Requests a second of one source there; beyond: 429.
+    pub http_requests_per_source_and_second: u32,
 }
 
 /// Bounds of users and registrations.
@@ -75,6 +94,8 @@ impl Limits {
                 server_transactions: section.get("sip_server_transactions", "200000"),
                 invite_usages: section.get("calls", "8000"),
                 half_open_invites: section.get("half_open_calls", "2000"),
+                half_open_unproven: section.get("half_open_unproven_calls", "200"),
+                unproven_repeats: section.get("unproven_repeats", "3"),
                 retry_after_s: section.get("retry_after_s", "5"),
                 connections: section.get("sip_connections", "20000"),
                 connections_per_source: section.get("sip_connections_per_source", "256"),
@@ -92,6 +113,7 @@ impl Limits {
             focus: focus(section),
             http: http(section),
             users: users(section),
+            abuse: abuse(section),
             log_lines: section.get("log_lines", "4096"),
             records_queue: section.get("records_queue", "4096"),
             dialling_users: section.get("dialling_users", "10000"),
@@ -230,6 +252,18 @@ fn control(section: &mut Section<'_, '_>) -> plenum_focus::limits::ControlLimits
         notify_pace: section.get::<Milliseconds>("notify_pace_ms", "100").0,
         notify_rate: section.get("notify_rate", "5000"),
         departed: section.get("departed_users", "1000"),
+    }
+}
+
+fn abuse(section: &mut Section<'_, '_>) -> AbuseLimits {
+    AbuseLimits {
+        watched_sources: section.get("watched_sources", "20000"),
+        banned_sources: section.get("banned_sources", "10000"),
+        unproven_per_second: section.get("unproven_per_second", "1000"),
+        unproven_per_source_and_second: section.get("unproven_per_source_and_second", "100"),
+        http_connections_per_source: section.get("http_connections_per_source", "64"),
+        http_requests_per_source_and_second: section
+            .get("http_requests_per_source_and_second", "50"),
     }
 }
 

@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{Parser, Subcommand};
-use cli::{Failure, conference, load, other, say, store, trunk, user};
+use cli::{Failure, ban, conference, load, other, say, store, trunk, user};
 use plenum::compose::Server;
 use plenum::config::Config;
 use plenum::{observe, selfcheck};
@@ -59,6 +59,8 @@ enum Task {
     User(user::Arguments),
     /// Copies what has to survive.
     Store(store::Arguments),
+    /// Shows who is shut out of the running server, and lets them in again.
+    Ban(ban::Arguments),
     /// Shows the trunks of the running server.
     Trunk(trunk::Arguments),
     /// Prints the version.
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Task::Conference(arguments) => conference::run(arguments),
         Task::User(arguments) => user::run(arguments),
         Task::Store(arguments) => store::run(arguments),
+        Task::Ban(arguments) => ban::run(arguments),
         Task::Trunk(arguments) => trunk::run(arguments),
         Task::Version => say(&format!("plenum {}", env!("CARGO_PKG_VERSION"))),
     };

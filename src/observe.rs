@@ -54,6 +54,8 @@ pub struct Metrics {
     pub store: crate::store::Metrics,
     /// Of users and registrations.
     pub users: crate::users::Metrics,
+    /// Of abuse.
+    pub abuse: crate::abuse::Metrics,
     /// Of trunks.
     pub trunk: crate::trunk::Metrics,
     /// Of certificates.
@@ -77,6 +79,7 @@ impl Metrics {
         self.records.register(&mut registry);
         self.store.register(&mut registry);
         self.users.register(&mut registry);
+        self.abuse.register(&mut registry);
         self.trunk.register(&mut registry);
         registry.register(
             "log_lines_lost",

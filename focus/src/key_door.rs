@@ -14,6 +14,7 @@ use crate::record::ConferenceRecord;
 use crate::refusal::Refusal;
 use plenum_sip::auth::{Algorithm, Authenticator, Hash, Settings, Verdict};
 use plenum_sip::msg::{Host, Method, Request};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 /// The challenge that clients of MS-CONFBAS know.
@@ -105,15 +106,21 @@ impl KeyDoor {
                 phone: peer.phone,
                 key: true,
             }),
-            Verdict::Absent => Shown::Nothing(self.ask(now, realm, false)),
-            Verdict::Stale => Shown::Useless(self.ask(now, realm, true)),
+            Verdict::Absent => Shown::Nothing(self.ask(now, peer, realm, false)),
+            Verdict::Stale => Shown::Useless(self.ask(now, peer, realm, true)),
             Verdict::Malformed(what) => Shown::Useless(Refusal::MalformedCredentials(what)),
-            Verdict::Denied { .. } => Shown::Wrong(self.ask(now, realm, false)),
+            Verdict::Denied { .. } => Shown::Wrong(self.ask(now, peer, realm, false)),
         }
     }
 
-    fn ask(&mut self, now: Instant, realm: &str, stale: bool) -> Refusal {
-        let mut challenges = self.authenticator.challenge(now, realm, stale);
+    /// Whether a request brings back a challenge that was sent to this address.
+    pub fn is_of(&self, request: &Request, address: IpAddr) -> bool {
+        self.authenticator.origin().proves(request, address)
+    }
+
+    fn ask(&mut self, now: Instant, peer: &Peer, realm: &str, stale: bool) -> Refusal {
+        let peer = peer.source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let mut challenges = self.authenticator.challenge(now, realm, stale, peer);
         challenges.pop().map_or(Refusal::Fault, Refusal::Key)
     }
 }

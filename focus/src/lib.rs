@@ -105,7 +105,7 @@ pub mod keys;
 pub mod limits;
 pub mod metrics;
 pub mod output;
-mod per_source;
+pub mod per_source;
 pub mod pin;
 pub mod pin_guard;
 pub mod policy;

@@ -369,13 +369,16 @@ pub enum ConferenceEvent {
         /// From where.
         source: Option<IpAddr>,
     },
-    /// A call that was let in to be asked for the PIN has ended its being asked; for the
-    /// [`crate::pin_guard::PinGuard`].
+    /// A call that was let in to be asked for the PIN has ended its being asked, for the
+    /// [`crate::pin_guard::PinGuard`]; or one at the door has shown a wrong key.
     PinSettled {
         /// From where.
         source: IpAddr,
         /// How.
         outcome: PinOutcome,
+        /// It really was asked: somebody at the source acknowledged the call, or answered a challenge
+        /// that was sent there.
+        proven: bool,
     },
     /// Somebody whom the configuration says to call cannot be called.
     DialOutFailed {

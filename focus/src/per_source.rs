@@ -1,6 +1,7 @@
 //! A table by source address with a bound: what is remembered of strangers must not grow with them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -8,6 +9,22 @@ use std::time::Instant;
 /// household or host has all of it (RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source(IpAddr);
+
+impl Source {
+    /// The address, of an IPv6 network the first one.
+    pub fn address(self) -> IpAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(v4) => v4.fmt(f),
+            IpAddr::V6(v6) => write!(f, "{v6}/64"),
+        }
+    }
+}
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
@@ -20,14 +37,15 @@ impl From<IpAddr> for Source {
 
 /// A value per source, for `capacity` sources at most. When full, the longest quiet one goes.
 #[derive(Debug)]
-pub(crate) struct PerSource<T> {
+pub struct PerSource<T> {
     entries: HashMap<Source, (Instant, T)>,
     by_age: BTreeSet<(Instant, Source)>,
     capacity: usize,
 }
 
 impl<T: Default> PerSource<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// An empty table.
+    pub fn new(capacity: usize) -> Self {
         Self {
             entries: HashMap::new(),
             by_age: BTreeSet::new(),
@@ -36,7 +54,7 @@ impl<T: Default> PerSource<T> {
     }
 
     /// The value of this source, made if it is new, and marks the source as not quiet.
-    pub(crate) fn touch(&mut self, now: Instant, source: Source) -> &mut T {
+    pub fn touch(&mut self, now: Instant, source: Source) -> &mut T {
         match self.entries.get(&source) {
             Some(&(last, _)) => {
                 self.by_age.remove(&(last, source));
@@ -58,27 +76,42 @@ impl<T: Default> PerSource<T> {
     }
 
     /// The value of this source, if it is remembered.
-    pub(crate) fn get_mut(&mut self, source: Source) -> Option<&mut T> {
+    pub fn get_mut(&mut self, source: Source) -> Option<&mut T> {
         self.entries.get_mut(&source).map(|(_, value)| value)
     }
 
     /// When the source was last touched, if it is remembered.
-    pub(crate) fn quiet_since(&self, source: Source) -> Option<Instant> {
+    pub fn quiet_since(&self, source: Source) -> Option<Instant> {
         self.entries.get(&source).map(|&(last, _)| last)
     }
 
     /// Forgets the source.
-    pub(crate) fn forget(&mut self, source: Source) {
+    pub fn forget(&mut self, source: Source) {
         if let Some((last, _)) = self.entries.remove(&source) {
             self.by_age.remove(&(last, source));
         }
     }
 
     /// How many sources are remembered.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         debug_assert_eq!(self.entries.len(), self.by_age.len());
         self.entries.len()
+    }
+
+    /// Whether none is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value of this source, if it is remembered.
+    pub fn get(&self, source: Source) -> Option<&T> {
+        self.entries.get(&source).map(|(_, value)| value)
+    }
+
+    /// All sources with their values, the longest quiet one first.
+    pub fn iter(&self) -> impl Iterator<Item = (Source, &T)> {
+        let sources = self.by_age.iter();
+        sources.filter_map(|(_, source)| Some((*source, self.get(*source)?)))
     }
 }
 

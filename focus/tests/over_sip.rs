@@ -187,6 +187,8 @@ fn config() -> Config {
             server_transactions: 100,
             invite_usages: 100,
             half_open_invites: 100,
+            half_open_unproven: 100,
+            unproven_repeats: 3,
             retry_after_s: 5,
             connections: 10,
             connections_per_source: 10,

@@ -3,6 +3,7 @@
 //! The generator shares no signalling code with the server: a parser, a transaction layer or a
 //! G.711 table used on both sides would agree with itself about its mistakes.
 
+pub mod beside;
 pub mod call;
 pub mod clock;
 pub mod codec;

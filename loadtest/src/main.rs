@@ -9,8 +9,9 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode, Stdio};
+use std::time::Duration;
 
 /// Simulated phones: load, faults and what they hear.
 #[derive(Debug, Parser)]
@@ -82,7 +83,33 @@ fn settings_for(scenario: &Scenario) -> ServerSettings {
     if scenario.crowd.is_some() {
         settings.limits = "sip_connections_per_source = 6000\n".to_owned();
     }
+    settings.conferences += &scenario.server.conferences;
+    settings.rest += &scenario.server.rest;
     settings
+}
+
+/// Adds the users that are to register.
+fn add_users(plenum: &Path, server: &Server, count: u32) -> io::Result<()> {
+    for number in 0..count {
+        let mut child = process::Command::new(plenum)
+            .args(["user", "add", &format!("sip:user{number}@example.com")])
+            .arg("--config")
+            .arg(server.folder().join("plenum.toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            writeln!(input, "user{number}-secret")?;
+        }
+        if !child.wait()?.success() {
+            return Err(io::Error::other("a user cannot be added"));
+        }
+    }
+    if count > 0 {
+        // The server looks for new users every second.
+        std::thread::sleep(Duration::from_secs(3));
+    }
+    Ok(())
 }
 
 /// Does what was asked; tells whether every bound was kept.
@@ -122,6 +149,8 @@ fn carry_out(command: Command, out: &mut impl Write) -> Result<bool, Box<dyn Err
             for name in names {
                 let scenario = Scenario::load(&name)?;
                 let server = Server::start(&plenum, &settings_for(&scenario))?;
+                let users = scenario.registering.map_or(0, |it| it.users);
+                add_users(&plenum, &server, users)?;
                 let report = run(&name, &scenario, server.sip(), Some(server.pid()))?;
                 writeln!(out, "{report}")?;
                 reports.push(report);

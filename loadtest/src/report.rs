@@ -1,5 +1,6 @@
 //! What a run found, as JSON and as a table.
 
+use crate::beside::Besides;
 use crate::codec::Codec;
 use crate::crowd::CrowdResult;
 use crate::scenario::Good;
@@ -35,6 +36,8 @@ pub struct Report {
     pub storm: Option<StormResult>,
     /// Participants that watch.
     pub crowd: Option<CrowdResult>,
+    /// What came beside the calls.
+    pub besides: Option<Besides>,
     /// Bounds of the scenario that were not kept, in words.
     pub failures: Vec<String>,
 }
@@ -193,6 +196,11 @@ impl Report {
                 good.command_p99_ms,
             ),
             (
+                "CPU per REGISTER, ms",
+                self.cpu_ms_per_register(),
+                good.cpu_ms_per_register,
+            ),
+            (
                 "memory per phone, KiB",
                 server.memory_kib_per_phone,
                 good.memory_kib,
@@ -228,6 +236,7 @@ impl Report {
             self.failures
                 .push(format!("{lost} watchers lost, {untold} not told in time"));
         }
+        self.judge_registers(good);
         let failures: Vec<String> = self.listeners.iter().filter_map(Listener::fault).collect();
         self.failures.extend(failures);
     }
@@ -257,6 +266,24 @@ impl Report {
 }
 
 impl Report {
+    fn judge_registers(&mut self, good: &Good) {
+        let registered = self.besides.map(|it| it.registered as f64 / self.window_s);
+        if let (Some(found), Some(bound)) = (registered, good.registers_per_second)
+            && found < bound
+        {
+            self.failures.push(format!(
+                "REGISTERs per second: {found:.0}, at least {bound}"
+            ));
+        }
+    }
+
+    /// Server processor time, where nothing but REGISTERs came.
+    fn cpu_ms_per_register(&self) -> Option<f64> {
+        let registers = self.besides.map(|besides| besides.registers);
+        let registers = registers.filter(|count| *count > 0 && self.phones == 0)?;
+        Some(self.server?.cpu_s * 1e3 / registers as f64)
+    }
+
     /// From a command to its success, where commands were given.
     fn commands(&self) -> Option<Setup> {
         let of_storm = self.storm.iter().flat_map(|storm| &storm.command_ms);
@@ -326,14 +353,10 @@ impl fmt::Display for Report {
                 setup.p50_ms, setup.p99_ms, setup.max_ms, setup.calls, setup.retransmissions
             ),
         )?;
-        if let Some(commands) = self.commands() {
-            row(
-                "commands",
-                format!(
-                    "p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {}",
-                    commands.p50_ms, commands.p99_ms, commands.max_ms, commands.calls
-                ),
-            )?;
+        if let Some(of) = self.commands() {
+            let (p50, p99, max, count) = (of.p50_ms, of.p99_ms, of.max_ms, of.calls);
+            let times = format!("p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms over {count}");
+            row("commands", times)?;
         }
         if self.phones > 0 {
             row(
@@ -350,12 +373,10 @@ impl fmt::Display for Report {
                     media.gap_p50_ms, media.gap_max_ms
                 ),
             )?;
+            let (usual, worst) = (media.jitter_p50_ms, media.jitter_max_ms);
             row(
                 "jitter",
-                format!(
-                    "{:.2} ms median, {:.2} ms worst",
-                    media.jitter_p50_ms, media.jitter_max_ms
-                ),
+                format!("{usual:.2} ms median, {worst:.2} ms worst"),
             )?;
         }
         if !self.listeners.is_empty() {
@@ -370,6 +391,9 @@ impl fmt::Display for Report {
         if let Some(crowd) = &self.crowd {
             row("crowd", crowd.to_string())?;
         }
+        if let Some(besides) = self.beside() {
+            row("besides", besides)?;
+        }
         row("generator", self.own())?;
         self.failures
             .iter()
@@ -383,6 +407,17 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// What came beside the calls.
+    fn beside(&self) -> Option<String> {
+        let besides = self.besides?;
+        let each = self.cpu_ms_per_register();
+        let each = each.map_or_else(String::new, |ms| format!(", {ms:.3} ms CPU each"));
+        Some(format!(
+            "{} forged INVITEs, {} REGISTERs, {} of them accepted{each}",
+            besides.forged, besides.registers, besides.registered
+        ))
+    }
+
     fn heard(&self) -> String {
         let mut text = format!("{} listeners", self.listeners.len());
         let worst = |pick: fn(&Listener) -> Option<f64>| {

@@ -1,5 +1,6 @@
 //! Carrying out a scenario against a server.
 
+use crate::beside::Beside;
 use crate::call::CallState;
 use crate::clock;
 use crate::codec::CodecError;
@@ -56,7 +57,10 @@ pub fn run(
     let (before, begun) = (usage(), clock::now());
     fleet.begin_window();
     move_crowd(&mut fleet, scenario);
+    let beside = (scenario.forged.is_some() || scenario.registering.is_some())
+        .then(|| Beside::start(scenario.forged, scenario.registering, server));
     fleet.run(window)?;
+    let besides = beside.map(Beside::stop).transpose()?;
     let window_s = clock::now().saturating_sub(begun).as_secs_f64();
     let mut after = usage();
     let own_after = Usage::of(std::process::id()).unwrap_or_default();
@@ -69,6 +73,7 @@ pub fn run(
         phones_failed: fleet.phones().len() - up,
         media: media(fleet.phones(), window_s),
         generator: generator(&fleet, own_before, own_after),
+        besides,
         ..Report::default()
     };
     if fleet.storm.is_some() {

@@ -1,5 +1,6 @@
 //! Scenario files: who calls, what they say, on which network, for how long, and what is good enough.
 
+use crate::beside::{Forged, Registering};
 use crate::codec::Codec;
 use crate::crowd::CrowdSettings;
 use crate::netem::NetemSettings;
@@ -24,9 +25,26 @@ pub struct Scenario {
     pub storm: Option<StormSettings>,
     /// Participants that watch.
     pub crowd: Option<CrowdSettings>,
+    /// INVITEs that nobody stands behind, during the window.
+    pub forged: Option<Forged>,
+    /// Phones that register, during the window.
+    pub registering: Option<Registering>,
+    /// How the server is set up.
+    #[serde(default)]
+    pub server: ServerKeys,
     /// What is good enough.
     #[serde(default)]
     pub good: Good,
+}
+
+/// Further keys of the server's configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerKeys {
+    /// Of `[conferences]`.
+    pub conferences: String,
+    /// Sections at the end.
+    pub rest: String,
 }
 
 /// Phones that join, stay and talk or listen.
@@ -86,6 +104,10 @@ pub struct Good {
     pub effect_ms: Option<f64>,
     /// Notifications per watcher.
     pub notifications: Option<f64>,
+    /// Server processor time per REGISTER, ms.
+    pub cpu_ms_per_register: Option<f64>,
+    /// REGISTERs per second answered 200.
+    pub registers_per_second: Option<f64>,
 }
 
 /// Why a scenario cannot be had.
@@ -105,7 +127,7 @@ pub enum ScenarioError {
 }
 
 /// The scenarios shipped, by name.
-pub const SHIPPED: [(&str, &str); 13] = [
+pub const SHIPPED: [(&str, &str); 15] = [
     ("g711-100", include_str!("../scenarios/g711-100.toml")),
     ("g711-400", include_str!("../scenarios/g711-400.toml")),
     ("opus-100", include_str!("../scenarios/opus-100.toml")),
@@ -131,6 +153,11 @@ pub const SHIPPED: [(&str, &str); 13] = [
     ("flood", include_str!("../scenarios/flood.toml")),
     ("crowd-500", include_str!("../scenarios/crowd-500.toml")),
     ("crowd-1000", include_str!("../scenarios/crowd-1000.toml")),
+    (
+        "forged-flood",
+        include_str!("../scenarios/forged-flood.toml"),
+    ),
+    ("registers", include_str!("../scenarios/registers.toml")),
 ];
 
 impl Scenario {
@@ -167,7 +194,9 @@ mod tests {
         for (name, _) in SHIPPED {
             let scenario = Scenario::load(name).unwrap();
             assert!(
-                scenario.phones.is_some() || scenario.storm.is_some(),
+                scenario.phones.is_some()
+                    || scenario.storm.is_some()
+                    || scenario.registering.is_some(),
                 "{name}"
             );
         }

@@ -88,6 +88,10 @@ impl Server {
             let kept = folder.join("tls");
             settings.tls = format!("folder = \"{}\"\n{}", kept.display(), settings.tls);
         }
+        if !settings.rest.contains("[abuse]") {
+            // Everybody is at one address here, good and bad.
+            settings.rest += "[abuse]\nexempt = [\"127.0.0.0/8\", \"::1\"]\n";
+        }
         if !settings.rest.contains("[store]") {
             // Nor each other's users.
             let store = folder.join("plenum.db");

@@ -173,6 +173,8 @@ fn limits() -> Limits {
         server_transactions: 500_000,
         invite_usages: 200_000,
         half_open_invites: 100_000,
+        half_open_unproven: 100_000,
+        unproven_repeats: 3,
         retry_after_s: 5,
         connections: 10_000,
         connections_per_source: 1_000,

@@ -18,6 +18,11 @@ pub struct Limits {
     pub invite_usages: usize,
     /// INVITE usages not yet confirmed by ACK. Beyond: 503 with `Retry-After`, without state.
     pub half_open_invites: usize,
+    /// Of these, whether or not the others are, when one more is by a peer over UDP that may not be
+    /// where it says. Beyond: 503 with `Retry-After`, without state; its ACK shows that it is there.
+    pub half_open_unproven: usize,
+    /// How often an answer to an INVITE is sent again to such a peer. Beyond: it is not.
+    pub unproven_repeats: u32,
     /// Seconds a peer is asked to stay away with a 503.
     pub retry_after_s: u32,
     /// Stream connections open at once. Beyond: a new one is closed at accept.

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub refused_overload: Counter,
     /// Requests answered with a failure by the endpoint itself, 503 included.
     pub refused_requests: Counter,
+    /// Requests from outside of calls that were dropped because of who sent them.
+    pub screened: Counter,
     /// Session descriptions in messages that may not carry one, ignored.
     pub misplaced_bodies: Counter,
     /// 2xx from further branches of a fork, or after a CANCEL: acknowledged and ended with BYE.
@@ -78,6 +80,11 @@ impl Metrics {
             "refused_requests",
             "Requests answered with a failure by the endpoint itself",
             self.refused_requests.clone(),
+        );
+        registry.register(
+            "screened",
+            "Requests from outside of calls dropped because of who sent them",
+            self.screened.clone(),
         );
         registry.register(
             "misplaced_bodies",

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 const REALM: &str = "example.com";
 const PASSWORD: &str = "Zirkel \"und\" Kreis – ω";
 
+/// To whom challenges are sent.
+const PEER: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 struct Bed {
     judge: Authenticator,
     now: Instant,
@@ -32,7 +35,7 @@ impl Bed {
     }
 
     fn challenges(&mut self) -> Vec<AuthParams> {
-        let values = self.judge.challenge(self.now, REALM, false);
+        let values = self.judge.challenge(self.now, REALM, false, PEER);
         values.iter().map(parse).collect()
     }
 
@@ -327,7 +330,7 @@ proptest! {
     ) {
         let now = Instant::now();
         let mut judge = Authenticator::new(Settings::default(), [1; 32], now);
-        let offered: Vec<_> = judge.challenge(now, &realm, false).iter().map(parse).collect();
+        let offered: Vec<_> = judge.challenge(now, &realm, false, PEER).iter().map(parse).collect();
         let challenge = choose(&offered).remove(0);
         let credentials = Credentials::password(&name, &password);
         let who = credentials.of_realm(&challenge.realm).unwrap();

@@ -1,5 +1,6 @@
 //! What the commands of the program share: the configuration, words, and why one failed.
 
+pub(crate) mod ban;
 mod client;
 pub(crate) mod conference;
 pub(crate) mod doctor;

@@ -19,6 +19,19 @@ pub struct Auth {
     pub nonce_life: Duration,
     /// Whether users can register here.
     pub registrar: bool,
+    /// Peers whose certificate speaks for one of these are who `From` says.
+    pub trusted_certificates: Vec<String>,
+    /// `[[auth.domain]]`: what is different for calls to a domain.
+    pub domains: Vec<AuthDomain>,
+}
+
+/// `[[auth.domain]]`
+#[derive(Clone, Debug)]
+pub struct AuthDomain {
+    /// The host of what is called.
+    pub name: String,
+    /// Who has to prove who he is before he calls it.
+    pub required: Required,
 }
 
 /// `[store]`
@@ -51,11 +64,29 @@ impl Auth {
             auth_int: section.get("auth_int", "false"),
             nonce_life: section.get::<Seconds>("nonce_life_s", "300").0,
             registrar: section.get("registrar", "true"),
+            trusted_certificates: section.get("trusted_certificates", "[]"),
+            domains: section
+                .sections("domain", |one| {
+                    let name = one.required::<String>("name");
+                    let required = one.get("required", "\"everybody\"");
+                    name.map(|name| AuthDomain { name, required })
+                })
+                .into_iter()
+                .flatten()
+                .collect(),
         };
         if auth.algorithms.is_empty() {
             section.refuse("algorithms", "must name at least one".to_owned());
         }
         auth
+    }
+
+    /// Who has to prove who he is before he calls this host.
+    #[must_use]
+    pub fn required_for(&self, host: &str) -> Required {
+        let mut domains = self.domains.iter();
+        let own = domains.find(|domain| domain.name.eq_ignore_ascii_case(host));
+        own.map_or(self.required, |domain| domain.required)
     }
 
     /// What the authenticator is to ask for.

@@ -1,5 +1,6 @@
 //! The configuration: what can be set, what it is by default, and every mistake at once.
 
+mod abuse;
 mod auth;
 mod conference;
 mod join;
@@ -9,7 +10,8 @@ pub(crate) mod read;
 mod trunk;
 mod values;
 
-pub use auth::{Auth, DigestName, Required, StoreSettings};
+pub use abuse::Abuse;
+pub use auth::{Auth, AuthDomain, DigestName, Required, StoreSettings};
 pub use join::{Authority, Join, PhoneNumber, PublicUrl};
 pub use nat::{IceMode, Nat, Told};
 pub(crate) use policy::{host, policy};
@@ -46,6 +48,8 @@ pub struct Config {
     pub records: Records,
     /// `[auth]`
     pub auth: Auth,
+    /// `[abuse]`
+    pub abuse: Abuse,
     /// `[store]`
     pub store: StoreSettings,
     /// `[doctor]`
@@ -181,6 +185,7 @@ impl Config {
              [[trunk]]\nname = \"reference\"\nserver = \"192.0.2.1\"\n\
              [[dial_rule]]\nprefix = \"\"\ntrunks = [\"reference\"]\n\
              [[media.network]]\nfor = []\naddress = \"192.0.2.1\"\n\
+             [[auth.domain]]\nname = \"example.com\"\n\
              [[tls.certificate]]\nchain = \"c\"\nkey = \"k\"\n",
         );
         known
@@ -197,6 +202,7 @@ impl Config {
         let log = Self::within(&mut root, "log", read_log);
         let records = Self::within(&mut root, "records", read_records);
         let auth = Self::within(&mut root, "auth", Auth::read);
+        let abuse = Self::within(&mut root, "abuse", Abuse::read);
         let store = Self::within(&mut root, "store", StoreSettings::read);
         let doctor = Self::within(&mut root, "doctor", |section| Doctor {
             time_server: section.get("time_server", "\"\""),
@@ -223,6 +229,7 @@ impl Config {
             log,
             records,
             auth,
+            abuse,
             store,
             doctor,
             conferences,

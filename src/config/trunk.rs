@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 /// A provider of telephone lines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
     /// Its name, in rules, metrics and the log.
     pub name: String,
@@ -39,6 +39,8 @@ pub struct Trunk {
     pub recognise: Vec<Recognition>,
     /// Networks its calls come from, besides the addresses of the server.
     pub from: Vec<Network>,
+    /// What its certificate speaks for; empty: the host of `server`.
+    pub certificate_names: Vec<String>,
     /// The user name and password the provider presents with its calls.
     pub inbound_user: Option<String>,
     /// See `inbound_user`.
@@ -67,6 +69,8 @@ pub struct Trunk {
     pub calls_in: usize,
     /// Calls at once to the provider.
     pub calls_out: usize,
+    /// Calls to it within an hour.
+    pub calls_out_per_hour: usize,
     /// How many redirections of a call are followed, to `redirect_hosts` only.
     pub redirects: usize,
     /// Where a redirection may lead, besides the server.
@@ -82,6 +86,8 @@ pub enum Recognition {
     Registration,
     /// The credentials it presents.
     Digest,
+    /// The certificate it presents over TLS.
+    Certificate,
 }
 
 /// Where the number that was called stands.
@@ -126,7 +132,7 @@ pub enum NumberFormat {
 }
 
 /// Who may call which numbers, when, how often and how long.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialRule {
     /// What numbers begin with.
     pub prefix: String,
@@ -148,6 +154,8 @@ pub struct DialRule {
     pub calls: usize,
     /// Calls within an hour.
     pub calls_per_hour: usize,
+    /// Calls of one user at once.
+    pub calls_per_user: usize,
     /// Calls of one user within an hour.
     pub calls_per_user_and_hour: usize,
     /// A call is ended after so long.
@@ -245,6 +253,7 @@ words!(Recognition {
     "address" => Self::Address,
     "registration" => Self::Registration,
     "digest" => Self::Digest,
+    "certificate" => Self::Certificate,
 });
 words!(CalledIn {
     "request-uri" => Self::RequestUri,
@@ -333,6 +342,7 @@ pub(super) fn read_trunk(section: &mut Section<'_, '_>) -> Option<Trunk> {
         unregister: section.get("unregister", "true"),
         recognise: section.get("recognise", r#"["address", "registration"]"#),
         from: section.get("from", "[]"),
+        certificate_names: section.get("certificate_names", "[]"),
         inbound_user: section.optional("inbound_user", "(none)"),
         inbound_password: section.optional("inbound_password", "(none)"),
         called_in: section.get("called_in", "\"request-uri\""),
@@ -346,6 +356,7 @@ pub(super) fn read_trunk(section: &mut Section<'_, '_>) -> Option<Trunk> {
         options: section.get::<Seconds>("options_s", "30").0,
         calls_in: section.get("calls_in", "100"),
         calls_out: section.get("calls_out", "30"),
+        calls_out_per_hour: section.get("calls_out_per_hour", "1000"),
         redirects: section.get("redirects", "0"),
         redirect_hosts: section.get("redirect_hosts", "[]"),
     };
@@ -417,6 +428,7 @@ pub(super) fn read_rule(section: &mut Section<'_, '_>) -> Option<DialRule> {
         days: section.get("days", "[]"),
         calls: section.get("calls", "10"),
         calls_per_hour: section.get("calls_per_hour", "60"),
+        calls_per_user: section.get("calls_per_user", "5"),
         calls_per_user_and_hour: section.get("calls_per_user_and_hour", "10"),
         longest: section.get::<Seconds>("longest_s", "14400").0,
     };

@@ -19,6 +19,7 @@ pub mod server;
 pub mod token;
 pub(crate) mod websocket;
 
+use crate::abuse::Watch;
 use crate::feed::Feed;
 use crate::observe;
 use crate::trunk::view::Shown;
@@ -44,6 +45,7 @@ pub(crate) struct Api {
     pub(crate) published: watch::Receiver<Arc<join::Published>>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) trunks: Shown,
+    pub(crate) watch: Watch,
     /// Readers of live events at once.
     pub(crate) event_readers: usize,
 }
@@ -66,6 +68,7 @@ pub(crate) fn router(api: Api) -> Router {
         directory: api.directory,
         feed: api.feed,
         trunks: api.trunks,
+        watch: api.watch,
         readers: Arc::new(Semaphore::new(api.event_readers)),
         readiness: api.readiness.clone(),
     });

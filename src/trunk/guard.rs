@@ -1,6 +1,7 @@
 //! What keeps telephone bills small: who may call which number, when, how often and how long.
 //! Nothing may that no rule allows.
 
+use super::border::reload::NOWHERE;
 use super::number::NumberPlan;
 use crate::config::{DialRule, Who};
 use plenum_focus::output::Dialler;
@@ -24,6 +25,8 @@ pub(crate) enum Denied {
     PerHour(usize),
     #[error("you have made too many calls within an hour ({0}): try again later")]
     PerUser(usize),
+    #[error("you have too many calls at once ({0}): try again when one has ended")]
+    UserCalls(usize),
     #[error("no trunk for this call is in service: see `plenum trunk list`")]
     NoTrunk,
     #[error("every trunk for this call is busy: try again when a call has ended")]
@@ -41,6 +44,7 @@ impl Denied {
             Self::Calls(_) => "calls",
             Self::PerHour(_) => "per_hour",
             Self::PerUser(_) => "per_user",
+            Self::UserCalls(_) => "user_calls",
             Self::NoTrunk => "no_trunk",
             Self::TrunksFull => "trunks_full",
         }
@@ -68,6 +72,13 @@ impl Moment {
     }
 }
 
+/// The calls of a user by a rule.
+#[derive(Debug, Default)]
+struct Own {
+    begun: VecDeque<Instant>,
+    now: usize,
+}
+
 /// Counts calls, and decides by the rules.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -75,7 +86,7 @@ pub(crate) struct Guard {
     /// When calls of each rule began, within the last hour.
     begun: Vec<VecDeque<Instant>>,
     /// The same of each user of a rule.
-    users: BTreeMap<(usize, String), VecDeque<Instant>>,
+    users: BTreeMap<(usize, String), Own>,
     /// Calls by each rule now.
     now: Vec<usize>,
     /// Users that are remembered.
@@ -91,6 +102,31 @@ impl Guard {
             rules,
             most_users,
         }
+    }
+
+    /// Takes other rules; those that are the same keep their counts. Answers where each has moved.
+    pub(crate) fn replace(&mut self, rules: Vec<DialRule>) -> Vec<usize> {
+        let new = Self::new(rules, self.most_users);
+        let mut old = std::mem::replace(self, new);
+        let place = |rule: &DialRule| self.rules.iter().position(|one| one == rule);
+        let moved = old.rules.iter().map(|rule| place(rule).unwrap_or(NOWHERE));
+        let moved: Vec<usize> = moved.collect();
+        for (from, to) in moved.iter().enumerate() {
+            let counts = (old.begun.get_mut(from), self.begun.get_mut(*to));
+            if let (Some(from), Some(to)) = counts {
+                std::mem::swap(from, to);
+            }
+            if let (Some(from), Some(to)) = (old.now.get(from), self.now.get_mut(*to)) {
+                *to = *from;
+            }
+        }
+        for ((rule, name), own) in old.users {
+            let to = moved.get(rule).copied().unwrap_or(NOWHERE);
+            if to != NOWHERE {
+                self.users.insert((to, name), own);
+            }
+        }
+        moved
     }
 
     pub(crate) fn rule(&self, rule: usize) -> Option<&DialRule> {
@@ -135,11 +171,14 @@ impl Guard {
         }
         if *by != Dialler::Operator {
             let own = self.users.get(&(at, key(by)));
-            let known = own.map_or(0, VecDeque::len);
+            let known = own.map_or(0, |own| own.begun.len());
             // Where nobody more can be counted nobody more may call.
             let countable = own.is_some() || self.users.len() < self.most_users;
             if known >= rule.calls_per_user_and_hour || !countable {
                 return Err(Denied::PerUser(rule.calls_per_user_and_hour));
+            }
+            if own.is_some_and(|own| own.now >= rule.calls_per_user) {
+                return Err(Denied::UserCalls(rule.calls_per_user));
             }
         }
         Ok(at)
@@ -155,12 +194,16 @@ impl Guard {
         }
         if *by != Dialler::Operator {
             let own = self.users.entry((rule, key(by))).or_default();
-            own.push_back(now);
+            own.begun.push_back(now);
+            own.now += 1;
         }
     }
 
     /// A call by this rule has ended.
-    pub(crate) fn end(&mut self, rule: usize) {
+    pub(crate) fn end(&mut self, by: &Dialler, rule: usize) {
+        if let Some(own) = self.users.get_mut(&(rule, key(by))) {
+            own.now = own.now.saturating_sub(1);
+        }
         if let Some(calls) = self.now.get_mut(rule) {
             *calls = calls.saturating_sub(1);
         }
@@ -174,8 +217,10 @@ impl Guard {
             }
         };
         self.begun.iter_mut().for_each(drop_old);
-        self.users.values_mut().for_each(drop_old);
-        self.users.retain(|_, calls| !calls.is_empty());
+        let own = self.users.values_mut().map(|own| &mut own.begun);
+        own.for_each(drop_old);
+        let remembered = |own: &Own| own.now > 0 || !own.begun.is_empty();
+        self.users.retain(|_, own| remembered(own));
     }
 }
 
@@ -298,7 +343,7 @@ mod tests {
             try_at(&mut at_once, now, &ann(), "+491"),
             Err(Denied::Calls(1))
         );
-        at_once.end(0);
+        at_once.end(&ann(), 0);
         assert!(try_at(&mut at_once, now, &ann(), "+491").is_ok());
 
         let mut hourly = guard(&rule("calls_per_hour = 2"));
@@ -309,6 +354,15 @@ mod tests {
         assert_eq!(denied, Err(Denied::PerHour(2)));
         let later = now + HOUR;
         assert!(try_at(&mut hourly, later, &Dialler::Operator, "+491").is_ok());
+
+        let mut two = guard(&rule("calls_per_user = 1"));
+        assert!(try_at(&mut two, now, &ann(), "+491").is_ok());
+        assert_eq!(
+            try_at(&mut two, now, &ann(), "+491"),
+            Err(Denied::UserCalls(1))
+        );
+        two.end(&ann(), 0);
+        assert!(try_at(&mut two, now, &ann(), "+491").is_ok());
 
         let mut own = guard(&rule("calls_per_user_and_hour = 1"));
         let other = |name: &str| Dialler::Participant(Some(name.to_owned()));

@@ -18,7 +18,8 @@ pub(crate) enum Destination {
 
 /// Whether the call is this trunk's. What was registered is known by a token nobody else has seen,
 /// not by its user part, which anybody can guess.
-pub(crate) fn recognises(line: &Line, request: &Request, flow: &Flow) -> bool {
+/// `names`: what the verified certificate of the peer speaks for.
+pub(crate) fn recognises(line: &Line, request: &Request, (flow, names): (&Flow, &[Text])) -> bool {
     line.config.recognise.iter().any(|way| match way {
         Recognition::Address => {
             let source = flow.remote.ip().to_canonical();
@@ -34,6 +35,19 @@ pub(crate) fn recognises(line: &Line, request: &Request, flow: &Flow) -> bool {
         Recognition::Registration => {
             let token = request.uri.param("line");
             token.is_some_and(|token| token == *line.token.as_str())
+        }
+        Recognition::Certificate => {
+            let config = &line.config;
+            let server = [config.server.host.to_string()];
+            let known = match config.certificate_names.as_slice() {
+                [] => &server,
+                some => some,
+            };
+            let is =
+                |name: &Text, one: &String| name.as_bytes().eq_ignore_ascii_case(one.as_bytes());
+            names
+                .iter()
+                .any(|name| known.iter().any(|one| is(name, one)))
         }
         // Asked for where no other way has recognised it.
         Recognition::Digest => false,

@@ -7,6 +7,7 @@ use plenum_sip::auth::Credentials;
 use plenum_sip::endpoint::{ClientTxId, Contact, Endpoint, OutOfDialog, Reach, Target};
 use plenum_sip::msg::{Headers, Host, Method, NameAddr, Params, Response, Text, Uri};
 use plenum_sip::registration::{Config, Output, Problem, Registration, Standing};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub(crate) struct Line {
     next: Option<Instant>,
     pub(crate) calls_in: usize,
     pub(crate) calls_out: usize,
+    /// When calls to it began, within the last hour.
+    begun: VecDeque<Instant>,
     /// What was logged last.
     told: Option<(bool, Option<Problem>)>,
     metrics: Metrics,
@@ -65,6 +68,7 @@ impl Line {
             next: None,
             calls_in: 0,
             calls_out: 0,
+            begun: VecDeque::new(),
             told: None,
             metrics,
         }
@@ -102,6 +106,22 @@ impl Line {
             .as_ref()
             .is_none_or(|one| matches!(one.standing(), Standing::Registered(_)));
         answers && registered
+    }
+
+    /// Whether it takes one more call now.
+    pub(crate) fn is_free(&self, now: Instant) -> bool {
+        let lately = |at: &&Instant| now.saturating_duration_since(**at) < HOUR;
+        let hour = self.begun.iter().rev().take_while(lately).count();
+        self.calls_out < self.config.calls_out && hour < self.config.calls_out_per_hour
+    }
+
+    /// A call to it begins.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.calls_out += 1;
+        self.begun.push_back(now);
+        while self.begun.len() > self.config.calls_out_per_hour {
+            self.begun.pop_front();
+        }
     }
 
     /// Where the servers are now.
@@ -211,6 +231,12 @@ impl Line {
         }
     }
 
+    /// Its registration is still to be removed.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let standing = self.registration.as_ref().map(Registration::standing);
+        self.config.unregister && matches!(standing, Some(Standing::Registered(_)))
+    }
+
     pub(crate) fn show(&self) -> Kept {
         let standing = self.registration.as_ref().map(Registration::standing);
         let (of, up) = (
@@ -259,7 +285,12 @@ impl Line {
         Kept {
             trunk,
             standing,
-            leaving: registered && self.config.unregister,
+            leaving: self.is_leaving(),
+            addresses: self
+                .servers
+                .iter()
+                .map(|one| one.target.remote.ip().to_canonical())
+                .collect(),
         }
     }
 
@@ -451,3 +482,4 @@ pub(crate) fn seconds(duration: Duration) -> Text {
 
 /// Servers of one trunk that are asked and tried.
 const SERVERS: usize = 8;
+const HOUR: Duration = Duration::from_secs(3600);

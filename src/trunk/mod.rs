@@ -13,7 +13,7 @@
 //! | `view`, `metrics` | what operators see |
 //!
 //! Everything but `watch` runs in the SIP driver's task and is told the time; what a task has
-//! found is left in the inbox.
+//! found is left in the inbox, as are other trunks and rules when the configuration is read again.
 
 mod border;
 mod guard;
@@ -28,12 +28,15 @@ mod tests;
 pub mod view;
 mod watch;
 
+pub(crate) use border::Trunks;
+use border::reload::Wanted;
 use line::Line;
 pub use metrics::{Because, Metrics, Of, Why};
 pub use number::{NumberPlan, Pattern};
 pub(crate) use switchboard::Switchboard;
 use watch::watch;
 
+use crate::config::DialRule;
 use plenum_sip::endpoint::Target;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,17 +46,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Inbox(Arc<Mutex<Vec<Note>>>);
 
 /// What a task has found, or the operator wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Note {
     /// Where the servers of a trunk are.
     Found {
-        /// Which trunk.
-        line: usize,
+        /// Which trunk, by its token.
+        line: String,
         /// Best first; none: its name was not found.
         targets: Vec<Target>,
         /// Our own address on the way there.
         local: Option<IpAddr>,
     },
+    /// These are the trunks and rules from now on.
+    Reload(Vec<Wanted>, Vec<DialRule>),
     /// The server goes down: registrations are removed where that is wished.
     Stop,
 }
@@ -64,7 +69,7 @@ impl Inbox {
         let same = |other: &Note| match (other, &note) {
             (Note::Found { line: a, .. }, Note::Found { line: b, .. }) => a == b,
             (Note::Stop, Note::Stop) => true,
-            (Note::Found { .. }, Note::Stop) | (Note::Stop, Note::Found { .. }) => false,
+            (Note::Found { .. } | Note::Reload(..) | Note::Stop, _) => false,
         };
         notes.retain(|other| !same(other));
         notes.push(note);

@@ -3,6 +3,7 @@
 use plenum_sip::registration::Standing;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -45,6 +46,8 @@ pub(crate) struct Kept {
     pub(crate) standing: Option<Standing>,
     /// It is registered, and will not be when the server has ended.
     pub(crate) leaving: bool,
+    /// Where its servers are.
+    pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// What is shown, shared by cloning.
@@ -67,6 +70,12 @@ impl Shown {
             trunk
         });
         each.collect()
+    }
+
+    /// Whether a server of a trunk is at this address.
+    pub(crate) fn is_server(&self, address: IpAddr) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().any(|kept| kept.addresses.contains(&address))
     }
 
     /// Whether a registration is still to be removed.

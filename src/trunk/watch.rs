@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Looks for the servers of one trunk for ever.
 pub(crate) async fn watch(
-    line: usize,
+    line: String,
     uri: Uri,
     mut resolver: Resolver,
     inbox: Inbox,
@@ -26,7 +26,7 @@ pub(crate) async fn watch(
         let local = targets.first().and_then(own_address);
         let rest = if targets.is_empty() { SOON } else { LATER };
         inbox.leave(Note::Found {
-            line,
+            line: line.clone(),
             targets,
             local,
         });

@@ -1,15 +1,17 @@
 //! The border of users: between the SIP endpoint and the conferences.
 
-use super::gate::{Decision, Gate, domain};
+use super::gate::{Decision, Gate, domain, said};
 use super::registrations::Registrations;
 use super::ringing::Ringing;
 use crate::store::Store;
 use plenum_focus::caller::Vouched;
 use plenum_focus::output::Dialler;
+use plenum_focus::refusal::Refusal;
 use plenum_focus::shell::{Border, Passage, Placing};
 use plenum_focus::store::Users;
+use plenum_sip::auth::Origin;
 use plenum_sip::endpoint::{Answer, Endpoint, Event, Flow, Invite};
-use plenum_sip::msg::{Method, Request};
+use plenum_sip::msg::{Method, Request, StatusCode, Text};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,26 +50,46 @@ impl UserBorder {
         border
     }
 
+    /// What knows to whom challenges were sent.
+    pub(crate) fn origin(&self) -> Origin {
+        self.gate.origin()
+    }
+
     /// Who sent a request that asks to come in; `Err`: what it is answered.
     fn admit(
         &mut self,
         now: Instant,
         vouched: &mut Option<Box<Vouched>>,
         request: &Request,
-        flow: &Flow,
+        from: (&Flow, &[Text]),
     ) -> Result<(), Box<Answer>> {
         // A trunk has said who it is.
         if vouched.is_some() {
             return Ok(());
         }
         let users = Arc::clone(&self.users);
-        match self.gate.decide(now, &users, request, flow) {
+        match self.gate.decide(now, &users, request, from) {
             Decision::Pass(proven) => {
                 *vouched = proven.map(Box::new);
                 Ok(())
             }
             Decision::Refuse(answer) => Err(Box::new(answer)),
         }
+    }
+
+    /// As [`Self::admit`], for a call, which may not be to a user.
+    fn admit_call(
+        &mut self,
+        now: Instant,
+        vouched: &mut Option<Box<Vouched>>,
+        request: &Request,
+        from: (&Flow, &[Text]),
+    ) -> Result<(), Box<Answer>> {
+        self.admit(now, vouched, request, from)?;
+        if self.registrations.is_user(&self.users, &request.uri) {
+            return Err(Box::new(no_proxy(vouched.is_some())));
+        }
+        Ok(())
     }
 
     fn plan_look(&mut self, now: Instant) {
@@ -86,9 +108,10 @@ impl Border for UserBorder {
     ) -> Passage {
         match &event {
             Event::Invite { id, request, flow } => {
-                if let Err(answer) = self.admit(now, &mut vouched, request, flow) {
+                let names = endpoint.certificate_names(flow.id);
+                if let Err(answer) = self.admit_call(now, &mut vouched, request, (flow, names)) {
                     // A CANCEL may have been faster.
-                    endpoint.reject(now, *id, *answer).unwrap_or_default();
+                    endpoint.reject_once(now, *id, *answer).unwrap_or_default();
                     return Passage::Kept;
                 }
             }
@@ -97,7 +120,8 @@ impl Border for UserBorder {
                     return Passage::On(event, vouched);
                 }
                 let users = Arc::clone(&self.users);
-                let asked = (*tx, request, flow);
+                let names = endpoint.certificate_names(flow.id);
+                let asked = (*tx, request, (flow, names));
                 let answer = self
                     .registrations
                     .handle_register(now, &mut self.gate, &users, asked);
@@ -121,7 +145,8 @@ impl Border for UserBorder {
                 request,
                 flow,
             } => {
-                if let Err(answer) = self.admit(now, &mut vouched, request, flow) {
+                let names = endpoint.certificate_names(flow.id);
+                if let Err(answer) = self.admit(now, &mut vouched, request, (flow, names)) {
                     endpoint.respond_with(now, *tx, *answer).unwrap_or_default();
                     return Passage::Kept;
                 }
@@ -188,5 +213,19 @@ impl Border for UserBorder {
 
     fn next_timeout(&self) -> Option<Instant> {
         self.look
+    }
+}
+
+/// A call from outside to a user: we are no proxy. Strangers hear what they hear of any name that is
+/// not there.
+fn no_proxy(known: bool) -> Answer {
+    if known {
+        let text = "Users are called from within conferences only";
+        said(StatusCode::FORBIDDEN, text)
+    } else {
+        said(
+            StatusCode::NOT_FOUND,
+            &Refusal::UnknownConference.to_string(),
+        )
     }
 }

@@ -1,5 +1,8 @@
 //! Who has to prove who he is, and what follows from it (RFC 3261 §22.1, RFC 3325 §5).
 //!
+//! What `auth.required` and `[[auth.domain]]` say decides for whom the last two lines hold. Whose verified
+//! certificate speaks for one of `auth.trusted_certificates` is as on a trusted network.
+//!
 //! | the request | on a trusted network | elsewhere |
 //! |---|---|---|
 //! | brings right credentials | is of that user | is of that user |
@@ -13,22 +16,25 @@
 //! A wrong password, an unknown user and a user of another domain get the same 401.
 
 use super::metrics::{Denial, DenialReason, Metrics};
+use crate::abuse::{Evidence, Offence, Watch, evidence};
 use crate::config::{Auth, Required};
 use plenum_focus::access::Identity;
-use plenum_focus::caller::Vouched;
-use plenum_focus::policy::Policy;
+use plenum_focus::caller::{Peer, Vouched};
+use plenum_focus::policy::{Network, Policy};
 use plenum_focus::store::{User, Users};
-use plenum_sip::auth::{Authenticator, Denied, Granted, Verdict};
+use plenum_sip::auth::{Authenticator, Denied, Granted, Origin, Verdict};
 use plenum_sip::endpoint::{Answer, Flow};
-use plenum_sip::msg::{AuthParams, HeaderName, NameAddr, Request, StatusCode, Uri};
+use plenum_sip::msg::{AuthParams, HeaderName, NameAddr, Request, StatusCode, Text, Uri};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 /// Asks for passwords. See the module documentation.
 #[derive(Debug)]
 pub(super) struct Gate {
     authenticator: Authenticator,
-    required: Required,
+    auth: Auth,
     policy: Policy,
+    watch: Watch,
     metrics: Metrics,
 }
 
@@ -52,16 +58,22 @@ impl Gate {
     pub(super) fn new(
         auth: &Auth,
         (counted_nonces, seed): (usize, [u8; 32]),
-        policy: Policy,
+        (policy, watch): (Policy, Watch),
         now: Instant,
         metrics: Metrics,
     ) -> Self {
         Self {
             authenticator: Authenticator::new(auth.settings(counted_nonces), seed, now),
-            required: auth.required,
+            auth: auth.clone(),
             policy,
+            watch,
             metrics,
         }
+    }
+
+    /// What knows to whom challenges were sent.
+    pub(super) fn origin(&self) -> Origin {
+        self.authenticator.origin()
     }
 
     /// Whether this host is one of ours.
@@ -75,13 +87,13 @@ impl Gate {
         now: Instant,
         users: &Users,
         request: &Request,
-        flow: &Flow,
+        (flow, names): (&Flow, &[Text]),
     ) -> Decision {
         let Ok(from) = request.headers.from() else {
             return Decision::Pass(None);
         };
         if let Some(realm) = realm_of_credentials(request, users) {
-            return match self.prove(now, users, request, &realm) {
+            return match self.prove(now, users, (request, flow), &realm) {
                 Ok(proven) => Decision::Pass(Some(vouch(&proven, &from, request))),
                 Err(answer) => Decision::Refuse(*answer),
             };
@@ -89,25 +101,37 @@ impl Gate {
         if self.policy.trusts(flow) {
             return Decision::Pass(None);
         }
+        if self.is_trusted_by(names) {
+            return Decision::Pass(Some(believe(request, flow, &self.policy)));
+        }
         let claimed = domain(&from.uri);
         let realm = if users.has_domain(&claimed) {
             Some(claimed)
         } else {
             users.iter().next().map(|user| user.domain.clone())
         };
-        let asked = match self.required {
+        let asked = match self.auth.required_for(&domain(&request.uri)) {
             Required::Nobody => false,
             Required::Users => users.has_domain(&domain(&from.uri)),
             Required::Everybody => true,
         };
         match realm {
-            Some(realm) if asked => Decision::Refuse(self.challenge(now, &realm, false)),
+            Some(realm) if asked => Decision::Refuse(self.challenge(now, flow, &realm, false)),
             None if asked => Decision::Refuse(said(
                 StatusCode::FORBIDDEN,
                 "This server has no users, and nobody else may call",
             )),
             Some(_) | None => Decision::Pass(None),
         }
+    }
+
+    /// Whether the certificate of a peer speaks for somebody who is believed.
+    fn is_trusted_by(&self, names: &[Text]) -> bool {
+        let trusted = &self.auth.trusted_certificates;
+        let is = |name: &Text, one: &String| name.as_bytes().eq_ignore_ascii_case(one.as_bytes());
+        names
+            .iter()
+            .any(|name| trusted.iter().any(|one| is(name, one)))
     }
 
     /// Whose registration this is: by proof, or by his word on a network that is trusted. A
@@ -117,10 +141,11 @@ impl Gate {
         now: Instant,
         users: &'a Users,
         (request, to): (&Request, &Uri),
-        flow: &Flow,
+        (flow, names): (&Flow, &[Text]),
     ) -> Result<(&'a User, Option<Granted>), Box<Answer>> {
         let realm = domain(to);
         let believed = flow.transport.is_reliable() && self.policy.trusts(flow);
+        let believed = believed || self.is_trusted_by(names);
         if believed && realm_of_credentials(request, users).is_none() {
             let named = users.find(&to.user_decoded(), &realm);
             return match named.filter(|user| !user.disabled) {
@@ -128,7 +153,7 @@ impl Gate {
                 None => Err(Box::new(said(StatusCode::NOT_FOUND, "No such user"))),
             };
         }
-        let proven = self.prove(now, users, request, &realm)?;
+        let proven = self.prove(now, users, (request, flow), &realm)?;
         if to.user_decoded() != proven.user.name {
             self.deny(DenialReason::AnotherUser);
             let text = "These credentials are for another user";
@@ -142,14 +167,14 @@ impl Gate {
         &mut self,
         now: Instant,
         users: &'a Users,
-        request: &Request,
+        (request, flow): (&Request, &Flow),
         realm: &str,
     ) -> Result<Proven<'a>, Box<Answer>> {
         let verdict = self.authenticator.check(now, request, realm, |name, hash| {
             users.find(name, realm)?.secret(hash).cloned()
         });
         match verdict {
-            Verdict::Absent => Err(Box::new(self.challenge(now, realm, false))),
+            Verdict::Absent => Err(Box::new(self.challenge(now, flow, realm, false))),
             Verdict::Malformed(what) => {
                 self.deny(DenialReason::Malformed);
                 let mut answer = said(StatusCode::BAD_REQUEST, what);
@@ -158,19 +183,27 @@ impl Gate {
             }
             Verdict::Stale => {
                 self.deny(DenialReason::Stale);
-                Err(Box::new(self.challenge(now, realm, true)))
+                Err(Box::new(self.challenge(now, flow, realm, true)))
             }
             Verdict::Denied { username: _, why } => {
                 self.deny(reason(why));
+                if why != Denied::Replayed {
+                    let evidence = self.evidence(request, flow);
+                    let source = flow.remote.ip();
+                    self.watch.offence(source, Offence::Guess, evidence);
+                }
                 // Who has counted wrongly, or begun to count anew, gets by with a fresh nonce.
                 let stale = why == Denied::Replayed;
-                Err(Box::new(self.challenge(now, realm, stale)))
+                Err(Box::new(self.challenge(now, flow, realm, stale)))
             }
             Verdict::Granted(granted) => {
                 let known = users.find(&granted.username, realm);
                 match known.filter(|user| !user.disabled) {
                     Some(user) => {
                         self.metrics.granted.inc();
+                        if self.evidence(request, flow) == Evidence::Proven {
+                            self.watch.success(flow.remote.ip());
+                        }
                         Ok(Proven { user, granted })
                     }
                     None => {
@@ -188,10 +221,18 @@ impl Gate {
         self.metrics.denied.get_or_create(&denial).inc();
     }
 
-    fn challenge(&mut self, now: Instant, realm: &str, stale: bool) -> Answer {
+    /// Whether these credentials can only come from where they say.
+    fn evidence(&self, request: &Request, flow: &Flow) -> Evidence {
+        evidence(&[self.origin()], flow, Some(request))
+    }
+
+    fn challenge(&mut self, now: Instant, flow: &Flow, realm: &str, stale: bool) -> Answer {
         self.metrics.challenged.inc();
         let mut answer = Answer::new(StatusCode::UNAUTHORIZED);
-        for value in self.authenticator.challenge(now, realm, stale) {
+        for value in self
+            .authenticator
+            .challenge(now, realm, stale, flow.remote.ip())
+        {
             answer.headers.push(HeaderName::WwwAuthenticate, value);
         }
         answer
@@ -204,6 +245,27 @@ fn realm_of_credentials(request: &Request, users: &Users) -> Option<String> {
     let realms = fields.filter_map(|value| AuthParams::parse(value).ok()?.get("realm"));
     let mut ours = realms.filter(|realm| users.has_domain(realm));
     ours.next()
+}
+
+/// Who somebody is whose word is believed, as if on a trusted network.
+fn believe(request: &Request, flow: &Flow, policy: &Policy) -> Vouched {
+    let everywhere = [
+        Network::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+        Network::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+    ];
+    let policy = Policy {
+        trusted: everywhere.into_iter().flatten().collect(),
+        ..policy.clone()
+    };
+    let peer = Peer::of_request(request, flow, &policy, None);
+    Vouched {
+        aor: peer.aor,
+        display: peer.display,
+        identity: peer.identity,
+        trusted: true,
+        phone: peer.phone,
+        key: false,
+    }
 }
 
 /// The identity that roster and conference control see.

@@ -8,8 +8,8 @@
 //! | `ringing` | the devices of a user, group after group |
 //! | `metrics` | what is counted of it |
 //!
-//! We are a registrar and a conference server, no proxy: a call from outside to a user is answered
-//! as a call to a conference of that name, which is 404 where ad-hoc conferences are not allowed.
+//! We are a registrar and a conference server, no proxy: a call from outside to a user's address is
+//! refused, with 403 where the caller is known, else with the 404 of any name that is not there.
 
 mod border;
 mod gate;
@@ -20,6 +20,7 @@ mod ringing;
 pub use border::UserBorder;
 pub use metrics::{Denial, DenialReason, Metrics};
 
+use crate::abuse::Watch;
 use crate::config::{Config, policy};
 use crate::observe;
 use crate::store::{self, Kept, Store};
@@ -41,6 +42,7 @@ pub(crate) fn start(
     actions: &Arc<SipActions>,
     metrics: &observe::Metrics,
     seeds: [[u8; 32]; 3],
+    watch: &Watch,
 ) -> Result<UserBorder, StoreError> {
     let wake = || {
         let actions = Arc::clone(actions);
@@ -56,7 +58,8 @@ pub(crate) fn start(
     let now = tokio::time::Instant::now().into_std();
     let (policy, counters) = (policy(config), metrics.users.clone());
     let nonces = (limits.counted_nonces, nonces);
-    let gate = Gate::new(&config.auth, nonces, policy, now, counters.clone());
+    let watched = (policy, watch.clone());
+    let gate = Gate::new(&config.auth, nonces, watched, now, counters.clone());
     let store = Arc::new(store);
     let bindings: Arc<dyn BindingStore> = Arc::<Store>::clone(&store);
     let rng = StdRng::from_seed(random);

@@ -6,7 +6,7 @@ use super::metrics::Metrics;
 use plenum_focus::store::{BindingStore, StoreError, Users};
 use plenum_sip::auth::Granted;
 use plenum_sip::endpoint::{Answer, Endpoint, Flow, FlowId, ServerTxId};
-use plenum_sip::msg::{HeaderName, Request, StatusCode, Uri};
+use plenum_sip::msg::{HeaderName, Request, StatusCode, Text, Uri};
 use plenum_sip::registrar::{Plan, Reached, Registrar};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -59,8 +59,9 @@ impl Registrations {
         now: Instant,
         gate: &mut Gate,
         users: &Users,
-        (tx, request, flow): (ServerTxId, &Request, &Flow),
+        (tx, request, from): (ServerTxId, &Request, (&Flow, &[Text])),
     ) -> Option<Answer> {
+        let (flow, _) = from;
         let to = match request.headers.to() {
             Ok(to) => to.uri,
             Err(_) => return Some(said(StatusCode::BAD_REQUEST, "To cannot be read")),
@@ -71,7 +72,7 @@ impl Registrations {
             self.metrics.refused_registers.inc();
             return Some(said(StatusCode::NOT_FOUND, "No such domain registers here"));
         }
-        let (user, granted) = match gate.registers(now, users, (request, &to), flow) {
+        let (user, granted) = match gate.registers(now, users, (request, &to), from) {
             Ok(registers) => registers,
             Err(answer) => return Some(*answer),
         };
@@ -201,6 +202,15 @@ impl Registrations {
         }
         let user = users.find(&name, &host).filter(|user| !user.disabled)?;
         Some(self.registrar.find(wall(), &user.aor(), uri))
+    }
+
+    /// Whether this is the address of a user, or of one of his devices. URIs with `opaque` are those
+    /// of conferences, whose owner stands in them.
+    pub(super) fn is_user(&self, users: &Users, uri: &Uri) -> bool {
+        let (name, host) = (uri.user_decoded(), domain(uri));
+        let user = users.find(&name, &host).is_some();
+        let device = users.has_domain(&host) && self.registrar.of_temporary(&name).is_some();
+        uri.is_sip() && uri.param("opaque").is_none() && (user || device)
     }
 
     /// In how many seconds the next binding ends.

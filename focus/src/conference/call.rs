@@ -28,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) door: Door,
     /// Wrong PINs so far, until the guard was told how it went.
     pub(crate) pin_wrong: Option<u32>,
+    /// Its answer was acknowledged.
+    pub(crate) acked: bool,
     /// The prompts playing to it alone.
     pub(crate) playback: Option<PlaybackId>,
     /// The filter last asked for; the one in force is in the roster.

@@ -8,6 +8,7 @@ use crate::conference::{Entry, Focus};
 use crate::disconnect::DisconnectReason;
 use crate::joining::{Described, Door, Input, State};
 use crate::output::{ConferenceEvent, DialOutId, SipAction};
+use crate::pin_guard::PinOutcome;
 use crate::policy::{Admission, admit};
 use crate::refusal::Refusal;
 use crate::roster::{EndpointStatus, JoiningMethod};
@@ -151,13 +152,18 @@ impl Focus {
                 if let (Some(_), false, Some(source)) =
                     (&self.record.pin, entry.pin_asked, peer.source)
                 {
-                    self.tell_guard(source, 0, peer.key);
+                    let outcome = if peer.key {
+                        PinOutcome::Right
+                    } else {
+                        PinOutcome::Wrong(0)
+                    };
+                    self.tell_guard(source, outcome, false);
                 }
                 self.begin_join(now, id, peer, entry, offer);
             }
             Err(refusal) => {
                 if let (Some(_), Some(source)) = (&self.record.pin, peer.source) {
-                    self.tell_guard(source, 0, false);
+                    self.tell_guard(source, PinOutcome::Wrong(0), false);
                 }
                 self.refuse_invite(id, &peer, refusal);
             }
@@ -298,6 +304,9 @@ impl Focus {
         };
         if let Some(attendance) = self.attendances.get_mut(&endpoint) {
             attendance.dialog.local_tag = Some(local_tag);
+        }
+        if let Some(call) = self.calls.get_mut(&endpoint) {
+            call.acked = true;
         }
         let sdp = session_description::of_body(body).ok().flatten();
         if !self.acknowledge_renegotiation(now, endpoint, sdp.as_ref()) {

@@ -20,6 +20,7 @@ use crate::conference::attendance::{Attendance, DialogSecret};
 use crate::disconnect::DisconnectReason;
 use crate::info::{Endpoint, Role};
 use crate::output::{ConferenceEvent, SipAction};
+use crate::pin_guard::PinOutcome;
 use crate::policy::Admission;
 use crate::refusal::Refusal;
 use crate::roster::{EndpointStatus, JoiningMethod, SessionType};
@@ -58,7 +59,12 @@ impl Focus {
         request: &Request,
     ) {
         if let (Some(_), Some(source)) = (&self.record.pin, peer.source) {
-            self.tell_guard(source, 0, peer.key);
+            let outcome = if peer.key {
+                PinOutcome::Right
+            } else {
+                PinOutcome::Wrong(0)
+            };
+            self.tell_guard(source, outcome, false);
         }
         let outcome = self
             .read_c3p(request)

@@ -396,6 +396,7 @@ impl Focus {
         });
         let pin_asked = entry.pin_asked;
         let call = Call {
+            acked: false,
             pin_wrong: (pin_asked && peer.source.is_some()).then_some(0),
             peer,
             sip,

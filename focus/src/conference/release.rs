@@ -222,17 +222,22 @@ impl Focus {
             return;
         };
         if let (Some(wrong), Some(source)) = (call.pin_wrong.take(), call.peer.source) {
-            self.tell_guard(source, wrong, right);
+            let outcome = if right {
+                PinOutcome::Right
+            } else {
+                PinOutcome::Wrong(wrong)
+            };
+            let acked = call.acked;
+            self.tell_guard(source, outcome, acked);
         }
     }
 
-    pub(super) fn tell_guard(&mut self, source: IpAddr, wrong: u32, right: bool) {
-        let outcome = if right {
-            PinOutcome::Right
-        } else {
-            PinOutcome::Wrong(wrong)
-        };
-        self.event(ConferenceEvent::PinSettled { source, outcome });
+    pub(super) fn tell_guard(&mut self, source: IpAddr, outcome: PinOutcome, proven: bool) {
+        self.event(ConferenceEvent::PinSettled {
+            source,
+            outcome,
+            proven,
+        });
     }
 
     /// After every input: a conference nobody is in ends, at once or after its grace.

@@ -233,7 +233,9 @@ impl Actor {
 
     fn handle_event(&mut self, id: ConferenceId, event: ConferenceEvent) {
         match &event {
-            ConferenceEvent::PinSettled { source, outcome } => {
+            ConferenceEvent::PinSettled {
+                source, outcome, ..
+            } => {
                 self.inner
                     .door()
                     .guard

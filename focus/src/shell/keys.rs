@@ -2,9 +2,11 @@
 
 use crate::caller::{Peer, Vouched};
 use crate::key_door::{ConferenceKey, Shown, is_asked, is_stranger};
+use crate::output::ConferenceEvent;
+use crate::pin_guard::PinOutcome;
 use crate::record::ConferenceName;
 use crate::refusal::Refusal;
-use crate::shell::Inner;
+use crate::shell::{Inner, NOBODY};
 use plenum_sip::msg::{HeaderName, Request};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -48,7 +50,8 @@ impl Inner {
         key: &ConferenceKey,
     ) -> Result<Option<Vouched>, Refusal> {
         let mut door = self.door();
-        let source = peer.source.ok_or(Refusal::Fault)?.into();
+        let address = peer.source.ok_or(Refusal::Fault)?;
+        let source = address.into();
         let asked = is_asked(request);
         if !asked && !request.headers.has(&HeaderName::Authorization) {
             return Ok(None);
@@ -61,6 +64,14 @@ impl Inner {
             Shown::Wrong(refusal) => {
                 door.settings.metrics.pin_failures.inc();
                 door.guard.handle_failure(now, source);
+                let proven = door.keys.is_of(request, address);
+                drop(door);
+                let guess = ConferenceEvent::PinSettled {
+                    source: address,
+                    outcome: PinOutcome::Wrong(1),
+                    proven,
+                };
+                self.connections.events.event(NOBODY, &guess);
                 Err(refusal)
             }
         }

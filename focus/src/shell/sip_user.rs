@@ -157,7 +157,7 @@ impl SipUser {
     ) -> Result<(), CommandError> {
         match action {
             SipAction::Accept { id, accept } => endpoint.accept(now, id, accept),
-            SipAction::Reject { id, answer } => endpoint.reject(now, id, answer),
+            SipAction::Reject { id, answer } => endpoint.reject_once(now, id, answer),
             SipAction::RespondModify { tx, answer } => endpoint.respond_modify(now, tx, answer),
             SipAction::Respond { tx, answer } => endpoint.respond_with(now, tx, answer),
             SipAction::Invite {

@@ -9,6 +9,7 @@ pub mod kamailio;
 pub mod raw;
 pub mod sipe;
 pub mod sipp;
+pub mod sipvicious;
 
 use std::io;
 use std::process::Command;

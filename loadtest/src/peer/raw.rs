@@ -5,7 +5,7 @@ use crate::codec::Codec;
 use crate::sdp;
 use crate::wire::Message;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 /// One UDP socket that says exactly what it is told.
@@ -40,7 +40,12 @@ pub struct Fields<'a> {
 impl RawPhone {
     /// A phone on a free port of 127.0.0.1.
     pub fn new(server: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        Self::at(IpAddr::V4(Ipv4Addr::LOCALHOST), server)
+    }
+
+    /// A phone on a free port of this address.
+    pub fn at(address: IpAddr, server: SocketAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind((address, 0))?;
         let local = socket.local_addr()?;
         Ok(Self {
             socket,

@@ -62,8 +62,13 @@ pub(crate) struct UserPhone {
 
 impl UserPhone {
     pub(crate) fn new(server: &Server, name: &str) -> Self {
+        Self::at(server, name, "127.0.0.1")
+    }
+
+    /// The same at another address.
+    pub(crate) fn at(server: &Server, name: &str, address: &str) -> Self {
         Self {
-            raw: RawPhone::new(server.sip()).unwrap(),
+            raw: RawPhone::at(address.parse().unwrap(), server.sip()).unwrap(),
             name: name.to_owned(),
             login: Login::new(name, &format!("{name}-secret")),
             seq: 0,
@@ -72,6 +77,16 @@ impl UserPhone {
 
     /// Sends a request of its own and answers the final response to it.
     pub(crate) fn ask(&mut self, method: &str, uri: &str, to: &str, more: &str) -> String {
+        self.tell(method, uri, to, more);
+        let answer = self.raw.final_response(method).unwrap().unwrap();
+        if method == "INVITE" && !answer.starts_with("SIP/2.0 200") {
+            self.acknowledge(uri, to, &answer);
+        }
+        answer
+    }
+
+    /// Sends a request of its own and waits for nothing.
+    pub(crate) fn tell(&mut self, method: &str, uri: &str, to: &str, more: &str) {
         self.seq += 1;
         let (seq, name, local) = (self.seq, &self.name, self.raw.local());
         let offer = self.raw.offer();
@@ -89,11 +104,6 @@ impl UserPhone {
             body.len()
         );
         self.raw.send(&text).unwrap();
-        let answer = self.raw.final_response(method).unwrap().unwrap();
-        if method == "INVITE" && !answer.starts_with("SIP/2.0 200") {
-            self.acknowledge(uri, to, &answer);
-        }
-        answer
     }
 
     /// The ACK to a failure.

@@ -18,6 +18,8 @@ fn limits() -> Limits {
         server_transactions: 1,
         invite_usages: 1,
         half_open_invites: 1,
+        half_open_unproven: 1,
+        unproven_repeats: 3,
         retry_after_s: 1,
         connections: 1,
         connections_per_source: 1,

@@ -22,7 +22,7 @@ impl Hash {
     pub const ALL: [Self; 3] = [Self::Sha512T256, Self::Sha256, Self::Md5];
 
     /// The hash of the parts one after the other, in lower-case hexadecimal digits.
-    pub(super) fn hex(self, parts: &[&[u8]]) -> String {
+    pub(crate) fn hex(self, parts: &[&[u8]]) -> String {
         match self {
             Self::Md5 => digest::<md5::Md5>(parts),
             Self::Sha256 => digest::<sha2::Sha256>(parts),

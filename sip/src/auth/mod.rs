@@ -14,7 +14,9 @@
 //!
 //! Nonces are not remembered: each carries its time and a keyed checksum. Only one that was used
 //! with right credentials takes room, for its nonce counts, so that nobody without a password can
-//! fill the table; when it is full the oldest nonces become stale.
+//! fill the table; when it is full the oldest nonces become stale. Each also tells, by a checksum of
+//! its own ([`Origin`]), to which address it was sent; it is good from any other as well, since
+//! devices move, but then proves nothing about where its bearer is.
 //! An unknown user is judged with a secret nobody has, by the same steps and in the same time as a
 //! wrong password.
 //!
@@ -35,4 +37,5 @@ pub use algorithm::{Algorithm, Ha1, Hash};
 pub use challenge::{Challenge, ChallengeError};
 pub use client::{Asked, Credential, Credentials, Secret, choose};
 pub use digest::Qop;
+pub use nonce::Origin;
 pub use server::{Authenticator, Denied, Granted, Settings, Verdict};

@@ -1,7 +1,11 @@
-//! Nonces that prove their own age (RFC 7616 §5.4, §5.5), and how often each was used (§3.4.5).
+//! Nonces that prove their own age and to whom they were sent (RFC 7616 §5.4, §5.5), and how often
+//! each was used (§3.4.5).
 
 use super::algorithm::{Hash, same};
+use crate::msg::{AuthParams, HeaderName, Request};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// What a nonce says: when it was made, and which of that moment it is. Sorted by age.
@@ -52,7 +56,8 @@ impl Nonces {
         }
     }
 
-    pub(super) fn make(&self, now: Instant, realm: &str, random: u64) -> String {
+    /// A nonce for a challenge that is sent to `peer`.
+    pub(super) fn make(&self, now: Instant, realm: &str, random: u64, peer: IpAddr) -> String {
         let made = now.saturating_duration_since(self.began).as_millis();
         let id = NonceId {
             made: u64::try_from(made).unwrap_or(u64::MAX),
@@ -60,7 +65,8 @@ impl Nonces {
         };
         let clear = format!("{:012x}{:016x}", id.made, id.random);
         let proof = self.proof(&clear, realm);
-        clear + &proof
+        let sent_to = self.origin().proof(&clear, peer);
+        clear + &proof + &sent_to
     }
 
     pub(super) fn judge(&self, now: Instant, realm: &str, nonce: &str) -> Standing {
@@ -110,8 +116,9 @@ impl Nonces {
     }
 
     fn read(&self, realm: &str, nonce: &str) -> Option<NonceId> {
-        let (clear, proof) = nonce.split_at_checked(CLEAR)?;
-        if !same(proof, &self.proof(clear, realm)) {
+        let (clear, rest) = nonce.split_at_checked(CLEAR)?;
+        let (proof, _) = rest.split_at_checked(PROOF)?;
+        if nonce.len() != CLEAR + PROOF + SENT_TO || !same(proof, &self.proof(clear, realm)) {
             return None;
         }
         let (made, random) = clear.split_at_checked(MADE)?;
@@ -129,9 +136,59 @@ impl Nonces {
         proof
     }
 
+    /// What knows to whom nonces were sent.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { key: self.key }
+    }
+
     /// How many nonces are counted.
     pub(super) fn counted(&self) -> usize {
         self.used.len()
+    }
+}
+
+/// Knows to whom nonces were sent. Whoever brings one back gets what is sent to that address, or was
+/// told by somebody who does.
+#[derive(Clone)]
+pub struct Origin {
+    key: [u8; 32],
+}
+
+impl Origin {
+    /// Whether this request brings a nonce, in one of its credentials, that was sent to this peer.
+    /// How old it is does not matter, nor whether the credentials are right.
+    #[must_use]
+    pub fn proves(&self, request: &Request, peer: IpAddr) -> bool {
+        let mut fields = request.headers.get_all(&HeaderName::Authorization);
+        fields.any(|value| {
+            let nonce = AuthParams::parse(value).ok();
+            let nonce = nonce.and_then(|params| params.get("nonce"));
+            nonce.is_some_and(|nonce| self.is_of(&nonce, peer))
+        })
+    }
+
+    fn is_of(&self, nonce: &str, peer: IpAddr) -> bool {
+        let parts = nonce.split_at_checked(CLEAR);
+        let sent_to =
+            parts.and_then(|(clear, rest)| Some((clear, rest.split_at_checked(PROOF)?.1)));
+        sent_to.is_some_and(|(clear, sent_to)| same(sent_to, &self.proof(clear, peer)))
+    }
+
+    fn proof(&self, clear: &str, peer: IpAddr) -> String {
+        let octets = match peer.to_canonical() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
+        let parts: [&[u8]; 4] = [&self.key, b"sent to", &octets, clear.as_bytes()];
+        let mut proof = Hash::Sha512T256.hex(&parts);
+        proof.truncate(SENT_TO);
+        proof
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origin")
     }
 }
 
@@ -154,10 +211,12 @@ impl Window {
     }
 }
 
-/// Digits of the time, of time and randomness, of the checksum (128 bits).
+/// Digits of the time, of time and randomness, of the checksum (128 bits), and of the one that says
+/// to whom it was sent (64 bits).
 const MADE: usize = 12;
 const CLEAR: usize = 28;
 const PROOF: usize = 32;
+const SENT_TO: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -170,6 +229,22 @@ mod tests {
         (Nonces::new([7; 32], began, life, most), began)
     }
 
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+    #[test]
+    fn a_nonce_tells_to_whom_it_was_sent() {
+        let (nonces, now) = nonces(10);
+        let nonce = nonces.make(now, "r", 1, PEER);
+        let origin = nonces.origin();
+        assert!(origin.is_of(&nonce, PEER));
+        assert!(origin.is_of(&nonce, "::ffff:192.0.2.7".parse().unwrap()));
+        assert!(!origin.is_of(&nonce, "192.0.2.8".parse().unwrap()));
+        let other = nonces.make(now, "r", 2, "192.0.2.8".parse().unwrap());
+        let mixed = format!("{}{}", &nonce[..60], &other[60..]);
+        assert!(!origin.is_of(&mixed, PEER) && !origin.is_of(&mixed, "192.0.2.8".parse().unwrap()));
+        assert_eq!(nonces.judge(now, "r", &nonce[..60]), Standing::Stale);
+    }
+
     fn id(standing: Standing) -> NonceId {
         match standing {
             Standing::Fresh(id) => id,
@@ -180,7 +255,7 @@ mod tests {
     #[test]
     fn rfc7616_3_4_5_a_count_is_used_once_in_any_order_within_the_window() {
         let (mut nonces, now) = nonces(10);
-        let one = nonces.make(now, "r", 1);
+        let one = nonces.make(now, "r", 1, PEER);
         let one = id(nonces.judge(now, "r", &one));
         for (nc, fresh) in [
             (1, true),
@@ -200,7 +275,7 @@ mod tests {
     #[test]
     fn rfc7616_5_4_a_nonce_has_an_age_a_realm_and_a_maker() {
         let (nonces, now) = nonces(10);
-        let nonce = nonces.make(now, "r", 1);
+        let nonce = nonces.make(now, "r", 1, PEER);
         assert!(matches!(nonces.judge(now, "r", &nonce), Standing::Fresh(_)));
         let old = now + Duration::from_secs(301);
         assert_eq!(nonces.judge(old, "r", &nonce), Standing::Stale);
@@ -217,7 +292,7 @@ mod tests {
     fn the_table_is_bounded_and_what_falls_out_is_stale() {
         let (mut nonces, now) = nonces(2);
         let made: Vec<String> = (0..3)
-            .map(|n| nonces.make(now + Duration::from_millis(n), "r", n))
+            .map(|n| nonces.make(now + Duration::from_millis(n), "r", n, PEER))
             .collect();
         let now = now + Duration::from_secs(1);
         for nonce in &made {
@@ -231,7 +306,7 @@ mod tests {
             Standing::Fresh(_)
         ));
         let late = now + Duration::from_secs(400);
-        let fresh = nonces.make(late, "r", 9);
+        let fresh = nonces.make(late, "r", 9, PEER);
         let fresh = id(nonces.judge(late, "r", &fresh));
         assert!(nonces.count(late, fresh, 1));
         assert_eq!(nonces.counted(), 1, "what is too old takes no room");

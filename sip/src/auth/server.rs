@@ -3,11 +3,12 @@
 use super::algorithm::{Algorithm, Ha1, Hash, same};
 use super::challenge::{Challenge, push, quote};
 use super::digest::{Counted, Qop, Subject};
-use super::nonce::{NonceId, Nonces, Standing};
+use super::nonce::{NonceId, Nonces, Origin, Standing};
 use crate::msg::{AuthParams, HeaderName, Request, Text, Uri};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 /// What is asked for.
@@ -123,9 +124,10 @@ impl Authenticator {
         }
     }
 
-    /// The values of `WWW-Authenticate` (or `Proxy-Authenticate`) for this realm, in order.
-    pub fn challenge(&mut self, now: Instant, realm: &str, stale: bool) -> Vec<Text> {
-        let nonce = self.nonces.make(now, realm, self.rng.next_u64());
+    /// The values of `WWW-Authenticate` (or `Proxy-Authenticate`) for this realm, in order, to be
+    /// sent to `peer`.
+    pub fn challenge(&mut self, now: Instant, realm: &str, stale: bool, peer: IpAddr) -> Vec<Text> {
+        let nonce = self.nonces.make(now, realm, self.rng.next_u64(), peer);
         let qop = if self.settings.auth_int {
             vec![Qop::Auth, Qop::AuthInt]
         } else {
@@ -145,8 +147,14 @@ impl Authenticator {
 
     /// One challenge of another algorithm than configured, such as the `MD5-sess` of MS-CONFBAS
     /// CB-058.
-    pub fn challenge_with(&mut self, now: Instant, realm: &str, algorithm: Algorithm) -> Text {
-        let nonce = self.nonces.make(now, realm, self.rng.next_u64());
+    pub fn challenge_with(
+        &mut self,
+        now: Instant,
+        realm: &str,
+        algorithm: Algorithm,
+        peer: IpAddr,
+    ) -> Text {
+        let nonce = self.nonces.make(now, realm, self.rng.next_u64(), peer);
         let challenge = Challenge {
             realm: realm.to_owned(),
             nonce,
@@ -198,7 +206,7 @@ impl Authenticator {
             .request(&ha1, request.method.as_str().as_bytes());
         let right = same(&expected, &presented.response);
         let why = match (known.is_some(), right) {
-            (true, true) => return self.grant(now, realm, ha1, presented),
+            (true, true) => return self.grant(now, realm, ha1, presented, peer_of(request)),
             (true, false) => Denied::WrongPassword,
             (false, _) => Denied::UnknownUser,
         };
@@ -209,7 +217,14 @@ impl Authenticator {
     }
 
     /// The digest is right; the nonce decides.
-    fn grant(&mut self, now: Instant, realm: &str, ha1: Ha1, presented: Presented) -> Verdict {
+    fn grant(
+        &mut self,
+        now: Instant,
+        realm: &str,
+        ha1: Ha1,
+        presented: Presented,
+        peer: IpAddr,
+    ) -> Verdict {
         let Standing::Fresh(id) = self.nonces.judge(now, realm, &presented.nonce) else {
             return Verdict::Stale;
         };
@@ -225,7 +240,7 @@ impl Authenticator {
                 Verdict::Stale
             };
         }
-        let next = self.next_nonce(now, realm, id);
+        let next = self.next_nonce(now, realm, id, peer);
         let info = presented.counted.map(|(qop, nc, _)| Info {
             ha1,
             algorithm: presented.algorithm,
@@ -242,9 +257,21 @@ impl Authenticator {
         })
     }
 
-    fn next_nonce(&mut self, now: Instant, realm: &str, id: NonceId) -> Option<String> {
+    fn next_nonce(
+        &mut self,
+        now: Instant,
+        realm: &str,
+        id: NonceId,
+        peer: IpAddr,
+    ) -> Option<String> {
         let ageing = self.nonces.is_ageing(now, id);
-        ageing.then(|| self.nonces.make(now, realm, self.rng.next_u64()))
+        ageing.then(|| self.nonces.make(now, realm, self.rng.next_u64(), peer))
+    }
+
+    /// What knows to whom nonces were sent, by challenges.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.nonces.origin()
     }
 
     /// How many nonces take room.
@@ -347,6 +374,13 @@ fn read(params: &AuthParams) -> Result<Presented, &'static str> {
         cnonce: cnonce.unwrap_or_default(),
         counted,
     })
+}
+
+/// Where a request came from, as its topmost Via was stamped (RFC 3261 §18.2.1).
+fn peer_of(request: &Request) -> IpAddr {
+    let via = request.headers.via().ok();
+    let stamped = via.and_then(|via| via.received().or_else(|| via.host.ip()));
+    stamped.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Whether the digest is for this request (RFC 7616 §3.4.6). A proxy on the way may have put another

@@ -52,16 +52,7 @@ impl Endpoint {
         let Some(tx) = self.clients.get(id) else {
             return false;
         };
-        let wanted = match tx.purpose {
-            Purpose::Invite(usage) => self.is_wanted(usage),
-            Purpose::User
-            | Purpose::InDialog(_)
-            | Purpose::Modify(_)
-            | Purpose::Notify(_)
-            | Purpose::Subscribe(_)
-            | Purpose::Probe(_)
-            | Purpose::Own => true,
-        };
+        let wanted = self.is_still_wanted(tx.purpose);
         let (true, Ok(fields), Some(via)) = (wanted, fields, tx.via) else {
             return false;
         };

@@ -299,7 +299,12 @@ impl Endpoint {
         let Some(tx) = self.clients.get(id) else {
             return false;
         };
-        let wanted = match tx.purpose {
+        !tx.rest.is_empty() && self.is_still_wanted(tx.purpose)
+    }
+
+    /// Whether anybody still waits for this to succeed: a call may have been given up.
+    pub(super) fn is_still_wanted(&self, purpose: Purpose) -> bool {
+        match purpose {
             Purpose::Invite(usage) => self.is_wanted(usage),
             Purpose::User
             | Purpose::InDialog(_)
@@ -308,8 +313,7 @@ impl Endpoint {
             | Purpose::Subscribe(_)
             | Purpose::Probe(_)
             | Purpose::Own => true,
-        };
-        !tx.rest.is_empty() && wanted
+        }
     }
 
     pub(super) fn restart(&mut self, now: Instant, id: ClientTxId) -> bool {

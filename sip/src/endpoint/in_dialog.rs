@@ -410,7 +410,11 @@ impl Endpoint {
     }
 
     /// Nobody acknowledged our 2xx for 64·T1 (§13.3.1.4).
-    pub(super) fn on_no_ack(&mut self, now: Instant, id: InviteId) {
+    pub(super) fn on_no_ack(&mut self, now: Instant, id: InviteId, unproven: bool) {
+        if unproven {
+            // Somebody in whose name others may have called would get the BYE, again and again.
+            return self.end(now, id, EndCause::NoAck);
+        }
         self.close_with_bye(now, id, EndCause::NoAck, Headers::default());
     }
 

@@ -42,6 +42,7 @@ mod notified;
 mod notify;
 mod receive;
 mod refer;
+mod screen;
 mod server;
 mod session;
 mod subscription;
@@ -63,6 +64,7 @@ pub use command::{
 };
 pub use config::{Advertised, Config, Events, Sources};
 pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
+pub use screen::{Proof, Screen, Screened};
 
 use crate::dialog::Usage;
 use crate::event::notifier::Notifier;
@@ -93,6 +95,9 @@ pub struct Endpoint {
     sources: Sources,
     metrics: Metrics,
     rng: StdRng,
+    screen: Option<Box<dyn Screen>>,
+    /// Of the tags that prove where a peer is.
+    cookie_key: [u8; 32],
     out: VecDeque<Output>,
     timers: TimerTable,
     keyed: Keyed,
@@ -128,12 +133,16 @@ impl Endpoint {
     pub fn new(config: Config, seed: [u8; 32], metrics: Metrics) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let keyed = Keyed::new(rng.next_u64(), rng.next_u64());
+        let mut cookie_key = [0; 32];
+        rng.fill_bytes(&mut cookie_key);
         Self {
             lists: Lists::new(&config),
             config,
             sources: Sources::default(),
             metrics,
             rng,
+            screen: None,
+            cookie_key,
             out: VecDeque::new(),
             timers: TimerTable::default(),
             keyed,

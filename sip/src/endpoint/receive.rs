@@ -4,19 +4,20 @@
 //! |---|---|---|
 //! | 1 | readable | what the parser says, or a counted drop |
 //! | 2 | a response, an ACK, a retransmission, a CANCEL: to its transaction | stray: counted, dropped; 481 |
-//! | 3 | room for another transaction, calls that are up last | 503 with Retry-After (RFC 3261 §21.5.4) |
-//! | 4 | method | 501, 405 with Allow (§8.2.1) |
-//! | 5 | inside a dialog: to its usage | 481 (§12.2.2) |
-//! | 6 | not merged | 482 (§8.2.2.2) |
-//! | 7 | `sips:` came over TLS | 416 where we have none, else 480 (RFC 5630 §5.3) |
-//! | 8 | Max-Forwards, Require, body | 483, 420 with Unsupported, 415 with Accept (§8.2.2, §8.2.3) |
+//! | 3 | outside of calls: the screen (see `screen`) | a counted drop |
+//! | 4 | room for another transaction, calls that are up last | 503 with Retry-After (RFC 3261 §21.5.4) |
+//! | 5 | method | 501, 405 with Allow (§8.2.1) |
+//! | 6 | inside a dialog: to its usage | 481 (§12.2.2) |
+//! | 7 | not merged | 482 (§8.2.2.2) |
+//! | 8 | `sips:` came over TLS | 416 where we have none, else 480 (RFC 5630 §5.3) |
+//! | 9 | Max-Forwards, Require, body | 483, 420 with Unsupported, 415 with Accept (§8.2.2, §8.2.3) |
 //!
 //! Refusals outside a dialog leave no state behind (§8.2.7): their To tag is computed from the
 //! request, so that a retransmission is refused with the same one.
 
 use super::holder::call_of;
 use super::server::{Arrival, Extra, ServerRole, answer_flow};
-use super::{Endpoint, Event, Flow, InviteId, Output, Via};
+use super::{Endpoint, Event, Flow, InviteId, Output, Proof, Screened, Via};
 use crate::event::Holder;
 use crate::id::hex;
 use crate::msg::{
@@ -67,7 +68,11 @@ impl Endpoint {
             Ok(Message::Response(response)) => self.on_response(now, response),
             Err(malformed) => {
                 malformed.count(&self.metrics);
+                if self.judge(now, &flow, None) == Screened::Drop {
+                    return;
+                }
                 if let Some(answer) = malformed.answer {
+                    self.note_answer(now, &flow, &Method::Options, answer.status);
                     self.answer_malformed(flow, *answer);
                 }
             }
@@ -114,6 +119,7 @@ impl Endpoint {
             flow,
             direct,
             from,
+            unproven: false,
             request,
         };
         if arrival.request.method == Method::Ack {
@@ -136,7 +142,8 @@ impl Endpoint {
         match self.server_keys.get(&arrival.key).copied() {
             Some(id) if !self.is_accepted(id) => self.on_server_repeat(now, id, true),
             _ => match self.find_usage(&arrival.request) {
-                Some(usage) => self.on_dialog_ack(now, usage, &arrival.request),
+                Some(usage) => self.on_dialog_ack(now, usage, arrival),
+                None if self.is_proof(now, arrival) => {}
                 None => {
                     self.metrics.stray_acks.inc();
                 }
@@ -144,22 +151,30 @@ impl Endpoint {
         }
     }
 
-    fn on_new_request(&mut self, now: Instant, arrival: Arrival) {
-        if let Err(refusal) = self.admit(&arrival.request) {
-            return self.refuse_stateless(&arrival, refusal);
+    fn on_new_request(&mut self, now: Instant, mut arrival: Arrival) {
+        let inside = to_tag(&arrival.request.headers).is_some();
+        let holder = inside.then(|| self.find_holder(&arrival.request)).flatten();
+        if holder.is_none() {
+            match self.judge(now, &arrival.from, Some(&arrival.request)) {
+                Screened::Pass => {}
+                Screened::Unproven => arrival.unproven = true,
+                Screened::Drop => return,
+            }
         }
-        if to_tag(&arrival.request.headers).is_some() {
-            return match self.find_holder(&arrival.request) {
-                Some(Holder::Invite(usage)) => self.on_in_dialog(now, usage, arrival),
-                Some(Holder::Alone(dialog)) => self.on_in_alone(now, dialog, arrival),
-                None => {
-                    let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
-                    self.refuse_stateless(&arrival, refusal);
-                }
-            };
+        if let Err(refusal) = self.admit(&arrival.request) {
+            return self.refuse_stateless(now, &arrival, refusal);
+        }
+        match holder {
+            Some(Holder::Invite(usage)) => return self.on_in_dialog(now, usage, arrival),
+            Some(Holder::Alone(dialog)) => return self.on_in_alone(now, dialog, arrival),
+            None if inside => {
+                let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
+                return self.refuse_stateless(now, &arrival, refusal);
+            }
+            None => {}
         }
         if let Err(refusal) = self.check_outside(&arrival.request, arrival.from) {
-            return self.refuse_stateless(&arrival, refusal);
+            return self.refuse_stateless(now, &arrival, refusal);
         }
         if arrival.request.method == Method::Invite {
             return self.on_invite(now, arrival);
@@ -179,7 +194,7 @@ impl Endpoint {
         });
     }
 
-    /// Checks 3 and 4 of the table above.
+    /// Checks 4 and 5 of the table above.
     fn admit(&self, request: &Request) -> Result<(), Refusal> {
         let limits = &self.config.limits;
         let room = |in_call| limits.has_room(self.servers.len(), self.kept, in_call);
@@ -211,7 +226,7 @@ impl Endpoint {
         refusal.with(HeaderName::RetryAfter, seconds).saying(why)
     }
 
-    /// Checks 6 to 8 of the table above.
+    /// Checks 7 to 9 of the table above.
     fn check_outside(&self, request: &Request, from: Flow) -> Result<(), Refusal> {
         if self
             .merge_key(request)
@@ -301,9 +316,13 @@ impl Endpoint {
     }
 
     /// Answers without a transaction (§8.2.7).
-    pub(super) fn refuse_stateless(&mut self, arrival: &Arrival, refusal: Refusal) {
+    pub(super) fn refuse_stateless(&mut self, now: Instant, arrival: &Arrival, refusal: Refusal) {
         self.metrics.refused_requests.inc();
-        let tag = hex(self.hash(&[arrival.key.as_bytes()]));
+        if to_tag(&arrival.request.headers).is_none() {
+            let method = &arrival.request.method;
+            self.note_answer(now, &arrival.from, method, refusal.status);
+        }
+        let tag = hex(self.tag_without_state(arrival, refusal.status));
         let mut response = arrival.request.response(refusal.status).with_to_tag(&tag);
         for field in &refusal.headers {
             response
@@ -318,6 +337,19 @@ impl Endpoint {
             bytes,
             tx: None,
         });
+    }
+
+    /// The To tag of an answer that leaves nothing behind: a repeated request gets the same.
+    fn tag_without_state(&self, arrival: &Arrival, status: StatusCode) -> u64 {
+        if !arrival.unproven || arrival.request.method != Method::Invite {
+            return self.hash(&[arrival.key.as_bytes()]);
+        }
+        let proof = if status == StatusCode::SERVICE_UNAVAILABLE {
+            Proof::TurnedAway
+        } else {
+            Proof::Refused
+        };
+        self.cookie(arrival, proof)
     }
 
     /// Answers inside a dialog, in a transaction: a retransmission must meet the same answer, even
@@ -337,7 +369,7 @@ impl Endpoint {
     fn on_cancel_request(&mut self, now: Instant, arrival: &Arrival) {
         let Some(id) = self.server_keys.get(&arrival.key).copied() else {
             let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
-            return self.refuse_stateless(arrival, refusal);
+            return self.refuse_stateless(now, arrival, refusal);
         };
         let mut response = arrival.request.response(StatusCode::OK);
         // §9.2: the To tag should be that of the INVITE's response.

@@ -1,6 +1,7 @@
 //! The server transactions: their table, and what their machines want done.
 
 use super::flow::host_name;
+use super::screen::Stranger;
 use super::subscription::Asking;
 use super::{Answer, Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Transport, Via};
 use crate::dialog::session_timer::Asked;
@@ -47,6 +48,8 @@ pub(super) struct ServerTx {
     pub(super) settled: bool,
     /// Our Contact in its responses is a `sips:` URI (RFC 3261 §12.1.1).
     secured: bool,
+    /// Who asked, where it was outside of all calls.
+    stranger: Option<Stranger>,
 }
 
 /// Who answers a transaction.
@@ -80,6 +83,8 @@ pub(super) struct Arrival {
     pub(super) direct: bool,
     /// Where it came from.
     pub(super) from: Flow,
+    /// It may not come from there.
+    pub(super) unproven: bool,
     pub(super) request: Request,
 }
 
@@ -102,6 +107,22 @@ impl From<Answer> for Extra {
 }
 
 impl ServerTx {
+    /// Nothing was sent yet, over a transport on which nobody knows who is there.
+    pub(super) fn is_silent(&self) -> bool {
+        self.last.is_empty() && !self.flow.transport.is_reliable()
+    }
+
+    /// Whoever asked may not be where he says.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.stranger.is_some_and(|stranger| stranger.unproven)
+    }
+
+    /// Whether the answer may be sent once more by a timer.
+    fn may_repeat(&mut self, most: u32) -> bool {
+        let stranger = self.stranger.as_mut();
+        stranger.is_none_or(|stranger| stranger.may_repeat(most))
+    }
+
     /// Makes this the last response. Takes and answers the octets that all transactions keep.
     fn keep(&mut self, last: Bytes, kept: usize) -> usize {
         let others = kept.saturating_sub(self.last.len());
@@ -170,6 +191,7 @@ impl Endpoint {
             asking: None,
             settled: false,
             secured: asks_for_sips(request),
+            stranger: tag.map(|_| Stranger::new(arrival.from, arrival.unproven)),
         });
         self.kept = self.kept.saturating_add(arrival.key.as_bytes().len());
         self.server_keys.insert(arrival.key.clone(), id);
@@ -293,7 +315,23 @@ impl Endpoint {
         response.body = octets;
         let bytes = response.print();
         self.reply_bytes(now, id, status, bytes);
+        self.note_final(now, id, status);
         true
+    }
+
+    /// Tells the screen, and forgets at once what was done for somebody who may not be there:
+    /// should the answer be lost, his request comes again as a new one (RFC 3261 §8.2.7).
+    fn note_final(&mut self, now: Instant, id: ServerTxId, status: StatusCode) {
+        let Some(tx) = self.servers.get(id).filter(|_| status.is_final()) else {
+            return;
+        };
+        let Some(stranger) = tx.stranger else { return };
+        let method = tx.method.clone();
+        self.note_answer(now, &stranger.from, &method, status);
+        let small = method == Method::Options || !status.is_success();
+        if stranger.unproven && small && method != Method::Invite {
+            self.close_server(id);
+        }
     }
 
     fn reply_bytes(&mut self, now: Instant, id: ServerTxId, status: StatusCode, bytes: Bytes) {
@@ -382,8 +420,11 @@ impl Endpoint {
         if timer == Timer::Success {
             tx.interval = times.doubled(tx.interval);
             let next = now + tx.interval;
+            let again = tx.may_repeat(self.config.limits.unproven_repeats);
             self.timers.set(Owner::Server(id), Timer::Success, next);
-            self.transmit_response(id, None);
+            if again {
+                self.transmit_response(id, None);
+            }
             return;
         }
         let path = Path {
@@ -395,6 +436,9 @@ impl Endpoint {
             Machine::Invite(state) => Machine::Invite(state.on_timer(timer, &path, &mut actions)),
             Machine::NonInvite(state) => Machine::NonInvite(state.on_timer(timer, &mut actions)),
         };
+        if timer == Timer::G && !tx.may_repeat(self.config.limits.unproven_repeats) {
+            actions.retain(|action| *action != Action::Transmit);
+        }
         self.run_server(now, id, &actions);
     }
 
@@ -437,8 +481,9 @@ impl Endpoint {
         };
         let accepted = !tx.settled && tx.role != ServerRole::Own && tx.template.is_none();
         let waits = accepted && self.timers.is_set(Owner::Server(id), Timer::Success);
+        let unproven = tx.is_unproven();
         if let Some(usage) = tx.usage.filter(|_| waits) {
-            self.on_no_ack(now, usage);
+            self.on_no_ack(now, usage, unproven);
         }
     }
 
@@ -454,7 +499,7 @@ impl Endpoint {
         }
     }
 
-    fn close_server(&mut self, id: ServerTxId) {
+    pub(super) fn close_server(&mut self, id: ServerTxId) {
         self.timers.clear_all(Owner::Server(id));
         let Some(tx) = self.servers.remove(id) else {
             return;

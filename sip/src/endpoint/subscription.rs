@@ -89,7 +89,7 @@ impl Endpoint {
     ) {
         match holder {
             Some(_) => self.refuse(now, arrival, refusal),
-            None => self.refuse_stateless(arrival, refusal),
+            None => self.refuse_stateless(now, arrival, refusal),
         }
     }
 

@@ -3,17 +3,19 @@
 
 use super::compose::session_body;
 use super::receive::Refusal;
+use super::screen::same_peer;
 use super::server::{Arrival, Extra, ServerRole};
 use super::session::push_session;
 use super::{
-    Accept, Answer, Body, CommandError, Contact, EndCause, Endpoint, Event, InviteId, ServerTxId,
+    Accept, Answer, Body, CommandError, Contact, EndCause, Endpoint, Event, InviteId, Proof,
+    ServerTxId,
 };
 use crate::dialog::offer_answer::{Carrier, OfferAnswer};
 use crate::dialog::reliable::{Provisional, Reliable};
 use crate::dialog::{Dialog, Hop, Incoming, Stage, Unacknowledged, Up, Usage};
 use crate::event::Holder;
 use crate::id::hex;
-use crate::msg::{HeaderName, Headers, NameAddr, Request, StatusCode, Text};
+use crate::msg::{HeaderName, Headers, NameAddr, StatusCode, Text};
 use crate::transaction::timer::{Owner, Timer};
 use rand::Rng as _;
 use std::time::{Duration, Instant};
@@ -25,22 +27,29 @@ impl Endpoint {
     /// An INVITE outside any dialog: the usage begins.
     pub(super) fn on_invite(&mut self, now: Instant, arrival: Arrival) {
         let limits = &self.config.limits;
-        if self.usages.len() >= limits.invite_usages || self.half_open >= limits.half_open_invites {
+        // Those who may not be there wait in a small corner.
+        let waiting = if arrival.unproven {
+            limits.half_open_unproven.min(limits.half_open_invites)
+        } else {
+            limits.half_open_invites
+        };
+        if self.usages.len() >= limits.invite_usages || self.half_open >= waiting {
             let refusal =
                 self.overload("This server has no room for another call, try again later");
-            return self.refuse_stateless(&arrival, refusal);
+            return self.refuse_stateless(now, &arrival, refusal);
         }
         let request = &arrival.request;
         let asked = self.session_asked(&request.headers);
         if let Some(refusal) = self.too_brief(&asked) {
-            return self.refuse_stateless(&arrival, refusal);
+            return self.refuse_stateless(now, &arrival, refusal);
         }
-        let tag = self.random_tag();
+        let tag = self.tag_of_call(&arrival);
         let first_seq = self.rng.next_u32() & 0xFFFF;
         let Some(mut dialog) = Dialog::callee(request, tag, first_seq) else {
             // §12.1.1: a Contact is mandatory in what creates a dialog.
             let refusal = Refusal::new(StatusCode::BAD_REQUEST);
-            return self.refuse_stateless(&arrival, refusal.saying("An INVITE needs a Contact"));
+            let refusal = refusal.saying("An INVITE needs a Contact");
+            return self.refuse_stateless(now, &arrival, refusal);
         };
         if arrival.direct && dialog.is_direct() {
             dialog.hop = Hop::Flow(arrival.from);
@@ -86,6 +95,16 @@ impl Endpoint {
             request: arrival.request,
             flow: arrival.from,
         });
+    }
+
+    /// Our tag in a call to us. That of a peer who may not be there shows, in the ACK of a refusal,
+    /// that he is.
+    fn tag_of_call(&mut self, arrival: &Arrival) -> u64 {
+        let cookie = arrival
+            .unproven
+            .then(|| self.cookie(arrival, Proof::Refused));
+        let free = cookie.filter(|cookie| !self.tags.contains_key(cookie));
+        free.unwrap_or_else(|| self.random_tag())
     }
 
     /// The INVITE is answered within its own `Expires` (§13.3.1) and our own bound.
@@ -434,7 +453,8 @@ impl Endpoint {
     }
 
     /// The ACK to one of our 2xx (§13.3.1.4).
-    pub(super) fn on_dialog_ack(&mut self, now: Instant, id: InviteId, request: &Request) {
+    pub(super) fn on_dialog_ack(&mut self, now: Instant, id: InviteId, arrival: &Arrival) {
+        let request = &arrival.request;
         let seq = request.headers.cseq().map_or(0, |cseq| cseq.seq);
         let Some(usage) = self.usages.get_mut(id) else {
             return;
@@ -459,12 +479,13 @@ impl Endpoint {
                 usage.remote = hash;
             }
         }
-        if self
-            .servers
-            .get(tx)
-            .is_some_and(|server| server.role == ServerRole::Invite)
-        {
+        let first = self.servers.get(tx);
+        if let Some(first) = first.filter(|server| server.role == ServerRole::Invite) {
             self.half_open = self.half_open.saturating_sub(1);
+            // Another address may have heard of the tag from this one.
+            if same_peer(first.flow.remote, arrival.from.remote) {
+                self.note_confirmed(now, &arrival.from);
+            }
         }
         self.settle(tx);
         match closing {

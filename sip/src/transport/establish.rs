@@ -1,6 +1,7 @@
 //! Between a connection and its first message: connecting, the TLS handshake, the upgrade to a
 //! WebSocket. Each within its time, and none of them keeps anybody else waiting.
 
+use super::Refuses;
 use super::connection::Connection;
 use super::metrics::{CloseReason, ShellMetrics};
 use super::streams::{News, Place};
@@ -43,6 +44,7 @@ pub(super) struct Setup {
     /// None: this process has no TLS.
     pub(super) handshakes: Option<Handshakes>,
     pub(super) origins: Arc<Origins>,
+    pub(super) refuses: Refuses,
     pub(super) handshake_timeout: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) metrics: ShellMetrics,

@@ -72,6 +72,8 @@ pub enum Refusal {
     Handshakes,
     /// `ShellLimits::handshakes_per_source`.
     SourceHandshakes,
+    /// `Security::refuses`.
+    Unwelcome,
 }
 
 /// Why a connection was closed.

@@ -38,8 +38,9 @@ use crate::msg::Text;
 use crate::websocket::Origins;
 use bytes::Bytes;
 use establish::{Begun, Setup};
+use std::fmt;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -71,6 +72,31 @@ pub struct Security {
     pub tls: Option<watch::Receiver<TlsConfigs>>,
     /// The pages that may open a WebSocket.
     pub origins: Origins,
+    /// Who may open no connection at all.
+    pub refuses: Refuses,
+}
+
+/// Whose connections are closed at accept. Asked for each; it must not wait.
+#[derive(Clone, Default)]
+pub struct Refuses(Option<Arc<RefusesOf>>);
+
+type RefusesOf = dyn Fn(IpAddr) -> bool + Send + Sync;
+
+impl Refuses {
+    /// Those for whom this function says so.
+    pub fn new(refuses: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(refuses)))
+    }
+
+    pub(super) fn is_refused(&self, source: IpAddr) -> bool {
+        self.0.as_ref().is_some_and(|refuses| refuses(source))
+    }
+}
+
+impl fmt::Debug for Refuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refuses")
+    }
 }
 
 /// The way in for WebSockets that somebody else has upgraded: the HTTP server of the process.
@@ -147,6 +173,7 @@ impl Transports {
         let setup = Setup {
             handshakes: security.tls.map(Handshakes::new),
             origins: Arc::new(security.origins),
+            refuses: security.refuses,
             handshake_timeout: shell.handshake_timeout,
             connect_timeout: shell.connect_timeout,
             metrics: metrics.clone(),

@@ -289,6 +289,8 @@ impl Streams {
             Some(Refusal::Total)
         } else if of_source >= self.connections_per_source {
             Some(Refusal::Source)
+        } else if self.setup.refuses.is_refused(target.remote.ip()) {
+            Some(Refusal::Unwelcome)
         } else {
             None
         };

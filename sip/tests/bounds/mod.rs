@@ -11,6 +11,8 @@ pub(crate) fn limits() -> Limits {
         server_transactions: 1_000,
         invite_usages: 1_000,
         half_open_invites: 1_000,
+        half_open_unproven: 1_000,
+        unproven_repeats: 3,
         retry_after_s: 1,
         connections: 100,
         connections_per_source: 100,

@@ -17,6 +17,7 @@ mod inside;
 mod notifier;
 mod reach;
 mod refer;
+mod screened;
 mod secure;
 mod sessionless;
 mod subscribed;

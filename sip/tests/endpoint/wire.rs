@@ -221,6 +221,8 @@ fn config() -> Config {
             server_transactions: 20,
             invite_usages: 4,
             half_open_invites: 2,
+            half_open_unproven: 1,
+            unproven_repeats: 3,
             retry_after_s: 7,
             connections: 10,
             connections_per_source: 10,

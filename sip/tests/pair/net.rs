@@ -65,6 +65,8 @@ pub(crate) fn limits() -> Limits {
         server_transactions: 1000,
         invite_usages: 100,
         half_open_invites: 50,
+        half_open_unproven: 50,
+        unproven_repeats: 3,
         retry_after_s: 5,
         connections: 10,
         connections_per_source: 10,

@@ -19,6 +19,7 @@ fn bed(configs: TlsConfigs) -> (Bed, watch::Sender<TlsConfigs>) {
     let security = Security {
         tls: Some(tls),
         origins: Origins::Any,
+        ..Security::default()
     };
     let bed = Bed::secured(Transport::Tls, "127.0.0.1:0", &limits(), security);
     (bed, sender)

@@ -43,6 +43,9 @@ impl Failure {
         StatusCode::BAD_REQUEST,
         "expected {\"role\": \"presenter\"} or {\"role\": \"attendee\"}",
     );
+    pub(super) const NO_ADDRESS: Self = Self::fixed(StatusCode::BAD_REQUEST, "expected an address");
+    pub(super) const NO_BAN: Self =
+        Self::fixed(StatusCode::NOT_FOUND, "this address is not shut out");
     pub(super) const BUSY: Self = Self::fixed(
         StatusCode::SERVICE_UNAVAILABLE,
         "the conference is too busy",

@@ -14,17 +14,22 @@
 //! | `POST /v1/conferences/{name}/lock`, `/unlock` | whether anybody new gets in |
 //! | `POST /v1/conferences/{name}/admit`, `/deny` | who waits: all, or `{"user": 3}` |
 //! | `GET /v1/trunks` | the trunks: registration, servers, calls, what is wrong |
+//! | `GET /v1/bans` | who is shut out: see the module `abuse` |
+//! | `POST /v1/bans` | bans `{"source": "192.0.2.7", "seconds": 3600}` |
+//! | `DELETE /v1/bans/{address}` | ends a ban |
 //! | `GET /v1/events` | server-sent events: see the module `events` |
 //!
 //! A command is answered when it was carried out: 204, for a call 200. Every failure has a body
 //! `{"error": "…"}` in words. A name in a path is percent-encoded.
 
 mod answer;
+mod bans;
 mod commands;
 mod events;
 pub mod view;
 
 use super::token::Token;
+use crate::abuse::Watch;
 use crate::feed::Feed;
 use crate::trunk::view::Shown;
 use answer::Failure;
@@ -50,6 +55,7 @@ pub(crate) struct Control {
     pub(crate) directory: Directory,
     pub(crate) feed: Arc<Feed>,
     pub(crate) trunks: Shown,
+    pub(crate) watch: Watch,
     /// Places for readers of events.
     pub(crate) readers: Arc<Semaphore>,
     /// Ends with the server.
@@ -79,6 +85,8 @@ pub(crate) fn router(control: Control) -> Router {
         .nest("/conferences/{name}", conference)
         .route("/events", get(events::stream))
         .route("/trunks", get(commands::trunks))
+        .route("/bans", get(bans::list).post(bans::ban))
+        .route("/bans/{source}", delete(bans::lift))
         .method_not_allowed_fallback(|| async { Failure::METHOD })
         .fallback(|| async { Failure::NO_PATH })
         .with_state(control)

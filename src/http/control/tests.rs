@@ -37,6 +37,8 @@ struct Bench {
 
 fn bench(backlog: usize) -> Bench {
     let config = Config::parse("").unwrap();
+    let counters = crate::abuse::Metrics::default();
+    let watch = Watch::new(&config, Shown::default(), counters);
     let feed = Feed::new(Arc::new(Journal), backlog, None, Metrics::default());
     let feed = Arc::new(feed);
     let settings = Settings {
@@ -68,6 +70,7 @@ fn bench(backlog: usize) -> Bench {
         directory: directory.clone(),
         feed: Arc::clone(&feed),
         trunks: Shown::default(),
+        watch,
         readers: Arc::new(Semaphore::new(1)),
         readiness,
     });
@@ -122,6 +125,24 @@ impl Bench {
             tokio::task::yield_now().await;
         }
     }
+}
+
+#[tokio::test]
+async fn addresses_are_shut_out_listed_and_let_in_again() {
+    let bench = bench(8);
+    let order = r#"{"source": "2001:db8:0:1::9", "seconds": 60}"#;
+    assert_eq!(bench.ask("POST", "/v1/bans", order).await.0, 204);
+    let (status, listed) = bench.ask("GET", "/v1/bans", "").await;
+    assert_eq!(
+        (status, &listed[0]["source"]),
+        (200, &json!("2001:db8:0:1::/64"))
+    );
+    assert_eq!(listed[0]["why"], "by hand");
+    let path = "/v1/bans/2001%3Adb8%3A0%3A1%3A%3A%2F64";
+    assert_eq!(bench.ask("DELETE", path, "").await.0, 204);
+    assert_eq!(bench.ask("DELETE", path, "").await.0, 404);
+    assert_eq!(bench.ask("DELETE", "/v1/bans/everybody", "").await.0, 400);
+    assert_eq!(bench.ask("GET", "/v1/bans", "").await, (200, json!([])));
 }
 
 #[tokio::test]

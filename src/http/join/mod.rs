@@ -18,8 +18,8 @@
 //! nothing but the echoed URL and the time spent, which the protocol wants to be there. A link to a
 //! conference shows its URI, which is what the protocol is for; so who guesses one knows that it
 //! exists. The page does not say whether anybody is there, whether the conference is locked, has a
-//! PIN or a subject, nor who is invited: it is made from its name and ID alone. No rate is limited
-//! here yet.
+//! PIN or a subject, nor who is invited: it is made from its name and ID alone. Links that lead nowhere
+//! count against whoever asks for them: see the module `abuse`.
 //!
 //! # Escaping
 //!
@@ -47,6 +47,7 @@ mod web;
 
 pub(crate) use published::Published;
 
+use crate::abuse::web::LeadsNowhere;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -102,11 +103,15 @@ async fn meet(State(join): State<Join>, uri: Uri, headers: HeaderMap) -> Respons
     let found = invitation.as_ref();
     let conference = found.map(|one| (one.conference_uri.as_str(), one.id.as_str()));
     let document = Document::new(conference, start.elapsed(), &url);
-    if link.document {
+    let mut response = if link.document {
         file(found, document)
     } else {
         html(&published, found, &document)
+    };
+    if found.is_none() {
+        response.extensions_mut().insert(LeadsNowhere);
     }
+    response
 }
 
 /// The URL as requested (CB-295). Without an authority that can be trusted to be one it is the

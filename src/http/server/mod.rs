@@ -7,11 +7,14 @@
 //! | octets and fields of the header | 431 |
 //! | octets of the request target | 414 |
 //! | octets of the body, time for it | 413, 408 |
+//! | connections of one source, on the public side | closed at accept |
 //! | time for a TLS handshake | closed |
 //! | time without any progress of an answer | the kernel ends the connection |
 //!
 //! What is being answered when the server ends gets a moment to finish.
 
+use crate::abuse::Watch;
+use crate::abuse::web::Place;
 use crate::limits::HttpLimits;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -115,7 +118,16 @@ pub(crate) struct Ends {
     pub(crate) remote: SocketAddr,
 }
 
-/// Serves in the background, over TLS if there is something to make handshakes with.
+/// What the public side needs.
+#[derive(Debug)]
+pub(crate) struct Public {
+    /// What handshakes are made with.
+    pub(crate) tls: watch::Receiver<TlsConfigs>,
+    /// Who looks at whoever comes.
+    pub(crate) watch: Watch,
+}
+
+/// Serves in the background, over TLS and watched on the public side.
 ///
 /// # Errors
 /// The address cannot be listened on.
@@ -124,7 +136,7 @@ pub(crate) async fn serve(
     router: Router,
     limits: HttpLimits,
     metrics: Metrics,
-    tls: Option<watch::Receiver<TlsConfigs>>,
+    public: Option<Public>,
 ) -> io::Result<Serving> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
@@ -136,7 +148,7 @@ pub(crate) async fn serve(
         room: Arc::new(Semaphore::new(limits.connections)),
         stop: stop_connections,
         stopping: stopping_connections,
-        tls,
+        public,
         limits,
         metrics,
     };
@@ -170,7 +182,7 @@ struct Server {
     /// Dropped when the connections are to end.
     stop: watch::Sender<()>,
     stopping: watch::Receiver<()>,
-    tls: Option<watch::Receiver<TlsConfigs>>,
+    public: Option<Public>,
     limits: HttpLimits,
     metrics: Metrics,
 }
@@ -204,6 +216,12 @@ impl Server {
             self.metrics.refused_connections.inc();
             return;
         };
+        let watched = self.public.as_ref().map(|public| &public.watch);
+        let watched = watched.map(|watch| Place::take(watch, remote.ip().to_canonical()));
+        if matches!(watched, Some(None)) {
+            self.metrics.refused_connections.inc();
+            return;
+        }
         let stalled = u32::try_from(self.limits.write_timeout.as_millis()).unwrap_or(u32::MAX);
         // A kernel without this option only waits longer.
         setsockopt(&stream, TcpUserTimeout, &stalled).ok();
@@ -213,7 +231,8 @@ impl Server {
         let ends = Ends { local, remote };
         let (open, patience) = (self.metrics.connections.clone(), self.limits.read_timeout);
         let (http, router) = (self.http.clone(), self.router.clone());
-        let tls = self.tls.as_ref().map(|configs| configs.borrow().clone());
+        let tls = self.public.as_ref();
+        let tls = tls.map(|public| public.tls.borrow().clone());
         let stopping = self.stopping.clone();
         let failed = self.metrics.failed_handshakes.clone();
         tokio::spawn(async move {
@@ -236,7 +255,7 @@ impl Server {
                 }
             }
             open.dec();
-            drop(place);
+            drop((place, watched));
         });
     }
 }

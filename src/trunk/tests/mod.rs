@@ -1,12 +1,14 @@
 //! Trunks without sockets: what comes in is known, what goes out is right, and who may call.
 
+mod reload;
+
 use super::border::{Setup, Trunks};
 use super::inbound::{self, Destination};
 use super::line::Line;
 use super::view::Shown;
 use super::{Inbox, Metrics, Note, outbound};
-use crate::compose::sip_config as endpoint_config;
 use crate::config::Config;
+use crate::signalling::sip_config as endpoint_config;
 use bytes::Bytes;
 use plenum_focus::access::Identity;
 use plenum_focus::caller::Vouched;
@@ -17,7 +19,8 @@ use plenum_sip::endpoint::{
     Body, EndCause, Endpoint, Event, Flow, FlowId, Invite, InviteId, Output, Reach, Target,
     Transport, Via,
 };
-use plenum_sip::msg::{Headers, Host, Method, NameAddr, Request, Uri};
+use plenum_sip::msg::{Headers, Host, Method, NameAddr, Request, Text, Uri};
+use reload::{configured, token};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,7 +57,7 @@ fn request(uri: &str, fields: &str) -> Request {
 fn a_call_is_a_trunks_by_its_address_or_by_what_was_registered() {
     let mut line = line("from = [\"198.51.100.0/24\"]\n");
     let known = |line: &Line, uri: &str, from: &str| {
-        inbound::recognises(line, &request(uri, ""), &flow(from))
+        inbound::recognises(line, &request(uri, ""), (&flow(from), &[]))
     };
     assert!(known(&line, "sip:1@x", "198.51.100.7:5060"));
     assert!(
@@ -242,14 +245,14 @@ impl Bed {
         )]
         let now = Instant::now();
         let setup = Setup {
-            trunks: config.trunk.clone(),
+            trunks: configured(&config.trunk),
             rules: config.dial_rule.clone(),
             hosts: vec![Host::Name("conf.example".into())],
             most_users: 10,
             retry_after: Duration::from_secs(5),
             metrics: metrics.clone(),
-            seeds: vec![[1; 32], [2; 32]],
             gate_seed: [4; 32],
+            watch: crate::abuse::Watch::new(&config, shown.clone(), Default::default()),
             now,
             clock: || 0,
         };
@@ -268,10 +271,10 @@ impl Bed {
             metrics,
             sent: Vec::new(),
         };
-        for (line, address) in ["192.0.2.1:5060", "192.0.2.2:5060"].iter().enumerate() {
+        for (line, address) in [(1, "192.0.2.1:5060"), (2, "192.0.2.2:5060")] {
             let targets = vec![bed.target(address)];
             bed.inbox.leave(Note::Found {
-                line,
+                line: token(line),
                 targets,
                 local: None,
             });

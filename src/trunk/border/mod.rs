@@ -1,5 +1,8 @@
 //! The trunks between the SIP endpoint and the conferences.
 
+mod failover;
+pub(super) mod reload;
+
 use super::guard::{Denied, Guard, Moment, plan_of, rewritten};
 use super::inbound::{self, Destination};
 use super::line::{Line, host_of, seconds};
@@ -7,23 +10,23 @@ use super::metrics::{Because, Metrics, Why};
 use super::number::NumberPlan;
 use super::view::Shown;
 use super::{Inbox, Note, outbound};
-use crate::config::{DialRule, Trunk};
+use crate::abuse::{Offence, Watch, evidence};
+use crate::config::DialRule;
 use plenum_focus::caller::Vouched;
 use plenum_focus::output::Dialler;
 use plenum_focus::shell::{Border, Passage, Placing};
-use plenum_sip::auth::{Authenticator, Ha1, Settings, Verdict};
-use plenum_sip::endpoint::{Answer, EndCause, Endpoint, Event, Flow, Invite, InviteId};
-use plenum_sip::msg::{
-    HeaderName, Headers, Host, Request, Response, Scheme, StatusCode, Text, Uri,
-};
+use plenum_sip::auth::{self, Authenticator, Ha1, Origin, Settings, Verdict};
+use plenum_sip::endpoint::{Answer, Endpoint, Event, Flow, Invite, InviteId};
+use plenum_sip::msg::{HeaderName, Headers, Host, Request, Scheme, StatusCode, Text, Uri};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use reload::Wanted;
 
 /// What trunks are made of.
 pub(crate) struct Setup {
-    pub(crate) trunks: Vec<Trunk>,
+    pub(crate) trunks: Vec<Wanted>,
     pub(crate) rules: Vec<DialRule>,
     /// The hosts this server answers for; empty: any.
     pub(crate) hosts: Vec<Host>,
@@ -32,10 +35,10 @@ pub(crate) struct Setup {
     /// For who is refused for want of a free line.
     pub(crate) retry_after: Duration,
     pub(crate) metrics: Metrics,
-    /// Tokens and waiting times come from here, 40 octets for each trunk.
-    pub(crate) seeds: Vec<[u8; 32]>,
     /// Of the nonces that providers are challenged with.
     pub(crate) gate_seed: [u8; 32],
+    /// Who guesses is told to it.
+    pub(crate) watch: Watch,
     /// The present instant.
     pub(crate) now: Instant,
     /// Seconds since 1970.
@@ -45,6 +48,8 @@ pub(crate) struct Setup {
 /// All trunks. See the module documentation.
 pub(crate) struct Trunks {
     lines: Vec<Line>,
+    /// Those that are configured no more, until their registrations are removed.
+    leaving: Vec<Line>,
     guard: Guard,
     plan: NumberPlan,
     calls: BTreeMap<InviteId, Call>,
@@ -55,6 +60,7 @@ pub(crate) struct Trunks {
     metrics: Metrics,
     /// Asks providers for their credentials.
     gate: Authenticator,
+    watch: Watch,
     clock: fn() -> u64,
 }
 
@@ -74,10 +80,14 @@ struct Outgoing {
     /// The trunks that were not tried.
     rest: VecDeque<usize>,
     rule: usize,
+    /// Who wants it.
+    by: Dialler,
     /// As the rule has rewritten it.
     number: String,
     wanted: Box<Invite>,
     redirections: usize,
+    /// How long it may last.
+    longest: Option<Duration>,
     /// When it is ended, once it is answered.
     until: Option<Instant>,
 }
@@ -94,22 +104,15 @@ impl fmt::Debug for Trunks {
 impl Trunks {
     pub(crate) fn new(setup: Setup, inbox: Inbox, shown: Shown) -> Self {
         let metrics = setup.metrics;
-        let lines = setup
-            .trunks
-            .into_iter()
-            .zip(setup.seeds)
-            .map(|(config, seed)| {
-                let token: String = seed
-                    .iter()
-                    .take(8)
-                    .map(|octet| format!("{octet:02x}"))
-                    .collect();
-                Line::new(Arc::new(config), token, seed, metrics.clone())
-            });
+        let lines = setup.trunks.into_iter().map(|one| {
+            let seed = one.seed.unwrap_or_default();
+            Line::new(one.config, one.token, seed, metrics.clone())
+        });
         let lines: Vec<Line> = lines.collect();
         let this = Self {
             plan: plan_of(lines.iter().map(|line| &line.config.plan)),
             lines,
+            leaving: Vec::new(),
             guard: Guard::new(setup.rules, setup.most_users),
             calls: BTreeMap::new(),
             hosts: setup.hosts,
@@ -118,15 +121,16 @@ impl Trunks {
             shown,
             metrics,
             gate: Authenticator::new(Settings::default(), setup.gate_seed, setup.now),
+            watch: setup.watch,
             clock: setup.clock,
         };
         this.publish();
         this
     }
 
-    /// Where the servers of each trunk are to be looked for.
-    pub(crate) fn hops(&self) -> Vec<Uri> {
-        self.lines.iter().map(|line| line.hop().clone()).collect()
+    /// What knows to whom providers' challenges were sent.
+    pub(crate) fn origin(&self) -> Origin {
+        self.gate.origin()
     }
 
     fn publish(&self) {
@@ -142,7 +146,8 @@ impl Trunks {
         vouched: Option<Box<Vouched>>,
     ) -> Passage {
         let (id, mut request, flow) = call;
-        let known = |line: &Line| inbound::recognises(line, &request, &flow);
+        let names = endpoint.certificate_names(flow.id);
+        let known = |line: &Line| inbound::recognises(line, &request, (&flow, names));
         let mut found = self.lines.iter().position(known);
         if found.is_none()
             && let Some(at) = self
@@ -150,7 +155,7 @@ impl Trunks {
                 .iter()
                 .position(|line| inbound::asks(line, &request))
         {
-            if let Some(answer) = self.challenge(now, at, &request) {
+            if let Some(answer) = self.challenge(now, at, &request, &flow) {
                 return self.refuse(now, endpoint, at, id, answer, "credentials");
             }
             found = Some(at);
@@ -172,6 +177,7 @@ impl Trunks {
                 tracing::info!(
                     trunk,
                     ?number,
+                    uri = %request.uri,
                     "no entry in `numbers` for the number called"
                 );
                 let answer = Answer::new(StatusCode::NOT_FOUND);
@@ -190,7 +196,13 @@ impl Trunks {
 
     /// RFC 3261 §22.2: what a call is answered that has not presented the credentials of this
     /// trunk; nothing if it has.
-    fn challenge(&mut self, now: Instant, line: usize, request: &Request) -> Option<Answer> {
+    fn challenge(
+        &mut self,
+        now: Instant,
+        line: usize,
+        request: &Request,
+        flow: &Flow,
+    ) -> Option<Answer> {
         let line = self.lines.get(line)?;
         let realm = line.config.name.as_str();
         let (user, password) = (&line.config.inbound_user, &line.config.inbound_password);
@@ -204,7 +216,15 @@ impl Trunks {
         let stale = match verdict {
             Verdict::Granted(_) => return None,
             Verdict::Stale => true,
-            Verdict::Absent | Verdict::Denied { .. } => false,
+            Verdict::Absent => false,
+            Verdict::Denied { why, .. } => {
+                if why != auth::Denied::Replayed {
+                    let evidence = evidence(&[self.gate.origin()], flow, Some(request));
+                    let source = flow.remote.ip();
+                    self.watch.offence(source, Offence::Guess, evidence);
+                }
+                false
+            }
             Verdict::Malformed(what) => {
                 let mut answer = Answer::new(StatusCode::BAD_REQUEST);
                 answer.reason = Some(Text::from_static(what));
@@ -212,7 +232,7 @@ impl Trunks {
             }
         };
         let mut answer = Answer::new(StatusCode::UNAUTHORIZED);
-        for challenge in self.gate.challenge(now, realm, stale) {
+        for challenge in self.gate.challenge(now, realm, stale, flow.remote.ip()) {
             answer.headers.push(HeaderName::WwwAuthenticate, challenge);
         }
         Some(answer)
@@ -233,7 +253,7 @@ impl Trunks {
             self.metrics.refused_in.get_or_create(&because).inc();
         }
         // A CANCEL may have been faster.
-        endpoint.reject(now, id, answer).ok();
+        endpoint.reject_once(now, id, answer).ok();
         Passage::Kept
     }
 
@@ -245,7 +265,7 @@ impl Trunks {
                 }
             }
             Some(Call::Out(call)) => {
-                self.guard.end(call.rule);
+                self.guard.end(&call.by, call.rule);
                 self.leave(call.line);
             }
             None => return,
@@ -314,105 +334,12 @@ impl Trunks {
         if working.is_empty() {
             return Err(Denied::NoTrunk);
         }
-        let free = |at: &usize| self.lines.get(*at).is_some_and(is_free);
+        let free = |at: &usize| self.lines.get(*at).is_some_and(|line| line.is_free(now));
         let free: VecDeque<usize> = working.into_iter().filter(free).collect();
         if free.is_empty() {
             return Err(Denied::TrunksFull);
         }
         Ok((rule, free, rewritten(chosen, number)))
-    }
-
-    /// Our call has failed: by the next trunk, to where it was redirected, or not at all.
-    fn on_refused(
-        &mut self,
-        now: Instant,
-        endpoint: &mut Endpoint,
-        id: InviteId,
-        response: &Response,
-        unreachable: bool,
-    ) {
-        let cause = if unreachable {
-            EndCause::Unreachable
-        } else {
-            EndCause::Rejected(response.status, response.reason.clone())
-        };
-        let invite = if response.status.is_redirect() {
-            self.redirected(id, response)
-        } else if unreachable || moves_on(response.status) {
-            self.next_line(id)
-        } else {
-            None
-        };
-        // The call may be over by its own timer; then `Ended` is on its way.
-        match invite {
-            Some(invite) => endpoint.invite_instead(now, id, invite).ok(),
-            None => endpoint.give_up(now, id, cause).ok(),
-        };
-        self.publish();
-    }
-
-    fn next_line(&mut self, id: InviteId) -> Option<Invite> {
-        let Some(Call::Out(call)) = self.calls.get_mut(&id) else {
-            return None;
-        };
-        let next = loop {
-            let next = call.rest.pop_front()?;
-            if self
-                .lines
-                .get(next)
-                .is_some_and(|line| line.is_up() && is_free(line))
-            {
-                break next;
-            }
-        };
-        let before = std::mem::replace(&mut call.line, next);
-        let (wanted, number) = (call.wanted.clone(), call.number.clone());
-        self.leave(before);
-        let line = self.lines.get_mut(next)?;
-        line.calls_out += 1;
-        self.metrics.failovers.inc();
-        tracing::info!(
-            trunk = line.config.name,
-            "the call is tried by the next trunk"
-        );
-        Some(outbound::invite(line, &wanted, &number))
-    }
-
-    /// RFC 3261 §8.1.3.4: followed to the provider and to hosts that are allowed, to numbers that
-    /// the rule of the call is for, and only so often.
-    fn redirected(&mut self, id: InviteId, response: &Response) -> Option<Invite> {
-        let Some(Call::Out(call)) = self.calls.get_mut(&id) else {
-            return None;
-        };
-        let line = self.lines.get(call.line)?;
-        if call.redirections >= line.config.redirects {
-            return None;
-        }
-        let contacts = response.headers.contacts().ok()?;
-        let uri = &contacts.first()?.uri;
-        let host = uri.host.to_string();
-        let allowed = uri.scheme == Scheme::Tel
-            || same(&uri.host, &line.config.server.host)
-            || line
-                .config
-                .redirect_hosts
-                .iter()
-                .any(|one| one.eq_ignore_ascii_case(&host));
-        let number = line.config.plan.of_uri(uri)?;
-        if !allowed || self.guard.rule_for(&number) != Some(call.rule) {
-            tracing::warn!(trunk = line.config.name, %uri, "a redirection is not allowed");
-            return None;
-        }
-        call.redirections += 1;
-        call.number = number;
-        self.metrics.redirections.inc();
-        let mut invite = outbound::invite(line, &call.wanted, &call.number);
-        if uri.is_sip() && !same(&uri.host, &line.config.server.host) {
-            invite.uri = uri.detached();
-            invite.uri.headers = None;
-            invite.reach.targets.clear();
-        }
-        Some(invite)
     }
 
     fn cut(&mut self, now: Instant, endpoint: &mut Endpoint) {
@@ -452,7 +379,7 @@ impl Border for Trunks {
                 ref insecure,
             } => {
                 let said = (response, insecure.as_ref());
-                let mut lines = self.lines.iter_mut();
+                let mut lines = self.lines.iter_mut().chain(&mut self.leaving);
                 if lines.any(|line| line.handle_response(now, endpoint, tx, said)) {
                     self.publish();
                     return Passage::Kept;
@@ -468,8 +395,7 @@ impl Border for Trunks {
             }
             Event::Answered { id, .. } => {
                 if let Some(Call::Out(call)) = self.calls.get_mut(&id) {
-                    let longest = self.guard.rule(call.rule).map(|rule| rule.longest);
-                    call.until = longest.map(|longest| now + longest);
+                    call.until = call.longest.map(|longest| now + longest);
                 }
             }
             Event::Ended { id, .. } => self.on_ended(id),
@@ -519,16 +445,18 @@ impl Border for Trunks {
         let Some((at, line)) = chosen else {
             return Placing::Refused(Denied::NoTrunk.to_string());
         };
-        line.calls_out += 1;
+        line.begin(now);
         let id = endpoint.invite(now, outbound::invite(line, &invite, &number));
         self.guard.begin(now, by, rule);
         let call = Outgoing {
             line: at,
             rest: lines,
             rule,
+            by: by.clone(),
             number,
             wanted: invite,
             redirections: 0,
+            longest: self.guard.rule(rule).map(|rule| rule.longest),
             until: None,
         };
         self.calls.insert(id, Call::Out(Box::new(call)));
@@ -544,10 +472,12 @@ impl Border for Trunks {
                     targets,
                     local,
                 } => {
-                    if let Some(line) = self.lines.get_mut(line) {
+                    let mut lines = self.lines.iter_mut();
+                    if let Some(line) = lines.find(|one| one.token == line) {
                         line.handle_found(now, endpoint, targets, local);
                     }
                 }
+                Note::Reload(wanted, rules) => self.reload(now, endpoint, wanted, rules),
                 Note::Stop => {
                     for line in &mut self.lines {
                         line.stop(now, endpoint);
@@ -555,30 +485,23 @@ impl Border for Trunks {
                 }
             }
         }
-        for line in &mut self.lines {
+        for line in self.lines.iter_mut().chain(&mut self.leaving) {
             line.handle_timeout(now, endpoint);
         }
+        self.let_go();
         self.cut(now, endpoint);
         self.publish();
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let lines = self.lines.iter().filter_map(Line::next_timeout);
+        let lines = self.lines.iter().chain(&self.leaving);
+        let lines = lines.filter_map(Line::next_timeout);
         let cuts = self.calls.values().filter_map(|call| match call {
             Call::Out(call) => call.until,
             Call::In(_) => None,
         });
         lines.chain(cuts).min()
     }
-}
-
-fn is_free(line: &Line) -> bool {
-    line.calls_out < line.config.calls_out
-}
-
-/// Failures of a trunk, not of the one called: the next one may do better.
-fn moves_on(status: StatusCode) -> bool {
-    matches!(status.code(), 401 | 407 | 408 | 500 | 502..=504)
 }
 
 fn same(one: &Host, other: &Host) -> bool {

@@ -1,0 +1,206 @@
+//! Strangers: who may ask anything at all, and how little is done for those who may not be where
+//! they say (RFC 3261 §26.3.2.4).
+//!
+//! Over UDP anybody can send in anybody's name. Whoever receives what we send there shows it by
+//! things nobody else knows: the To tag of a refusal, a keyed checksum over transaction and source,
+//! comes back in the ACK (§17.1.1.3), and that of a 2xx as well (§13.2.2.4). Until then
+//!
+//! * an INVITE is refused once, without a 100, a retransmission or any state (§8.2.7);
+//! * a 2xx is sent again only [`crate::limits::Limits::unproven_repeats`] times, and a call that is
+//!   never acknowledged ends without a BYE;
+//! * other requests leave no state behind when they are refused, nor OPTIONS at all;
+//! * [`crate::limits::Limits::half_open_unproven`] calls at most wait for their ACK, so that those
+//!   who are known to be there find room.
+//!
+//! Who is known to be there, and who may not ask, is the [`Screen`]'s to say.
+
+use super::server::{Arrival, Extra};
+use super::{Answer, CommandError, EndCause, Endpoint, Flow, InviteId};
+use crate::auth::Hash;
+use crate::dialog::Usage;
+use crate::id::unhex;
+use crate::msg::{Method, Request, StatusCode};
+use crate::transaction::to_tag;
+use std::fmt::Debug;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// Looks at what comes from outside of all calls. None of its functions may block.
+pub trait Screen: Send + Debug {
+    /// A request that belongs to no call, before anything is made of it; `None`: something that
+    /// cannot be read.
+    fn judge(&mut self, now: Instant, from: &Flow, request: Option<&Request>) -> Screened;
+
+    /// Such a request got this final answer.
+    fn handle_answer(&mut self, now: Instant, from: &Flow, method: &Method, status: StatusCode);
+
+    /// A peer over UDP has shown to be where it says.
+    fn handle_proof(&mut self, now: Instant, from: &Flow, proof: Proof);
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screened {
+    /// It goes on.
+    Pass,
+    /// It goes on, and its sender may not be where it says.
+    Unproven,
+    /// Nothing is done about it.
+    Drop,
+}
+
+/// By what a peer has shown to receive what is sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By the ACK of a 2xx: a call is up.
+    Confirmed,
+    /// By the ACK of a refusal.
+    Refused,
+    /// By the ACK of a 503: there was no room for those who may not be there.
+    TurnedAway,
+}
+
+/// What a transaction remembers of a sender outside of all calls.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stranger {
+    pub(super) from: Flow,
+    /// It may not be where it says.
+    pub(super) unproven: bool,
+    /// How often an answer was sent again.
+    repeats: u32,
+}
+
+impl Stranger {
+    pub(super) fn new(from: Flow, unproven: bool) -> Self {
+        Self {
+            from,
+            unproven,
+            repeats: 0,
+        }
+    }
+
+    /// Whether an answer may be sent once more by a timer.
+    pub(super) fn may_repeat(&mut self, most: u32) -> bool {
+        self.repeats = self.repeats.saturating_add(1);
+        !self.unproven || self.repeats <= most
+    }
+}
+
+impl Endpoint {
+    /// Has this look at what comes from outside of all calls. Until then everything passes.
+    pub fn set_screen(&mut self, screen: Box<dyn Screen>) {
+        self.screen = Some(screen);
+    }
+
+    /// Whether something from outside of all calls goes on.
+    pub(super) fn judge(
+        &mut self,
+        now: Instant,
+        from: &Flow,
+        request: Option<&Request>,
+    ) -> Screened {
+        let screened = self
+            .screen
+            .as_mut()
+            .map_or(Screened::Pass, |screen| screen.judge(now, from, request));
+        if screened == Screened::Drop {
+            self.metrics.screened.inc();
+        }
+        screened
+    }
+
+    /// Tells the screen what became of a request.
+    pub(super) fn note_answer(
+        &mut self,
+        now: Instant,
+        from: &Flow,
+        method: &Method,
+        status: StatusCode,
+    ) {
+        if let Some(screen) = &mut self.screen {
+            screen.handle_answer(now, from, method, status);
+        }
+    }
+
+    /// An ACK that belongs to no transaction: perhaps that of a refusal without state.
+    pub(super) fn is_proof(&mut self, now: Instant, arrival: &Arrival) -> bool {
+        let tag = to_tag(&arrival.request.headers).and_then(|tag| unhex(tag.as_bytes()));
+        let Some(tag) = tag.filter(|_| !arrival.from.transport.is_reliable()) else {
+            return false;
+        };
+        let is = |proof: &Proof| self.cookie(arrival, *proof) == tag;
+        let Some(proof) = [Proof::Refused, Proof::TurnedAway].into_iter().find(is) else {
+            return false;
+        };
+        if let Some(screen) = &mut self.screen {
+            screen.handle_proof(now, &arrival.from, proof);
+        }
+        true
+    }
+
+    /// The ACK of a 2xx came from here.
+    pub(super) fn note_confirmed(&mut self, now: Instant, from: &Flow) {
+        if let Some(screen) = &mut self.screen {
+            screen.handle_proof(now, from, Proof::Confirmed);
+        }
+    }
+
+    /// A tag that only who receives our answer learns: it differs by transaction and by source, and
+    /// nobody without the key can compute it.
+    pub(super) fn cookie(&self, arrival: &Arrival, proof: Proof) -> u64 {
+        let octets = match arrival.from.remote.ip().to_canonical() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
+        let kind: &[u8] = match proof {
+            Proof::Confirmed => b"c",
+            Proof::Refused => b"r",
+            Proof::TurnedAway => b"t",
+        };
+        let key = arrival.key.as_bytes();
+        let digest = Hash::Sha512T256.hex(&[&self.cookie_key, kind, &octets, key]);
+        digest
+            .get(..16)
+            .and_then(|digits| unhex(digits.as_bytes()))
+            .unwrap_or_default()
+    }
+
+    /// As [`Endpoint::reject`], but a peer that may not be where it says is answered once only: the
+    /// answer is not sent again, and nothing is remembered (§8.2.7, §26.3.2.4). A repeated INVITE is
+    /// a new one.
+    ///
+    /// # Errors
+    /// As [`Endpoint::reject`].
+    pub fn reject_once(
+        &mut self,
+        now: Instant,
+        id: InviteId,
+        answer: Answer,
+    ) -> Result<(), CommandError> {
+        let incoming = self.usages.get_mut(id).and_then(Usage::incoming_mut);
+        let tx = incoming.map(|incoming| incoming.tx);
+        let Some(tx) = tx.filter(|tx| self.is_forgettable(*tx)) else {
+            return self.reject(now, id, answer);
+        };
+        if !answer.status.is_final() || answer.status.is_success() {
+            return Err(CommandError::BadStatus);
+        }
+        self.reply(now, tx, answer.status, Extra::from(answer));
+        self.end(now, id, EndCause::Local);
+        self.close_server(tx);
+        Ok(())
+    }
+
+    /// Whether the transaction is of somebody who may not be there, and has sent nothing yet: a
+    /// client that got a 100 does not ask again (§17.1.1.2).
+    fn is_forgettable(&self, tx: super::ServerTxId) -> bool {
+        self.servers
+            .get(tx)
+            .is_some_and(|server| server.is_silent() && server.is_unproven())
+    }
+}
+
+/// The same peer, as far as addresses tell.
+pub(super) fn same_peer(one: SocketAddr, other: SocketAddr) -> bool {
+    one.ip().to_canonical() == other.ip().to_canonical()
+}

@@ -1,0 +1,306 @@
+//! The sentry as the shells share it.
+
+use super::bucket::{Bucket, Measure};
+use super::metrics::Because;
+use super::sentry::{Consequence, Evidence, Judgement, Offence, Sentry};
+use super::{Metrics, Of, view};
+use crate::config::Config;
+use crate::trunk::view::Shown;
+use plenum_focus::Source;
+use plenum_focus::output::ConferenceEvent;
+use plenum_focus::per_source::PerSource;
+use plenum_focus::pin_guard::PinOutcome;
+use plenum_focus::policy::Network;
+use plenum_focus::shell::EventSink;
+use plenum_mcu::control::ConferenceId;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Shared by cloning. Nothing of it blocks for longer than a look into a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    enabled: bool,
+    sentry: Mutex<Sentry>,
+    web: Mutex<PerSource<Visitor>>,
+    of_web: OfWeb,
+    /// Networks that are trusted.
+    exempt: Vec<Network>,
+    /// For the addresses of their servers.
+    trunks: Shown,
+    metrics: Metrics,
+}
+
+/// Bounds of one source on the public side of HTTP.
+#[derive(Clone, Copy, Debug)]
+struct OfWeb {
+    connections: usize,
+    requests: Measure,
+}
+
+/// A source on the public side of HTTP.
+#[derive(Debug, Default)]
+struct Visitor {
+    connections: usize,
+    requests: Bucket,
+}
+
+impl Watch {
+    /// The watch of this configuration.
+    pub(crate) fn new(config: &Config, trunks: Shown, metrics: Metrics) -> Self {
+        let (abuse, limits) = (&config.abuse, &config.limits.abuse);
+        let mut exempt = abuse.exempt.clone();
+        exempt.extend_from_slice(&config.conferences.trusted);
+        exempt.extend(config.trunk.iter().flat_map(|trunk| &trunk.from).copied());
+        let settings = abuse.settings(limits);
+        let of_web = OfWeb {
+            connections: limits.http_connections_per_source,
+            requests: Measure {
+                most: limits.http_requests_per_source_and_second,
+                within: Duration::from_secs(1),
+            },
+        };
+        Self(Arc::new(Inner {
+            enabled: abuse.enabled,
+            web: Mutex::new(PerSource::new(settings.watched)),
+            sentry: Mutex::new(Sentry::new(settings)),
+            of_web,
+            exempt,
+            trunks,
+            metrics,
+        }))
+    }
+
+    /// Whether a source is of a trusted network or a trunk.
+    pub(super) fn is_exempt(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        let Inner { exempt, trunks, .. } = &*self.0;
+        exempt.iter().any(|network| network.contains(source)) || trunks.is_server(source)
+    }
+
+    /// What becomes of something new.
+    pub(crate) fn judge(&self, now: Instant, source: IpAddr, evidence: Evidence) -> Judgement {
+        if !self.0.enabled {
+            return Judgement::Pass;
+        }
+        let judged = self.sentry().judge(now, source.into(), evidence);
+        let because = match judged {
+            Judgement::Pass => return judged,
+            Judgement::Banned => Because::Banned,
+            Judgement::Limited | Judgement::Flood | Judgement::Unproven
+                if self.is_exempt(source) =>
+            {
+                return Judgement::Pass;
+            }
+            Judgement::Unproven => return judged,
+            Judgement::Limited => Because::Limited,
+            Judgement::Flood => Because::Flood,
+        };
+        self.0.metrics.shut(because);
+        judged
+    }
+
+    /// Whether a connection from here is to be closed.
+    pub(crate) fn is_banned(&self, source: IpAddr) -> bool {
+        self.judge(now(), source, Evidence::Proven) == Judgement::Banned
+    }
+
+    /// Somebody did something that counts against him.
+    pub(crate) fn offence(&self, source: IpAddr, offence: Offence, evidence: Evidence) {
+        if !self.0.enabled {
+            return;
+        }
+        let of = Of {
+            kind: match offence {
+                Offence::Probe => "probe",
+                Offence::Look => "look",
+                Offence::Guess => "guess",
+            },
+            proven: match evidence {
+                Evidence::Proven => "true",
+                Evidence::Claimed => "false",
+            },
+        };
+        self.0.metrics.offences.get_or_create(&of).inc();
+        let exempt = || self.is_exempt(source);
+        let what = (offence, evidence);
+        let came = self
+            .sentry()
+            .handle_offence(now(), source.into(), what, exempt);
+        match came {
+            None => {}
+            Some(Consequence::Banned(source, why, time)) => {
+                self.0.metrics.bans.inc();
+                let for_s = time.as_secs();
+                tracing::warn!(%source, why, for_s, "banned; `plenum ban lift` ends it");
+                self.measure();
+            }
+            Some(Consequence::Limited(source, time)) => {
+                self.0.metrics.limits.inc();
+                let for_s = time.as_secs();
+                tracing::warn!(%source, for_s, "asks too much over UDP without proof: limited");
+            }
+        }
+    }
+
+    /// The source is there, and has presented what is right.
+    pub(crate) fn success(&self, source: IpAddr) {
+        if self.0.enabled {
+            self.sentry().handle_success(now(), source.into());
+        }
+    }
+
+    pub(super) fn proof(&self, now: Instant, source: IpAddr) {
+        self.sentry().handle_proof(now, source.into());
+    }
+
+    pub(super) fn call(&self, now: Instant, source: IpAddr) {
+        self.sentry().handle_call(now, source.into());
+    }
+
+    pub(super) fn count(&self, because: Because) {
+        self.0.metrics.shut(because);
+    }
+
+    /// Takes a place for a connection to the public side of HTTP; false if it is to be closed.
+    pub(super) fn connect(&self, source: IpAddr) -> bool {
+        if !self.0.enabled || self.is_exempt(source) {
+            return true;
+        }
+        if self.is_banned(source) {
+            return false;
+        }
+        let mut web = self.web();
+        let visitor = web.touch(now(), source.into());
+        let room = visitor.connections < self.0.of_web.connections;
+        if room {
+            visitor.connections += 1;
+        } else {
+            self.count(Because::HttpConnections);
+        }
+        room
+    }
+
+    pub(super) fn disconnect(&self, source: IpAddr) {
+        if let Some(visitor) = self.web().get_mut(source.into()) {
+            visitor.connections = visitor.connections.saturating_sub(1);
+        }
+    }
+
+    /// Whether a request on the public side of HTTP is answered.
+    pub(super) fn request(&self, source: IpAddr) -> bool {
+        if !self.0.enabled || self.is_exempt(source) {
+            return true;
+        }
+        let measure = self.0.of_web.requests;
+        let mut web = self.web();
+        let fits = web
+            .touch(now(), source.into())
+            .requests
+            .take(now(), measure);
+        if !fits {
+            self.count(Because::HttpRate);
+        }
+        fits
+    }
+
+    /// Who is shut out.
+    pub(crate) fn list(&self) -> Vec<view::Ban> {
+        let (sentry, now) = (self.sentry(), now());
+        let bans = sentry.bans(now).into_iter().map(|ban| view::Ban {
+            source: ban.source.to_string(),
+            kind: "banned".into(),
+            why: ban.why.into(),
+            left_s: ban.left.as_secs(),
+            times: ban.times,
+            dropped: ban.dropped,
+        });
+        let limits = sentry.limits(now);
+        let limits = limits.into_iter().map(|(source, left)| view::Ban {
+            source: source.to_string(),
+            kind: "limited".into(),
+            why: "unproven".into(),
+            left_s: left.as_secs(),
+            times: 0,
+            dropped: 0,
+        });
+        bans.chain(limits).collect()
+    }
+
+    /// Bans by hand; answers for how long.
+    pub(crate) fn ban(&self, source: IpAddr, time: Option<Duration>) -> Duration {
+        let time = self.sentry().ban(now(), source.into(), time);
+        tracing::warn!(%source, for_s = time.as_secs(), "banned by hand");
+        self.measure();
+        time
+    }
+
+    /// Ends a ban; false if there is none.
+    pub(crate) fn lift(&self, source: IpAddr) -> bool {
+        let lifted = self.sentry().lift(now(), source.into());
+        if lifted {
+            tracing::info!(%source, "the ban was lifted");
+        }
+        self.measure();
+        lifted
+    }
+
+    /// Sets the gauges.
+    pub(crate) fn measure(&self) {
+        let banned = self.sentry().bans(now()).len();
+        let banned = i64::try_from(banned).unwrap_or(i64::MAX);
+        self.0.metrics.banned.set(banned);
+    }
+
+    /// Each holder of the lock makes one change.
+    fn sentry(&self) -> MutexGuard<'_, Sentry> {
+        self.0.sentry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn web(&self) -> MutexGuard<'_, PerSource<Visitor>> {
+        self.0.web.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sees wrong PINs and conference keys among what happens in conferences.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    pub(crate) watch: Watch,
+    pub(crate) next: Arc<dyn EventSink>,
+}
+
+impl EventSink for Witness {
+    fn event(&self, conference: ConferenceId, event: &ConferenceEvent) {
+        if let ConferenceEvent::PinSettled {
+            source,
+            outcome: PinOutcome::Wrong(wrong),
+            proven,
+        } = event
+        {
+            let evidence = if *proven {
+                Evidence::Proven
+            } else {
+                Evidence::Claimed
+            };
+            for _ in 0..*wrong {
+                self.watch.offence(*source, Offence::Guess, evidence);
+            }
+        }
+        self.next.event(conference, event);
+    }
+}
+
+/// Whether an address was meant: an address, or an IPv6 network as it is listed.
+pub(crate) fn source_of(text: &str) -> Option<IpAddr> {
+    let address = text.split_once('/').map_or(text, |(address, _)| address);
+    let address: IpAddr = address.trim_matches(['[', ']']).parse().ok()?;
+    Some(Source::from(address).address())
+}
+
+/// The time of the shells: tokio's.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
