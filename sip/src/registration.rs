@@ -15,8 +15,8 @@
 
 use crate::endpoint::{Contact, OutOfDialog, Reach};
 use crate::msg::{
-    CSeq, HeaderName, Headers, Host, Method, NameAddr, Response, RetryAfter, StatusCode, Text, Uri,
-    Via,
+    CSeq, HeaderName, Headers, Host, Method, NameAddr, Params, Response, RetryAfter, StatusCode,
+    Text, Uri, Via,
 };
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -531,7 +531,8 @@ fn seen_as(via: &Via) -> Option<(Host, Option<u16>)> {
     (received != named || (datagram && other_port)).then_some((host, rport))
 }
 
-/// A Contact whose address is known.
+/// A Contact whose address is known, letter for letter as the endpoint writes it: some registrars
+/// compare bindings as texts.
 fn written(contact: &Contact, transport: &Text) -> NameAddr {
     let (host, port) = contact
         .seen_as
@@ -539,11 +540,14 @@ fn written(contact: &Contact, transport: &Text) -> NameAddr {
         .unwrap_or_else(|| (Host::Name(Text::from_static("localhost")), None));
     let mut uri = Uri::sip(None, host, port);
     uri.user.clone_from(&contact.user);
-    uri.params = contact.uri_params.clone();
-    if !transport.eq_ignore_case("UDP") {
+    let params = contact.uri_params.as_bytes();
+    uri.params = if transport.eq_ignore_case("UDP") {
+        contact.uri_params.clone()
+    } else {
         let lower = transport.to_str_lossy().to_ascii_lowercase();
-        uri.params.set("transport", Some(&lower));
-    }
+        let params = [format!(";transport={lower}").as_bytes(), params].concat();
+        Params::checked(Text::from(params))
+    };
     let mut address = NameAddr::new(uri);
     address.params = contact.params.clone();
     address

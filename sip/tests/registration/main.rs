@@ -279,6 +279,20 @@ fn rfc3581_4_the_address_the_registrar_sees_replaces_ours_and_the_first_binding_
 }
 
 #[test]
+fn the_first_binding_over_a_stream_is_removed_letter_for_letter() {
+    let mut bed = Bed::new(config());
+    bed.asked();
+    let via = "SIP/2.0/TCP 192.0.2.1:5060;received=203.0.113.5;rport=31000;branch=z9hG4bK1";
+    bed.say(&format!("200 OK|Via: {via}|Contact: {OURS};expires=300"));
+    let again = bed.asked();
+    let contacts: Vec<_> = again.headers.get_all(&HeaderName::Contact).collect();
+    assert_eq!(
+        contacts[1],
+        &"<sip:4930123@192.0.2.1:5060;transport=tcp;line=k7>;expires=0"
+    );
+}
+
+#[test]
 fn a_translation_that_never_rests_is_not_followed_for_ever() {
     let mut bed = Bed::new(config());
     bed.asked();
