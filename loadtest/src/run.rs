@@ -60,8 +60,8 @@ pub fn run(
     let beside = (scenario.forged.is_some() || scenario.registering.is_some())
         .then(|| Beside::start(scenario.forged, scenario.registering, server));
     fleet.run(window)?;
-    let besides = beside.map(Beside::stop).transpose()?;
     let window_s = clock::now().saturating_sub(begun).as_secs_f64();
+    let besides = beside.map(Beside::stop).transpose()?;
     let mut after = usage();
     let own_after = Usage::of(std::process::id()).unwrap_or_default();
     let up = fleet.up();
