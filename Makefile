@@ -22,13 +22,13 @@ TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio kamailio-
 # Arguments of the server, as in: make run ARGS="--config plenum.toml"
 ARGS ?=
 # Scenarios of `make bench`.
-SCENARIOS ?= g711-100 g711-400 opus-100 opus-100-all calls-per-second control-200 crowd-500 crowd-1000
+SCENARIOS ?= g711-100 g711-100-srtp g711-400 opus-100 opus-100-all calls-per-second control-200 crowd-500 crowd-1000
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TEST_STEPS := fmt-check build lint core unit e2e doc
 
 # What is fuzzed, as FOLDER:TARGET. Without a sanitizer: there is no unsafe code of ours to watch.
-FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines
+FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines media/fuzz:sdes media/fuzz:dtls
 FUZZ_SECONDS ?= 60
 
 .PHONY: help run test bench fuzz lint fmt deps deps-build deps-test deny $(filter-out lint,$(TEST_STEPS))

@@ -201,6 +201,7 @@ fn mcu(section: &mut Section<'_, '_>) -> plenum_mcu::limits::Limits {
         datagrams_per_read: section.get("rtp_datagrams_per_read", "8"),
         socket_buffer: section.get("rtp_socket_buffer", "65536"),
         handshakes_per_tick: section.get("handshakes_per_tick", "4"),
+        reserve: section.get("ice_reserve", "4"),
         media_timeout: section.get::<Seconds>("media_timeout_s", "60").0,
         latch_window: section.get::<Seconds>("latch_window_s", "10").0,
         relatch_silence: section.get::<Seconds>("relatch_silence_s", "2").0,
@@ -228,6 +229,7 @@ fn media(section: &mut Section<'_, '_>) -> plenum_media::limits::Limits {
             pairs: section.get("ice_pairs", "64"),
             answers_per_second: section.get("ice_answers_per_second", "100"),
             patience: section.get::<Seconds>("ice_patience_s", "20").0,
+            consent: section.get::<Seconds>("ice_consent_s", "30").0,
         },
     }
 }

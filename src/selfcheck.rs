@@ -126,13 +126,15 @@ pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
             ),
         );
     }
-    let needed = calls.min(legs) * 2 + config.limits.sip.connections as u64 + 64;
+    let (calls, connections) = (calls.min(legs), config.limits.sip.connections as u64);
+    let needed = calls * 2 + connections + 64;
     if facts.open_files < needed {
         find(
             false,
             format!(
-                "{} open files are allowed, the limits need {needed}: \
-                 raise `ulimit -n` (LimitNOFILE= under systemd)",
+                "{} open files are allowed: enough for now, not for {calls} calls and {connections} SIP \
+                 connections together ({needed}); raise `ulimit -n` (LimitNOFILE= under systemd) before \
+                 it gets there",
                 facts.open_files
             ),
         );

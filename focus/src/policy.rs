@@ -6,7 +6,11 @@ use crate::record::{ConferenceRecord, Origin};
 use crate::refusal::Refusal;
 use crate::uri::Domains;
 use plenum_sip::endpoint::{Flow, Transport};
+use plenum_mcu::control::Offers;
+use plenum_sip::msg::Uri;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The policy of the server.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +25,20 @@ pub struct Policy {
     /// What links to conferences begin with, `https://…`; participants are told them encrypted
     /// (CB-221).
     pub links: Option<String>,
+    /// Who knows what the devices of users are; without, they are telephones.
+    pub devices: Option<Arc<dyn Devices>>,
+}
+
+/// What is known of those we call.
+pub trait Devices: fmt::Debug + Send + Sync {
+    /// Whom an offer to this address is for.
+    fn of(&self, uri: &Uri) -> Offers;
+}
+
+/// Whether a contact is behind a WebSocket (RFC 7118 §5.1).
+pub fn is_browser(contact: &Uri) -> bool {
+    let transport = contact.param("transport");
+    transport.is_some_and(|name| ["ws", "wss"].iter().any(|it| name.eq_ignore_ascii_case(it)))
 }
 
 /// Who may create a conference by calling it.
@@ -67,6 +85,15 @@ impl Network {
 }
 
 impl Policy {
+    /// Whom an offer to this address is for: what is reached over a WebSocket is a browser (RFC 7118).
+    pub fn offers(&self, uri: &Uri) -> Offers {
+        if is_browser(uri) {
+            return Offers::Browser;
+        }
+        let devices = self.devices.as_ref();
+        devices.map_or(Offers::Phone, |devices| devices.of(uri))
+    }
+
     /// Whether a caller at this address may create a conference by calling it, while `active`
     /// conferences are active. How often it may is the factory's matter.
     ///

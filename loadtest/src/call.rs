@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::codec::Codec;
 use crate::control;
 use crate::sdp::{self, RemoteAudio};
+use crate::srtp::Master;
 use crate::wire::Message;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct CallPlan {
     pub rtp: SocketAddr,
     /// The only codec offered.
     pub codec: Codec,
+    /// Its key, if it encrypts.
+    pub key: Option<Master>,
     /// It joins without media and commands by C3P (MS-CONFBAS); else it offers audio.
     pub control: bool,
     /// Distinguishes calls: part of Call-ID, tag and branches.
@@ -79,6 +82,7 @@ pub struct Call {
     cseq: u32,
     sdp_version: u32,
     remote_audio: Option<RemoteAudio>,
+    remote_key: Option<Master>,
     /// The request that awaits its final response, and when it is sent again.
     pending: Option<Pending>,
     invited_at: Moment,
@@ -112,6 +116,7 @@ impl Call {
             cseq: 0,
             sdp_version: 0,
             remote_audio: None,
+            remote_key: None,
             pending: None,
             invited_at: Moment::ZERO,
             setup: None,
@@ -233,6 +238,11 @@ impl Call {
         self.remote_audio
     }
 
+    /// The keys of both sides, where they encrypt: ours and the server's.
+    pub fn keys(&self) -> Option<(Master, Master)> {
+        self.plan.key.zip(self.remote_key)
+    }
+
     /// The status of the last final response.
     pub fn last_status(&self) -> u16 {
         self.last_status
@@ -303,6 +313,7 @@ impl Call {
         routes.reverse();
         self.routes = routes;
         self.remote_audio = sdp::remote_audio(message.body);
+        self.remote_key = sdp::remote_key(message.body);
     }
 
     /// The ACK: of its own transaction for a 2xx, of the INVITE's for anything else (§17.1.1.3).
@@ -422,7 +433,11 @@ impl Call {
     }
 
     fn description(&self, direction: &str) -> String {
-        sdp::describe(self.plan.rtp, self.plan.codec, self.sdp_version, direction)
+        let plain = sdp::describe(self.plan.rtp, self.plan.codec, self.sdp_version, direction);
+        match &self.plan.key {
+            Some(key) => sdp::encrypted(&plain, key),
+            None => plain,
+        }
     }
 
     fn tag(&self) -> String {
@@ -448,6 +463,7 @@ mod tests {
             local: "127.0.0.1:7000".parse().unwrap(),
             rtp: "127.0.0.1:7002".parse().unwrap(),
             codec: Codec::Pcmu,
+            key: None,
             control: false,
             id: 5,
         })

@@ -9,6 +9,7 @@ use crate::netem::{Netem, NetemSettings};
 use crate::rtp::{PACKET_TIME, RtpReceiver, RtpSender};
 use crate::signal::Signal;
 use crate::socket::{DATAGRAM, Inbox, LoopbackSocket};
+use crate::srtp::{Master, Srtp};
 use crate::storm::Storm;
 use crate::wire::Message;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -59,6 +60,8 @@ pub struct PhoneSettings {
     pub skew_ppm: f64,
     /// The network on the way to the server.
     pub network: Option<NetemSettings>,
+    /// Its media is encrypted, with keys by SDES.
+    pub srtp: bool,
 }
 
 impl PhoneSettings {
@@ -72,6 +75,7 @@ impl PhoneSettings {
             keep: true,
             skew_ppm: 0.0,
             network: None,
+            srtp: false,
         }
     }
 }
@@ -91,6 +95,8 @@ pub struct Phone {
     rtp: LoopbackSocket,
     rtcp: LoopbackSocket,
     network: Option<Netem>,
+    /// What it sends by and what it reads by.
+    keys: Option<(Srtp, Srtp)>,
     period: Duration,
     sending: bool,
     unplugged: bool,
@@ -187,6 +193,7 @@ impl Fleet {
             local: sip.local(),
             rtp: rtp.local(),
             codec: settings.codec,
+            key: settings.srtp.then(|| key(id)),
             control: false,
             id,
         });
@@ -195,6 +202,7 @@ impl Fleet {
             sender,
             receiver: RtpReceiver::new(settings.codec, settings.keep),
             network: settings.network.map(|network| Netem::new(network, id)),
+            keys: None,
             period: PACKET_TIME.mul_f64(1.0 + settings.skew_ppm * 1e-6),
             settings,
             sip,
@@ -346,6 +354,9 @@ impl Fleet {
                 continue;
             };
             phone.sender.next_packet(now, packet);
+            if let Some((sending, _)) = &mut phone.keys {
+                sending.protect(packet);
+            }
             match &mut phone.network {
                 _ if phone.unplugged => {}
                 None => {
@@ -405,7 +416,12 @@ impl Fleet {
             // One packet each time: a second one is rare, and epoll tells of it again.
             1 => {
                 if let Some(arrival) = phone.rtp.receive(inbox) {
-                    phone.receiver.handle_packet(arrival, inbox.datagram());
+                    let packet = inbox.datagram_mut();
+                    let plain = match &mut phone.keys {
+                        Some((_, receiving)) => receiving.unprotect(packet).unwrap_or_default(),
+                        None => packet,
+                    };
+                    phone.receiver.handle_packet(arrival, plain);
                 }
             }
             _ => drop(phone.rtcp.receive(inbox)),
@@ -443,6 +459,8 @@ impl Fleet {
         phone.sender.set_payload_types(audio.payload, audio.dtmf);
         if !phone.sending && *phone.call.state() == CallState::Up {
             phone.sending = true;
+            let keys = phone.call.keys();
+            phone.keys = keys.map(|(ours, theirs)| (Srtp::new(&ours), Srtp::new(&theirs)));
             self.due
                 .push(Reverse((next_phase(clock::now(), number), number)));
         }
@@ -459,6 +477,15 @@ impl Fleet {
             }
         }
     }
+}
+
+/// A key of a phone's own; loopback keeps no secrets.
+fn key(id: u64) -> Master {
+    let mut key = [0x5a; 30];
+    for (octet, value) in key.iter_mut().zip(id.to_be_bytes()) {
+        *octet = value;
+    }
+    key
 }
 
 /// The next moment at which phone `number` is to send: the golden ratio spreads any count evenly.

@@ -24,6 +24,7 @@ pub mod sdp;
 pub mod server;
 pub mod signal;
 pub mod socket;
+pub mod srtp;
 pub mod storm;
 pub mod tones;
 pub mod wire;

@@ -236,6 +236,7 @@ fn settings(phones: &Phones, number: u32, keep: bool) -> PhoneSettings {
             -phones.skew_ppm
         },
         network: phones.network,
+        srtp: phones.srtp,
         ..PhoneSettings::new(&name, codec, signal)
     }
 }

@@ -74,6 +74,9 @@ pub struct Phones {
     pub skew_ppm: f64,
     /// The network of every phone towards the server.
     pub network: Option<NetemSettings>,
+    /// Media is encrypted, with keys by SDES.
+    #[serde(default)]
+    pub srtp: bool,
 }
 
 /// Bounds that make a run good or not; what is left out is only reported.
@@ -127,8 +130,16 @@ pub enum ScenarioError {
 }
 
 /// The scenarios shipped, by name.
+<<<<<<< HEAD
 pub const SHIPPED: [(&str, &str); 15] = [
+=======
+pub const SHIPPED: [(&str, &str); 14] = [
+>>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
     ("g711-100", include_str!("../scenarios/g711-100.toml")),
+    (
+        "g711-100-srtp",
+        include_str!("../scenarios/g711-100-srtp.toml"),
+    ),
     ("g711-400", include_str!("../scenarios/g711-400.toml")),
     ("opus-100", include_str!("../scenarios/opus-100.toml")),
     (

@@ -1,7 +1,13 @@
 //! The session descriptions a simulated phone needs: its own, and where the answer wants its audio.
 
 use crate::codec::Codec;
+use crate::srtp::Master;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::net::{IpAddr, SocketAddr};
+
+/// The one suite of the simulated phones (RFC 4568 §6.2.1).
+const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
 
 /// The payload type the generator gives to telephone events (RFC 4733).
 pub const DTMF_PAYLOAD: u8 = 101;
@@ -33,6 +39,22 @@ pub fn describe(rtp: SocketAddr, codec: Codec, version: u32, direction: &str) ->
          a=rtpmap:{DTMF_PAYLOAD} telephone-event/{clock}\r\na=fmtp:{DTMF_PAYLOAD} 0-16\r\n\
          a=ptime:20\r\na={direction}\r\n"
     )
+}
+
+/// The same description with these keys instead of plain RTP (RFC 4568).
+pub fn encrypted(description: &str, key: &Master) -> String {
+    let key = STANDARD.encode(key);
+    let secure = description.replacen(" RTP/AVP ", " RTP/SAVP ", 1);
+    format!("{secure}a=crypto:1 {SUITE} inline:{key}\r\n")
+}
+
+/// The peer's key, where it took ours up.
+pub fn remote_key(description: &str) -> Option<Master> {
+    let line = description.lines().find(|line| line.starts_with("a=crypto:1 "))?;
+    let mut words = line.split_whitespace().skip(1);
+    let suite = words.next().filter(|suite| *suite == SUITE);
+    let inline = suite.and(words.next())?.strip_prefix("inline:")?;
+    STANDARD.decode(inline.split('|').next()?).ok()?.try_into().ok()
 }
 
 /// Reads the first audio section of a description; `None` when it has none or refuses it.
@@ -87,6 +109,16 @@ mod tests {
                 dtmf: Some(101)
             }
         );
+    }
+
+    #[test]
+    fn rfc4568_a_key_reads_as_it_is_written() {
+        let rtp = "127.0.0.1:4000".parse().unwrap();
+        let plain = describe(rtp, Codec::Pcmu, 1, "sendrecv");
+        let secure = encrypted(&plain, &[9; 30]);
+        assert!(secure.contains("m=audio 4000 RTP/SAVP 0 101"), "{secure}");
+        assert_eq!(remote_key(&secure), Some([9; 30]));
+        assert_eq!(remote_key(&plain), None);
     }
 
     #[test]

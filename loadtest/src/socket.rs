@@ -35,6 +35,11 @@ impl Inbox {
     pub fn datagram(&self) -> &[u8] {
         self.octets.get(..self.length).unwrap_or_default()
     }
+
+    /// The same, to be decrypted where it is.
+    pub fn datagram_mut(&mut self) -> &mut [u8] {
+        self.octets.get_mut(..self.length).unwrap_or_default()
+    }
 }
 
 impl Default for Inbox {

@@ -166,6 +166,7 @@ impl Storm {
             local: sip.local(),
             rtp: sink.local(),
             codec: Codec::Pcmu,
+            key: None,
             control: self.settings.control,
             id,
         });

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use plenum_mcu::NewEndpoint;
 use plenum_mcu::audio::announce::Sounds;
 use plenum_mcu::conference::{McuConference, Network, Order};
-use plenum_mcu::control::{ConferenceSettings, EndpointId, EndpointSettings, MediaFilter, Stage};
+use plenum_mcu::control::{ConferenceSettings, EndpointId, EndpointSettings, MediaFilter, Offers, Stage};
 use plenum_mcu::limits::Limits;
 use plenum_media::codec::Encoder;
 use plenum_media::leg::{AudioLeg, LegConfig};
@@ -290,6 +290,7 @@ fn add(
             agc: false,
             noise_gate: false,
             protection: None,
+            offers: Offers::Phone,
         },
         negotiated: Some(negotiated(port, codec)),
     };

@@ -147,6 +147,8 @@ pub struct EndpointSettings {
     pub reached_at: Option<IpAddr>,
     /// Whether media may, or must, be encrypted; `None` leaves it to the configuration.
     pub protection: Option<Protection>,
+    /// Whom an offer of ours is for.
+    pub offers: Offers,
     /// Automatic gain control on what this endpoint sends.
     pub agc: bool,
     /// Noise gate on what this endpoint sends.
@@ -163,6 +165,18 @@ pub enum Protection {
     Optional,
     /// Encrypted only; plain offers are refused.
     Required,
+}
+
+/// Whom an offer of ours is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offers {
+    /// Telephones: plain RTP or encrypted, as the protection says.
+    #[default]
+    Phone,
+    /// Browsers (RFC 8829): a handshake, ICE, one bundled section, RTCP beside RTP.
+    Browser,
+    /// Both ring together: what telephones take, with what browsers need beside it (RFC 8829 §5.1.2).
+    Either,
 }
 
 /// Where an endpoint is.
@@ -342,8 +356,8 @@ pub enum Report {
         /// From whom.
         endpoint: EndpointId,
     },
-    /// The encryption that was agreed on did not come about, or is at its end: nothing is heard of the endpoint, and
-    /// nothing sent to it.
+    /// The encryption that was agreed on did not come about, or is at its end, or ICE found no way to the endpoint, or
+    /// the endpoint is gone from it (RFC 7675): nothing is heard of it, and nothing sent to it.
     MediaFailed {
         /// Whose.
         endpoint: EndpointId,

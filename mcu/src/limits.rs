@@ -30,6 +30,8 @@ pub struct Limits {
     pub socket_buffer: usize,
     /// Legs whose handshakes a worker goes on with in one tick. Others wait for the next one.
     pub handshakes_per_tick: usize,
+    /// Pairs of sockets with addresses from STUN and TURN servers that are kept ready. Beyond: a call does without.
+    pub reserve: usize,
     /// Neither RTP nor RTCP from an endpoint for this long: `MediaLost`.
     pub media_timeout: Duration,
     /// From a host that neither SDP nor signalling named, the first RTP source is accepted for this long.

@@ -40,6 +40,8 @@ pub struct Metrics {
     pub refused_full: Counter,
     /// Conferences ended by a fault in the mixer.
     pub conferences_failed: Counter,
+    /// Legs that got no address from a STUN or TURN server, for none was ready.
+    pub unprepared: Counter,
 }
 
 impl Default for Metrics {
@@ -61,6 +63,7 @@ impl Default for Metrics {
             refused_overload: Counter::default(),
             refused_full: Counter::default(),
             conferences_failed: Counter::default(),
+            unprepared: Counter::default(),
         }
     }
 }
@@ -138,6 +141,11 @@ impl Metrics {
                 "refused_full",
                 "Legs refused by a full conference",
                 &self.refused_full,
+            ),
+            (
+                "unprepared",
+                "Legs without an address from STUN or TURN, for none was ready",
+                &self.unprepared,
             ),
             (
                 "conferences_failed",

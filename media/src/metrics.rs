@@ -40,6 +40,10 @@ pub struct Metrics {
     pub consent_lost: Counter,
     /// Allocations on a TURN server that were refused or lost.
     pub turn_failed: Counter,
+    /// Ways to peers that ICE chose.
+    pub ice_selected: Counter,
+    /// Those of them that go by a TURN server.
+    pub ice_relayed: Counter,
     /// Session descriptions that are none (answered 400).
     pub sdp_malformed: Counter,
     /// Session descriptions we could not agree to (answered 488), limits included.
@@ -127,7 +131,7 @@ impl Metrics {
         ]
     }
 
-    fn of_nat(&self) -> [(&str, &str, &Counter); 6] {
+    fn of_nat(&self) -> [(&str, &str, &Counter); 8] {
         [
             (
                 "stun_malformed",
@@ -158,6 +162,16 @@ impl Metrics {
                 "turn_failed",
                 "Allocations on a TURN server that were refused or lost",
                 &self.turn_failed,
+            ),
+            (
+                "ice_selected",
+                "Ways to peers that ICE chose",
+                &self.ice_selected,
+            ),
+            (
+                "ice_relayed",
+                "Ways to peers that ICE chose and that go by a TURN server",
+                &self.ice_relayed,
             ),
         ]
     }

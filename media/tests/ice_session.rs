@@ -12,13 +12,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use plenum_media::crypto::dtls::Identity;
+use plenum_media::crypto::keys::Seed;
 use plenum_media::ice::candidate::{Candidate, Kind, priority};
 use plenum_media::ice::{Local as LocalCandidate, Path};
 use plenum_media::limits::{Limits, SecurityLimits};
 use plenum_media::metrics::Metrics;
-use plenum_media::path::{Handshakes, Inbound, MediaPath, PathConfig, PathEvent, PathOutput, Way};
+use plenum_media::path::{
+    Handshakes, Inbound, Keying, MediaPath, PathConfig, PathEvent, PathOutput, Way,
+};
 use plenum_media::sdp::ice::LocalIce;
-use plenum_media::sdp::{Local, Session};
+use plenum_media::sdp::{Local, Offers, Protection, Session};
 
 fn limits() -> Limits {
     Limits {
@@ -239,5 +242,81 @@ fn rfc8839_a_peer_without_ice_gets_none() {
     assert!(
         !text(&other).contains("a=ice"),
         "nor later in the same session"
+    );
+}
+
+/// A lite server that offers, and what a browser answers to it.
+fn offered(offers: Offers, protection: Protection) -> (Session, String) {
+    let lite = side("192.0.2.1:5000", true, 1);
+    let local = Local {
+        offers,
+        protection,
+        fingerprint: Some(Identity::generate().unwrap().fingerprint().clone()),
+        seed: Some(Seed::new([3; 32])),
+        ..lite.session.local().clone()
+    };
+    let mut session = Session::new(local, limits(), Metrics::default());
+    let offer = session.create_offer().unwrap();
+    (session, text(&offer).to_owned())
+}
+
+const BROWSER_ANSWERS: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+    m=audio 9 PROFILE 111 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n\
+    a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef01234567\r\na=ice-options:trickle\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:\
+    00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\na=setup:active\r\na=mid:0\r\n\
+    a=sendrecv\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/48000\r\n";
+
+#[test]
+fn rfc8829_5_2_1_an_offer_for_a_browser_is_bundled_and_has_a_handshake_and_ice_only() {
+    let (mut session, offer) = offered(Offers::Browser, Protection::Optional);
+    for line in [
+        "m=audio 5000 UDP/TLS/RTP/SAVPF ",
+        "\r\na=group:BUNDLE 0\r\n",
+        "\r\na=mid:0\r\n",
+        "\r\na=rtcp-mux\r\n",
+        "\r\na=ice-lite\r\n",
+        "\r\na=setup:actpass\r\n",
+        "\r\na=msid:",
+    ] {
+        assert!(offer.contains(line), "{line:?} is not in {offer}");
+    }
+    assert!(!offer.contains("a=crypto"), "{offer}");
+    let opus = offer.split("a=rtpmap:").find(|line| line.contains("opus"));
+    let number = opus.unwrap().split(' ').next().unwrap();
+    let answer = BROWSER_ANSWERS
+        .replace("PROFILE 111", &format!("UDP/TLS/RTP/SAVPF {number}"))
+        .replace("rtpmap:111", &format!("rtpmap:{number}"));
+    session.handle_answer(&Bytes::from(answer)).unwrap();
+    let path = session.path().unwrap();
+    assert!(matches!(path.keying, Keying::Dtls(_)));
+    assert!(path.rtcp_mux && path.ice.is_some());
+}
+
+#[test]
+fn rfc8829_5_1_2_an_offer_for_either_has_what_telephones_take_and_browsers_need() {
+    let (mut session, offer) = offered(Offers::Either, Protection::Optional);
+    for line in [
+        "RTP/AVP ",
+        "a=crypto:",
+        "a=fingerprint:",
+        "a=ice-ufrag:",
+        "a=group:BUNDLE 0",
+    ] {
+        assert!(offer.contains(line), "{line:?} is not in {offer}");
+    }
+    // A telephone that knows nothing of all that.
+    let plain = "v=0\r\no=- 1 1 IN IP4 198.51.100.2\r\ns=-\r\nc=IN IP4 198.51.100.2\r\nt=0 0\r\n\
+                 m=audio 4000 RTP/AVP 0\r\n";
+    session.handle_answer(&Bytes::from(plain)).unwrap();
+    assert_eq!(session.path(), None);
+}
+
+#[test]
+fn a_policy_without_encryption_offers_none_to_browsers_either() {
+    let (_, offer) = offered(Offers::Browser, Protection::Never);
+    assert!(
+        offer.contains("RTP/AVP ") && !offer.contains("a=fingerprint"),
+        "{offer}"
     );
 }

@@ -110,6 +110,16 @@ impl PublicUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its host, without a port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let (_, authority) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let end = authority.find(']').map_or(0, |end| end + 1);
+        let port = authority.get(end..).and_then(|rest| rest.find(':'));
+        let host = port.and_then(|port| authority.get(..end + port));
+        host.unwrap_or(authority)
+    }
 }
 
 impl Setting for PublicUrl {
@@ -199,6 +209,14 @@ mod tests {
         let join = Config::parse(text).unwrap().join;
         let url = join.public_url.unwrap();
         assert_eq!(url.as_str(), "https://conf.example.com");
+        assert_eq!(url.host(), "conf.example.com");
+        for (text, host) in [
+            ("https://a.example:8443", "a.example"),
+            ("https://[2001:db8::1]:8443", "[2001:db8::1]"),
+            ("https://[2001:db8::1]", "[2001:db8::1]"),
+        ] {
+            assert_eq!(PublicUrl(text.to_owned()).host(), host);
+        }
         assert_eq!(join.phone_number.unwrap().digits, "+4930901820");
         assert_eq!(join.domain.unwrap().to_string(), "sip.example.com");
         assert!(join.browser);

@@ -13,8 +13,8 @@ mod values;
 pub use abuse::Abuse;
 pub use auth::{Auth, AuthDomain, DigestName, Required, StoreSettings};
 pub use join::{Authority, Join, PhoneNumber, PublicUrl};
-pub use nat::{IceMode, Nat, Told};
-pub(crate) use policy::{host, policy};
+pub use nat::{IceMode, Nat, Peers};
+pub(crate) use policy::{factory, host, policy, settings};
 pub use read::{KnownKey, Problem};
 pub use trunk::{
     CalledIn, Day, DialRule, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk, Who,
@@ -25,9 +25,10 @@ use crate::limits::Limits;
 use plenum_focus::policy::Network;
 use plenum_focus::record::ConferenceRecord;
 use plenum_focus::uri::id_of;
-use read::{Findings, Milliseconds, Seconds, Section};
+use read::{Findings, Milliseconds, Seconds, Section, Setting};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use toml::de::DeValue;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -334,17 +335,24 @@ pub enum Protection {
     Required,
 }
 
-fn protection(section: &mut Section<'_, '_>) -> Protection {
-    match section.get::<String>("protection", "\"optional\"").as_str() {
-        "never" => Protection::Never,
-        "optional" => Protection::Optional,
-        "required" => Protection::Required,
-        _ => {
-            section.refuse(
-                "protection",
-                "is \"never\", \"optional\" or \"required\"".to_owned(),
-            );
-            Protection::Optional
+impl Setting for Protection {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.as_str() {
+            "never" => Ok(Self::Never),
+            "optional" => Ok(Self::Optional),
+            "required" => Ok(Self::Required),
+            _ => Err("is \"never\", \"optional\" or \"required\"".to_owned()),
+        }
+    }
+}
+
+impl Protection {
+    /// The same for the mixer.
+    pub(crate) fn for_mixer(self) -> plenum_mcu::control::Protection {
+        match self {
+            Self::Never => plenum_mcu::control::Protection::Never,
+            Self::Optional => plenum_mcu::control::Protection::Optional,
+            Self::Required => plenum_mcu::control::Protection::Required,
         }
     }
 }
@@ -357,7 +365,7 @@ fn read_media(section: &mut Section<'_, '_>) -> Media {
         codecs: section.get("codecs", r#"["opus", "g722", "pcma", "pcmu"]"#),
         opus_bitrate: section.get("opus_bitrate", "40000"),
         ptime: section.get::<Milliseconds>("ptime_ms", "20").0,
-        protection: protection(section),
+        protection: section.get("protection", "\"optional\""),
         workers: section.get("workers", "0"),
         nat: Nat::read(section),
     };

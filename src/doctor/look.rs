@@ -1,9 +1,10 @@
 //! Gathers the facts: sockets, name servers, STUN, TURN, time. Everything ends within seconds.
 
 use crate::config::{Config, Listen};
-use crate::doctor::facts::{Facts, Offset, Port};
+use crate::doctor::facts::{Certificate, Facts, Offset, Port};
 use crate::doctor::owner::Owner;
 use crate::doctor::sntp;
+use crate::tls::{self, CertificateFiles};
 use plenum_media::ice::gather::{GatherOutput, Gathered, Gatherer};
 use plenum_media::ice::turn::{TurnConfig, TurnFailure};
 use plenum_sip::endpoint::{Target, Transport};
@@ -55,6 +56,14 @@ pub async fn facts(config: &Config) -> Facts {
                 .domains
                 .push((domain.clone(), resolve(config, domain).await));
         }
+    }
+    for files in &config.tls.certificates {
+        let since = wall().duration_since(SystemTime::UNIX_EPOCH);
+        let now = since.map_or(0, |since| since.as_secs());
+        let certificate = certificate(files, i64::try_from(now).unwrap_or(i64::MAX));
+        facts
+            .certificates
+            .push((files.chain.display().to_string(), certificate));
     }
     (facts.observed, facts.relayed) = gather(config);
     let server = &config.doctor.time_server;
@@ -120,6 +129,17 @@ fn addresses() -> Vec<IpAddr> {
         v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
     });
     all.collect()
+}
+
+/// What a certificate's files hold, and whether key and certificate fit together.
+fn certificate(files: &CertificateFiles, now: i64) -> Certificate {
+    match tls::certified(files) {
+        Ok(certified) => Certificate::Readable {
+            days: (certified.names.not_after() - now).div_euclid(24 * 60 * 60),
+            names: certified.names.into_identities(),
+        },
+        Err(why) => Certificate::Unreadable(why.to_string()),
+    }
 }
 
 /// Where a caller of `sip:NAME@domain` goes: by UDP, and by TCP.

@@ -20,6 +20,7 @@ pub use files::FileError;
 pub use settings::{CertificateFiles, Clients, Settings};
 pub use store::{Metrics, OfCertificate, Store, TlsError};
 
+pub(crate) use files::certified;
 pub(crate) use store::findings;
 
 #[cfg(test)]

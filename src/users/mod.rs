@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `border` | [`UserBorder`]: between the SIP endpoint and the conferences |
 //! | `gate` | who has to prove who he is, and what follows from it |
+//! | `devices` | which users have browsers among their devices |
 //! | `registrations` | REGISTER, from the proof to the answer once it is stored |
 //! | `ringing` | the devices of a user, group after group |
 //! | `metrics` | what is counted of it |
@@ -12,12 +13,14 @@
 //! refused, with 403 where the caller is known, else with the 404 of any name that is not there.
 
 mod border;
+mod devices;
 mod gate;
 mod metrics;
 mod registrations;
 mod ringing;
 
 pub use border::UserBorder;
+pub(crate) use devices::Devices;
 pub use metrics::{Denial, DenialReason, Metrics};
 
 use crate::abuse::Watch;
@@ -41,6 +44,7 @@ pub(crate) fn start(
     config: &Config,
     actions: &Arc<SipActions>,
     metrics: &observe::Metrics,
+    devices: &Arc<Devices>,
     seeds: [[u8; 32]; 3],
     watch: &Watch,
 ) -> Result<UserBorder, StoreError> {
@@ -63,7 +67,8 @@ pub(crate) fn start(
     let store = Arc::new(store);
     let bindings: Arc<dyn BindingStore> = Arc::<Store>::clone(&store);
     let rng = StdRng::from_seed(random);
-    let registrations = Registrations::new(registrar, bindings, Arc::new(wake()), rng, counters);
+    let (wake, devices) = (Arc::new(wake()), Arc::clone(devices));
+    let registrations = Registrations::new(registrar, bindings, wake, rng, (counters, devices));
     let registers = config.auth.registrar;
     Ok(UserBorder::new(gate, registrations, store, registers, now))
 }

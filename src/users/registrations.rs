@@ -1,6 +1,7 @@
 //! REGISTER from the proof of its sender to the answer (RFC 3261 §10.3): nothing is acknowledged
 //! before it is stored.
 
+use super::devices::Devices;
 use super::gate::{Gate, domain, said};
 use super::metrics::Metrics;
 use plenum_focus::store::{BindingStore, StoreError, Users};
@@ -23,6 +24,7 @@ pub(super) struct Registrations {
     wake: Arc<dyn Fn() + Send + Sync>,
     rng: StdRng,
     metrics: Metrics,
+    devices: Arc<Devices>,
 }
 
 /// A REGISTER whose changes are stored, or cannot be.
@@ -39,7 +41,7 @@ impl Registrations {
         store: Arc<dyn BindingStore>,
         wake: Arc<dyn Fn() + Send + Sync>,
         rng: StdRng,
-        metrics: Metrics,
+        (metrics, devices): (Metrics, Arc<Devices>),
     ) -> Self {
         let this = Self {
             registrar,
@@ -48,7 +50,11 @@ impl Registrations {
             wake,
             rng,
             metrics,
+            devices,
         };
+        for aor in this.registrar.bound() {
+            this.look_at_devices(aor);
+        }
         this.measure();
         this
     }
@@ -131,6 +137,7 @@ impl Registrations {
             let answer = match one.outcome {
                 Ok(()) => {
                     self.registrar.commit(&one.plan);
+                    self.look_at_devices(one.plan.aor());
                     self.acknowledge(&one.plan, one.granted.as_ref())
                 }
                 Err(error) => {
@@ -173,6 +180,9 @@ impl Registrations {
             return;
         }
         self.measure();
+        for (aor, _) in &over {
+            self.look_at_devices(aor);
+        }
         // Should this be lost, they are over when they are read again.
         self.store.save(over, Box::new(drop));
     }
@@ -186,6 +196,7 @@ impl Registrations {
         for aor in bound {
             if users.find_aor(&aor).is_none_or(|user| user.disabled) {
                 self.registrar.forget(&aor);
+                self.look_at_devices(&aor);
             }
         }
         self.measure();
@@ -217,6 +228,17 @@ impl Registrations {
     pub(super) fn seconds_left(&self) -> Option<u64> {
         let next = self.registrar.next_timeout()?;
         Some(next.saturating_sub(wall()))
+    }
+
+    /// Tells the focus what the devices of a user are.
+    fn look_at_devices(&self, aor: &str) {
+        let Ok(uri) = Uri::parse(aor.as_bytes()) else {
+            return;
+        };
+        let groups = self.registrar.find(wall(), aor, &uri);
+        let reached = groups.iter().flatten();
+        self.devices
+            .handle_changed(aor, reached.map(|device| &device.uri));
     }
 
     fn measure(&self) {

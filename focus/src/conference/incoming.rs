@@ -15,9 +15,10 @@ use crate::roster::{EndpointStatus, JoiningMethod};
 use crate::session_description;
 use crate::uri::{Entity, entity_of};
 use bytes::Bytes;
-use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Stage};
+use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Offers, Stage};
 use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
-use plenum_sip::msg::{Headers, Request, Response, StatusCode, Text};
+use plenum_sip::msg::{Headers, Host, Request, Response, StatusCode, Text, Uri};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -257,11 +258,16 @@ impl Focus {
         EndpointSettings {
             stage: Stage::Apart,
             filter,
-            signalled_from: peer.source,
+            // Whoever we call by an address is most likely there.
+            signalled_from: peer.source.or_else(|| host_address(peer.uri.as_ref()?)),
             reached_at: peer.reached_at,
             agc: self.record.agc,
             noise_gate: self.record.noise_gate,
             protection: None,
+            offers: peer
+                .uri
+                .as_ref()
+                .map_or(Offers::Phone, |uri| self.settings.policy.offers(uri)),
         }
     }
 
@@ -361,5 +367,14 @@ impl Focus {
             }
             SipLeg::Offered(_) | SipLeg::Unplaced(_) | SipLeg::Answered(_) => {}
         }
+    }
+}
+
+/// The address that a URI has as its host.
+fn host_address(uri: &Uri) -> Option<IpAddr> {
+    match uri.host {
+        Host::V4(ip) => Some(ip.into()),
+        Host::V6(ip) => Some(ip.into()),
+        Host::Name(_) => None,
     }
 }

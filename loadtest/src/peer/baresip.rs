@@ -5,7 +5,7 @@ use crate::codec::Codec;
 use crate::signal::Signal;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub struct Way {
     pub transport: &'static str,
     /// Parameters of its account that concern media.
     pub media: String,
+    /// The address it calls from.
+    pub address: IpAddr,
 }
 
 impl Default for Way {
@@ -48,6 +50,7 @@ impl Default for Way {
         Self {
             transport: "udp",
             media: String::new(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
     }
 }
@@ -109,9 +112,10 @@ impl Baresip {
         way: &Way,
     ) -> io::Result<Self> {
         super::installed("baresip", "-h", "baresip-core")?;
-        let sip = free_ports()?;
+        let sip = free_ports(way.address)?;
         let control = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let name = format!("baresip-{}-{}", std::process::id(), control.port());
+        // Control ports are told apart within a network only.
+        let name = format!("baresip-{}-{sip}-{}", std::process::id(), control.port());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder)?;
         write_wav(&folder.join("say.wav"), signal)?;
@@ -265,9 +269,9 @@ fn codec_name(codec: Codec) -> &'static str {
 }
 
 /// A port that is free for UDP, with a free neighbour: baresip takes that one for TLS.
-fn free_ports() -> io::Result<SocketAddr> {
+fn free_ports(address: IpAddr) -> io::Result<SocketAddr> {
     for _ in 0..256 {
-        let tcp = TcpListener::bind("127.0.0.1:0")?;
+        let tcp = TcpListener::bind((address, 0))?;
         let address = tcp.local_addr()?;
         let next = SocketAddr::new(address.ip(), address.port().saturating_add(1));
         if TcpListener::bind(next).is_ok() && UdpSocket::bind(address).is_ok() {
@@ -295,7 +299,7 @@ fn configuration(sip: SocketAddr, control: SocketAddr, folder: &Path) -> String 
     let mut lines = vec![
         "poll_method epoll".to_owned(),
         format!("sip_listen {sip}"),
-        "net_interface 127.0.0.1".to_owned(),
+        format!("net_interface {}", sip.ip()),
         "call_max_calls 4".to_owned(),
         "call_local_timeout 60".to_owned(),
         format!("audio_player aubridge,sink{port}"),
@@ -324,6 +328,7 @@ fn configuration(sip: SocketAddr, control: SocketAddr, folder: &Path) -> String 
         "aubridge",
         "srtp",
         "dtls_srtp",
+        "ice",
     ];
     lines.extend(modules.map(|name| format!("module {name}.so")));
     lines.push("module_tmp account.so".to_owned());

@@ -3,7 +3,9 @@
 pub mod baresip;
 pub mod browser;
 pub mod chromium;
+pub mod coturn;
 pub mod dns;
+pub mod internet;
 pub mod jssip;
 pub mod kamailio;
 pub mod raw;

@@ -69,13 +69,56 @@ impl Default for Config {
 /// Which address a peer is told, by its own.
 type Told = Arc<dyn Fn(IpAddr) -> Option<IpAddr> + Send + Sync>;
 
-/// Ways through NATs.
+/// Whether a peer may, or must, encrypt, by its address.
+type ProtectionOf = Arc<dyn Fn(IpAddr) -> Option<Protection> + Send + Sync>;
+
+/// Ways through NATs, and what else goes by the peer's network.
 #[derive(Clone)]
 pub struct Nat {
     /// What we do about ICE (RFC 8445).
     pub ice: Ice,
     /// The address that a peer is told, by its own; `None`: what everybody is told.
     pub told: Told,
+    /// Whether a peer may, or must, encrypt, by its address; `None`: as everybody.
+    pub protection: ProtectionOf,
+    /// Who is asked for addresses of ours, with [`Ice::Full`].
+    pub servers: Servers,
+}
+
+/// Servers that give addresses to our sockets (RFC 8445 §5.1.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Servers {
+    /// A STUN server, `HOST:PORT`.
+    pub stun: Option<String>,
+    /// A TURN server.
+    pub turn: Option<TurnLogin>,
+}
+
+/// A TURN server and who we are there. `Debug` does not show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TurnLogin {
+    /// `HOST:PORT`.
+    pub server: String,
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for TurnLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnLogin")
+            .field("server", &self.server)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Nat {
+    /// Somebody is asked for addresses of ours.
+    pub(super) fn asks(&self) -> bool {
+        self.ice == Ice::Full && self.servers != Servers::default()
+    }
 }
 
 /// What we do about ICE.
@@ -95,6 +138,8 @@ impl Default for Nat {
         Self {
             ice: Ice::Lite,
             told: Arc::new(|_| None),
+            protection: Arc::new(|_| None),
+            servers: Servers::default(),
         }
     }
 }

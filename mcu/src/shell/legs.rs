@@ -10,17 +10,28 @@ use bytes::Bytes;
 use plenum_media::crypto::keys::Seed;
 use plenum_media::ice;
 use plenum_media::ice::candidate::{Candidate, Kind, priority};
+use plenum_media::ice::gather::Gathered;
+use plenum_media::ice::turn::TurnClient;
 use plenum_media::leg::{AudioLeg, LegConfig};
 use plenum_media::path::{MediaPath, NegotiatedPath};
 use plenum_media::sdp::ice::LocalIce;
-use plenum_media::sdp::{self, Local};
+use plenum_media::sdp::{self, Local, Session};
 use rand::Rng;
 use smallvec::SmallVec;
 
-use super::config::Ice;
+use super::config::{Config, Ice};
 use super::mcu::{Conference, Inner};
-use super::sockets::{Place, Sockets};
-use crate::control::{EndpointSettings, McuError, Protection};
+use super::ports::PortPool;
+use super::reserve::{Open, Prepared};
+use super::sockets::{Bound, Place, Sockets};
+use crate::control::{EndpointSettings, McuError, Offers, Protection};
+
+/// What STUN and TURN servers gave to the sockets of a leg.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    gathered: [Gathered; 2],
+    pub(super) relays: Vec<(u8, TurnClient)>,
+}
 
 impl Inner {
     /// A place on the worker, if it can carry one more leg.
@@ -56,19 +67,30 @@ impl Inner {
     pub(super) fn open(
         &self,
         v6: bool,
+        offer: Option<&Bytes>,
         settings: &EndpointSettings,
         place: Place,
-    ) -> Result<Sockets, McuError> {
+    ) -> Result<(Sockets, Given), McuError> {
         let (pool, bound) = if v6 {
             (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
         } else {
             (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
         };
         let bound = bound.ok_or(McuError::Overloaded("media addresses"))?;
+        if let Some(Prepared {
+            bound,
+            gathered,
+            relays,
+        }) = self.prepared(v6, offer, settings)
+        {
+            let given = Given { gathered, relays };
+            return Ok((Sockets::new(bound, place), given));
+        }
         let named = self.named(v6, settings);
         let addresses = [named.filter(|_| bound.is_unspecified()), Some(bound)];
         let addresses: SmallVec<[IpAddr; 2]> = addresses.into_iter().flatten().collect();
         let opened = Sockets::open(pool, &addresses, self.limits.socket_buffer, place);
+        let opened = opened.map(|sockets| (sockets, Given::default()));
         opened.map_err(|error| {
             if error.kind() == io::ErrorKind::AddrInUse {
                 return McuError::Overloaded("media ports");
@@ -76,6 +98,50 @@ impl Inner {
             // Descriptors or memory are lacking, or the address is not ours.
             tracing::warn!(%error, "a media socket could not be opened");
             McuError::Overloaded("sockets")
+        })
+    }
+
+    /// A pair of sockets that has addresses from STUN and TURN servers, for a peer that may know what to do with them.
+    fn prepared(
+        &self,
+        v6: bool,
+        offer: Option<&Bytes>,
+        settings: &EndpointSettings,
+    ) -> Option<Prepared> {
+        let reserve = self.reserve.as_ref()?;
+        let knows_ice = |offer: &Bytes| {
+            let mut lines = offer.split(|octet| *octet == b'\n');
+            lines.any(|line| line.starts_with(b"a=ice-ufrag:"))
+        };
+        if v6 != self.config.bind_v4.is_none() || !offer.is_none_or(knows_ice) {
+            return None;
+        }
+        // Where peers are told another address than ours, it does not matter from which of ours we send.
+        let elsewhere = self.told(v6, settings).is_some();
+        let address = self.named(v6, settings).filter(|_| !elsewhere);
+        let prepared = reserve.take(address);
+        if prepared.is_none() {
+            self.metrics.unprepared.inc();
+        }
+        prepared
+    }
+
+    /// How the sockets of the reserve are opened.
+    pub(super) fn opener(
+        config: &Config,
+        pools: (&Arc<PortPool>, &Arc<PortPool>),
+        buffer: usize,
+    ) -> Open {
+        let (pool, bound) = match (config.bind_v4, config.bind_v6) {
+            (Some(v4), _) => (Arc::clone(pools.0), IpAddr::V4(v4)),
+            (None, v6) => {
+                let v6 = v6.unwrap_or(Ipv6Addr::UNSPECIFIED);
+                (Arc::clone(pools.1), IpAddr::V6(v6))
+            }
+        };
+        Box::new(move || {
+            let specific = bound.is_unspecified().then(|| calls_from(bound.is_ipv6()));
+            Bound::open(&pool, &[specific.flatten().unwrap_or(bound)], buffer)
         })
     }
 
@@ -93,7 +159,7 @@ impl Inner {
     pub(super) fn local(
         &self,
         v6: bool,
-        sockets: &Sockets,
+        (sockets, given): (&Sockets, &Given),
         id: u64,
         settings: &EndpointSettings,
         seed: [u8; 32],
@@ -112,10 +178,15 @@ impl Inner {
             ptime_ms: config.ptime_ms,
             opus_bitrate: config.opus_bitrate,
             comfort_noise: config.comfort_noise,
-            protection: protection(settings.protection.unwrap_or(config.protection)),
+            protection: protection(self.protection_of(settings)),
             fingerprint: Some(self.path.identity.fingerprint().clone()),
             seed: Some(Seed::new(seed)),
-            ice: self.ice(address, sockets.port()),
+            offers: match settings.offers {
+                Offers::Phone => sdp::Offers::Phone,
+                Offers::Browser => sdp::Offers::Browser,
+                Offers::Either => sdp::Offers::Either,
+            },
+            ice: self.ice(address, sockets.port(), given, settings.offers),
             ..Local::new(address, sockets.port(), id)
         }
     }
@@ -124,57 +195,106 @@ impl Inner {
     /// where we call, the one this machine calls from.
     fn named(&self, v6: bool, settings: &EndpointSettings) -> Option<IpAddr> {
         let config = &self.config;
-        let (advertised, bound) = if v6 {
-            let bound = config.bind_v6.map(IpAddr::V6);
-            (config.advertised_v6.map(IpAddr::V6), bound)
+        let bound = if v6 {
+            config.bind_v6.map(IpAddr::V6)
         } else {
-            let bound = config.bind_v4.map(IpAddr::V4);
-            (config.advertised_v4.map(IpAddr::V4), bound)
+            config.bind_v4.map(IpAddr::V4)
         };
-        let told = settings
-            .signalled_from
-            .and_then(|peer| (config.nat.told)(peer));
         let specific = bound.filter(|address| !address.is_unspecified());
         let reached = settings
             .reached_at
             .filter(|a| a.is_ipv6() == v6 && !a.is_unspecified());
-        told.filter(|address| address.is_ipv6() == v6)
-            .or(advertised)
+        self.told(v6, settings)
             .or(specific)
             .or(reached)
             .or_else(|| calls_from(v6))
     }
 
-    /// What a leg brings to ICE: its one address, for RTP and for RTCP.
-    fn ice(&self, address: IpAddr, port: u16) -> Option<LocalIce> {
+    /// Whether this peer may, or must, encrypt: as the focus says, by its network, or as everybody.
+    fn protection_of(&self, settings: &EndpointSettings) -> Protection {
+        let by_network = || {
+            let peer = settings.signalled_from?;
+            (self.config.nat.protection)(peer)
+        };
+        let chosen = settings.protection.or_else(by_network);
+        chosen.unwrap_or(self.config.protection)
+    }
+
+    /// The address that the configuration wants this peer to be told.
+    fn told(&self, v6: bool, settings: &EndpointSettings) -> Option<IpAddr> {
+        let config = &self.config;
+        let advertised = if v6 {
+            config.advertised_v6.map(IpAddr::V6)
+        } else {
+            config.advertised_v4.map(IpAddr::V4)
+        };
+        let told = settings
+            .signalled_from
+            .and_then(|peer| (config.nat.told)(peer));
+        told.filter(|address| address.is_ipv6() == v6)
+            .or(advertised)
+    }
+
+    /// What a leg brings to ICE, for RTP and for RTCP: its own address and those that servers gave it.
+    fn ice(&self, address: IpAddr, port: u16, given: &Given, offers: Offers) -> Option<LocalIce> {
         let lite = match self.config.nat.ice {
             Ice::Off => return None,
             Ice::Lite => true,
             Ice::Full => false,
         };
-        let candidate = |component: u8| {
-            let socket = component - 1;
-            ice::Local {
+        let mut locals = Vec::new();
+        for (socket, gathered) in (0_u8..).zip(&given.gathered) {
+            let host = SocketAddr::new(address, port.saturating_add(u16::from(socket)));
+            let candidate = |kind, address, related| ice::Local {
                 path: ice::Path {
                     socket,
-                    relayed: false,
+                    relayed: kind == Kind::Relayed,
                 },
                 candidate: Candidate {
-                    foundation: "1".to_owned(),
-                    component,
-                    priority: priority(Kind::Host, u16::MAX, component),
-                    address: SocketAddr::new(address, port.saturating_add(u16::from(socket))),
-                    kind: Kind::Host,
-                    related: None,
+                    // One base, one STUN and one TURN server: the kind tells them apart.
+                    foundation: kind.as_str().to_owned(),
+                    component: socket + 1,
+                    priority: priority(kind, u16::MAX, socket + 1),
+                    address,
+                    kind,
+                    related,
                 },
-            }
-        };
+            };
+            locals.push(candidate(Kind::Host, host, None));
+            let mapped = gathered.mapped.filter(|mapped| *mapped != host);
+            locals.extend(mapped.map(|at| candidate(Kind::ServerReflexive, at, Some(host))));
+            let relayed = gathered.relayed;
+            locals.extend(relayed.map(|at| candidate(Kind::Relayed, at, gathered.mapped)));
+        }
         Some(LocalIce {
             lite,
-            offer: !lite,
+            // A telephone finds a public address without, and a longer offer may not fit into a datagram.
+            offer: !lite || offers != Offers::Phone,
             seed: self.key_seed(),
-            locals: vec![candidate(1), candidate(2)],
+            locals,
         })
+    }
+
+    /// What a new leg's packets go through at first; `None` where plain RTP is all.
+    pub(super) fn first_path(
+        &self,
+        session: &Session,
+        offered: bool,
+        relays: Vec<(u8, TurnClient)>,
+    ) -> Option<Box<MediaPath>> {
+        let ours = session.local().ice.as_ref();
+        let ours = ours.filter(|ice| offered && ice.offer);
+        let agreed = session.path();
+        if agreed.is_none() && ours.is_none() && relays.is_empty() {
+            return None;
+        }
+        let mut path = Box::new(MediaPath::with_relays(self.path.clone(), relays));
+        match (agreed, ours) {
+            (Some(agreed), _) => path.apply(now(), &agreed),
+            (None, Some(ours)) => path.offer_ice(ours, self.limits.media.ice),
+            (None, None) => {}
+        }
+        Some(path)
     }
 
     /// A leg's path as agreed on; `None` where plain RTP is all.

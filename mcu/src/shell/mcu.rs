@@ -26,6 +26,7 @@ use rand::{Rng, SeedableRng};
 use super::config::Config;
 use super::in_mixer::in_mixer;
 use super::ports::PortPool;
+use super::reserve::{Filler, Reserve};
 use super::sockets::{Place, Sockets};
 use super::worker::{Ending, Gauges, Mail, Worker};
 use crate::NewEndpoint;
@@ -69,6 +70,8 @@ pub(super) struct Inner {
     pub(super) sink: EventSink,
     pub(super) ports_v4: Arc<PortPool>,
     pub(super) ports_v6: Arc<PortPool>,
+    /// Sockets with addresses from STUN and TURN servers, where these are asked.
+    pub(super) reserve: Option<Arc<Reserve>>,
     pub(super) workers: Vec<WorkerLink>,
     pub(super) conferences: Arc<AtomicUsize>,
     pub(super) directory: Arc<Directory>,
@@ -155,6 +158,18 @@ impl AudioMcu {
             ))
         };
         let (ports_v4, ports_v6) = (pool(), pool());
+        let reserve = config.nat.asks().then(Reserve::new);
+        if let Some(reserve) = &reserve {
+            let buffer = limits.socket_buffer;
+            let filler = Filler {
+                reserve: Arc::clone(reserve),
+                servers: config.nat.servers.clone(),
+                wanted: limits.reserve,
+                open: Inner::opener(&config, (&ports_v4, &ports_v6), buffer),
+                failures: media_metrics.turn_failed.clone(),
+            };
+            threads.push(filler.spawn().map_err(StartError::Thread)?);
+        }
         let media_metrics = Arc::new(media_metrics);
         let security = limits.media.security.clone();
         let path = PathConfig {
@@ -172,6 +187,7 @@ impl AudioMcu {
             sink,
             ports_v4,
             ports_v6,
+            reserve,
             workers,
             conferences: Arc::default(),
             directory,
@@ -215,6 +231,9 @@ impl Drop for AudioMcu {
     fn drop(&mut self) {
         for worker in &self.inner.workers {
             worker.gauges.stop.store(true, Ordering::Relaxed);
+        }
+        if let Some(reserve) = &self.inner.reserve {
+            reserve.stop();
         }
         for thread in self.threads.drain(..) {
             // A worker that panicked has said so already.
@@ -391,13 +410,14 @@ impl Inner {
         }
         let place = self.admit(this.worker)?;
         let v6 = self.speaks_v6(offer.as_ref(), &settings);
-        let mut sockets = self.open(v6, &settings, place)?;
+        let (mut sockets, given) = self.open(v6, offer.as_ref(), &settings, place)?;
         let (session_id, ssrc, seed) = self.numbers(this);
-        let local = self.local(v6, &sockets, session_id, &settings, self.key_seed());
+        let ends = (&sockets, &given);
+        let local = self.local(v6, ends, session_id, &settings, self.key_seed());
         let limits = self.limits.media.clone();
         let mut session = Session::new(local, limits, (*self.media_metrics).clone());
         let negotiated = negotiate(&mut session, endpoint, offer.as_ref(), reports)?;
-        sockets.path = self.path(session.path());
+        sockets.path = self.first_path(&session, offer.is_none(), given.relays);
         let new = NewEndpoint {
             endpoint,
             port: sockets,

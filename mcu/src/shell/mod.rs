@@ -8,6 +8,7 @@
 //! | `legs` | what a new leg needs |
 //! | [`ports`] | the RTP port range |
 //! | `priority` | which threads go first |
+//! | `reserve` | sockets with addresses from STUN and TURN servers, ready for calls |
 //! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
 //! | `worker` | the mixing threads: receive, tick, send |
@@ -19,6 +20,7 @@ pub mod mcu;
 pub mod ports;
 mod priority;
 mod receive;
+mod reserve;
 pub mod sockets;
 #[cfg(test)]
 #[expect(
@@ -28,5 +30,5 @@ pub mod sockets;
 mod tests;
 mod worker;
 
-pub use config::{Config, Ice, Nat};
+pub use config::{Config, Ice, Nat, Servers, TurnLogin};
 pub use mcu::{AudioMcu, EventSink, StartError};

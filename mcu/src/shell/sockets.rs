@@ -9,7 +9,7 @@ use std::time::Instant;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use plenum_media::leg::AudioLeg;
-use plenum_media::path::{Inbound, MediaPath, NegotiatedPath};
+use plenum_media::path::{Inbound, MediaPath, NegotiatedPath, PathEvent, PathOutput};
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -33,18 +33,26 @@ pub struct Sockets {
     _place: Place,
 }
 
-impl Sockets {
+/// A pair of sockets on leased ports.
+#[derive(Debug)]
+pub struct Bound {
+    /// On the even port.
+    pub rtp: UdpSocket,
+    /// On the one above.
+    pub rtcp: UdpSocket,
+    /// Where both are bound.
+    pub address: IpAddr,
+    buffer: usize,
+    lease: Lease,
+}
+
+impl Bound {
     /// Leases a pair and binds it to the first of `addresses` that is one of this machine, passing over ports some
     /// other process has.
     ///
     /// # Errors
     /// `AddrInUse` when no pair is free, else what the kernel said.
-    pub fn open(
-        pool: &Arc<PortPool>,
-        addresses: &[IpAddr],
-        buffer: usize,
-        place: Place,
-    ) -> io::Result<Self> {
+    pub fn open(pool: &Arc<PortPool>, addresses: &[IpAddr], buffer: usize) -> io::Result<Self> {
         let mut addresses = addresses.iter().copied();
         let mut address = addresses.next().ok_or(ErrorKind::AddrNotAvailable)?;
         // Leases of taken ports are held until the search is over, so that it goes on behind them.
@@ -55,13 +63,10 @@ impl Sockets {
                 Ok((rtp, rtcp)) => {
                     return Ok(Self {
                         rtp,
-                        connected: None,
-                        rtcp: Some(rtcp),
-                        path: None,
+                        rtcp,
                         address,
                         buffer,
                         lease,
-                        _place: place,
                     });
                 }
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -72,6 +77,47 @@ impl Sockets {
                 Err(error) => address = addresses.next().ok_or(error)?,
             }
         }
+    }
+
+    /// The even port.
+    pub fn port(&self) -> u16 {
+        self.lease.port()
+    }
+}
+
+impl Sockets {
+    /// The sockets of a leg that has a place.
+    pub fn new(bound: Bound, place: Place) -> Self {
+        let Bound {
+            rtp,
+            rtcp,
+            address,
+            buffer,
+            lease,
+        } = bound;
+        Self {
+            rtp,
+            connected: None,
+            rtcp: Some(rtcp),
+            path: None,
+            address,
+            buffer,
+            lease,
+            _place: place,
+        }
+    }
+
+    /// As [`Bound::open`], for a leg that has a place.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open(
+        pool: &Arc<PortPool>,
+        addresses: &[IpAddr],
+        buffer: usize,
+        place: Place,
+    ) -> io::Result<Self> {
+        Bound::open(pool, addresses, buffer).map(|bound| Self::new(bound, place))
     }
 
     /// Connects the RTP socket to the only source that is of interest, or opens it to all again.
@@ -128,10 +174,46 @@ impl Sockets {
     ) {
         match (&mut self.path, agreed) {
             (Some(path), Some(agreed)) => path.apply(now, agreed),
-            (path, _) => *path = fresh,
+            (path, _) => {
+                let before = std::mem::replace(path, fresh);
+                if let Some(mut before) = before {
+                    before.close(now);
+                    self.say(&mut before);
+                }
+            }
         }
         if self.path.is_some() {
             self.hear_only(None);
+        }
+    }
+
+    /// Sends what a path wants sent. Returns why it failed, if it did.
+    pub(super) fn drain(&mut self) -> Option<String> {
+        let mut path = self.path.take()?;
+        let failed = self.say(&mut path);
+        self.path = Some(path);
+        failed
+    }
+
+    fn say(&self, path: &mut MediaPath) -> Option<String> {
+        let mut failed = None;
+        loop {
+            match path.poll_output() {
+                PathOutput::Transmit { via, to, octets } => {
+                    let rtcp = self.rtcp.as_ref().filter(|_| via == 1);
+                    // What is lost is repeated.
+                    drop(rtcp.unwrap_or(&self.rtp).send_to(&octets, to));
+                }
+                PathOutput::Event(PathEvent::Failed(failure)) => failed = Some(failure.to_string()),
+                PathOutput::Event(PathEvent::Unreachable) => {
+                    failed = Some("no address of the peer can be reached (ICE)".to_owned());
+                }
+                PathOutput::Event(PathEvent::ConsentLost) => {
+                    failed = Some("the peer is gone (RFC 7675)".to_owned());
+                }
+                PathOutput::Event(PathEvent::Ready | PathEvent::Selected { .. }) => {}
+                PathOutput::Timeout(_) => return failed,
+            }
         }
     }
 
@@ -147,8 +229,8 @@ impl Sockets {
         };
         let mut take = |via: u8, arrival: Instant, from: SocketAddr, packet: &mut [u8]| {
             match path.handle_datagram(arrival, via, from, packet) {
-                Inbound::Rtp(packet) => leg.handle_rtp(arrival, from, packet),
-                Inbound::Rtcp(packet) => leg.handle_rtcp(arrival, from, packet),
+                Inbound::Rtp(packet) => leg.handle_rtp(arrival, path.source(from), packet),
+                Inbound::Rtcp(packet) => leg.handle_rtcp(arrival, path.source(from), packet),
                 Inbound::Consumed | Inbound::Refused(_) => {}
             }
             true
@@ -179,6 +261,24 @@ impl Sockets {
     pub fn port(&self) -> u16 {
         self.lease.port()
     }
+}
+
+impl Drop for Sockets {
+    /// The peer and the servers are told, before the ports are another leg's.
+    fn drop(&mut self) {
+        if let Some(mut path) = self.path.take() {
+            path.close(now());
+            self.say(&mut path);
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clock for its cores"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// A place for one leg on a worker; given back when dropped.

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use plenum_media::path::{MediaPath, NegotiatedPath, PathEvent, PathOutput, Way};
+use plenum_media::path::{MediaPath, NegotiatedPath, Way};
 
 use crate::audio::announce::Sounds;
 use crate::clock::{PERIOD, TickClock};
@@ -419,11 +419,15 @@ impl Io {
             }
             self.handshakes -= 1;
             path.handle_timeout(now);
-            let reason = drain(path, &sockets.rtp, sockets.rtcp.as_ref());
+            let reason = sockets.drain();
             failed.extend(reason.map(|reason| (endpoint, reason)));
         }
         for (endpoint, reason) in failed {
-            tracing::warn!(endpoint = endpoint.0, reason, "encrypted media failed");
+            tracing::warn!(
+                endpoint = endpoint.0,
+                reason,
+                "the media of an endpoint failed"
+            );
             mixer.note(Report::MediaFailed { endpoint, reason });
         }
     }
@@ -487,28 +491,6 @@ impl Network<Sockets> for Io {
         }
         let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);
         self.send(socket, to, packet);
-    }
-}
-
-/// Sends what a path wants sent. Returns why it failed, if it did.
-fn drain(path: &mut MediaPath, rtp: &UdpSocket, rtcp: Option<&UdpSocket>) -> Option<String> {
-    let mut failed = None;
-    loop {
-        match path.poll_output() {
-            PathOutput::Transmit { via, to, octets } => {
-                let socket = rtcp.filter(|_| via == 1).unwrap_or(rtp);
-                // What is lost is repeated.
-                drop(socket.send_to(&octets, to));
-            }
-            PathOutput::Event(PathEvent::Failed(failure)) => failed = Some(failure.to_string()),
-            PathOutput::Event(
-                PathEvent::Ready
-                | PathEvent::Selected { .. }
-                | PathEvent::Unreachable
-                | PathEvent::ConsentLost,
-            ) => {}
-            PathOutput::Timeout(_) => return failed,
-        }
     }
 }
 

@@ -146,7 +146,8 @@ pub enum Event {
     },
     /// No pair of addresses works (RFC 8445 §8.1.1).
     Failed,
-    /// The peer does not consent to our media any more (RFC 7675 §5.1): nothing may be sent to it.
+    /// The peer does not consent to our media any more (RFC 7675 §5.1), or in lite mode: nothing at all came from it
+    /// for as long. Nothing may be sent to it.
     ConsentLost,
 }
 
@@ -182,6 +183,8 @@ pub struct IceAgent {
     pub(super) checks: Checklist,
     pub(super) early: Vec<Early>,
     pub(super) selected: SmallVec<[Selected; 2]>,
+    /// Something else than STUN came from the peer.
+    pub(super) media_heard: Option<Instant>,
     pub(super) began: Option<Instant>,
     pub(super) failed: bool,
     pub(super) allowance: Allowance,
@@ -232,6 +235,7 @@ impl IceAgent {
             checks: Checklist::default(),
             early: Vec::new(),
             selected: SmallVec::new(),
+            media_heard: None,
             began: None,
             failed: false,
             allowance: Allowance::default(),
@@ -348,6 +352,8 @@ impl IceAgent {
             self.nominate(now);
             self.keep_consent(now);
             self.give_up(now);
+        } else if self.lite {
+            self.notice_silence(now);
         }
         self.drain_relays();
     }
@@ -368,14 +374,29 @@ impl IceAgent {
             next = earlier(next, self.next_nomination());
             next = earlier(next, self.next_consent());
             next = earlier(next, self.gives_up_at());
+        } else if self.lite {
+            next = earlier(next, self.silent_at());
         }
         Output::Timeout(next)
+    }
+
+    /// Media or a report came from the peer, and was authentic where that can be told.
+    pub fn handle_media(&mut self, now: Instant) {
+        self.media_heard = Some(now);
     }
 
     /// Where media of a component goes now.
     pub fn route(&self, component: u8) -> Option<(Path, SocketAddr)> {
         let selected = self.selected.iter().find(|s| s.component == component)?;
         Some((selected.path, selected.remote))
+    }
+
+    /// Packets from there come by a way that was chosen, or by a TURN server, which lets nobody through but those we
+    /// named.
+    pub fn is_way(&self, from: SocketAddr) -> bool {
+        let selected = self.selected.iter();
+        let mut direct = selected.filter(|s| !s.path.relayed);
+        direct.any(|s| s.remote == from) || self.relays.iter().any(|(_, r)| r.server() == from)
     }
 
     /// Makes a datagram ready for a path: gives it the header of the TURN server where it goes by one. Returns where it

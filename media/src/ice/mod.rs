@@ -56,16 +56,19 @@ pub struct Limits {
     pub answers_per_second: u32,
     /// No pair works for this long: the agent gives up.
     pub patience: Duration,
+    /// Consent ends so long after the last response (RFC 7675 §5.1: 30 s).
+    pub consent: Duration,
 }
 
 impl Default for Limits {
-    /// 16 candidates, 64 pairs, 100 answers a second, 20 s.
+    /// 16 candidates, 64 pairs, 100 answers a second, 20 s, 30 s.
     fn default() -> Self {
         Self {
             candidates: 16,
             pairs: 64,
             answers_per_second: 100,
             patience: Duration::from_secs(20),
+            consent: Duration::from_secs(30),
         }
     }
 }

@@ -15,8 +15,6 @@ use super::stun::{Class, Message, TransactionId};
 const BETTER: Duration = Duration::from_millis(300);
 /// A selected pair on which nothing came for so long may be replaced by a lesser one that the peer nominates.
 const STALE: Duration = Duration::from_secs(5);
-/// Consent ends so long after the last response (RFC 7675 §5.1).
-const CONSENT: Duration = Duration::from_secs(30);
 /// Consent is asked for every 5 s, at random between 0.8 and 1.2 of that (RFC 7675 §5.1).
 const ASK_MS: (u64, u64) = (4_000, 2_000);
 /// Requests for consent that may still be answered: those of the last 30 s.
@@ -57,16 +55,6 @@ impl IceAgent {
             current.consent = now;
             return;
         }
-        let of = |s: &&mut Selected| s.component == component;
-        if let Some(current) = self.selected.iter_mut().find(of)
-            && current.path == path
-            && current.remote == remote
-        {
-            // Chosen again, after a restart: a check that succeeded is consent as well.
-            current.heard = now;
-            current.consent = now;
-            return;
-        }
         let local = |path: Path| self.base(path).map_or(0, |base| base.priority);
         let rank = |path: Path, theirs: u32| {
             super::candidate::pair_priority(theirs.min(local(path)), theirs.max(local(path)))
@@ -92,6 +80,10 @@ impl IceAgent {
             ask_at,
             asked: SmallVec::new(),
         });
+        self.metrics.ice_selected.inc();
+        if path.relayed {
+            self.metrics.ice_relayed.inc();
+        }
         self.event(Event::Selected {
             component,
             path,
@@ -181,14 +173,10 @@ impl IceAgent {
 
     /// RFC 7675 §5.1: asks for consent on what is in use, and notices when it ended.
     pub(super) fn keep_consent(&mut self, now: Instant) {
-        let lost = |s: &Selected| now.saturating_duration_since(s.consent) >= CONSENT;
-        let before = self.selected.len();
-        self.selected.retain(|selected| !lost(selected));
-        if self.selected.len() < before {
-            self.metrics.consent_lost.inc();
-            self.selected.clear();
-            self.failed = true;
-            self.event(Event::ConsentLost);
+        let consent = self.limits.consent;
+        let lost = |s: &Selected| now.saturating_duration_since(s.consent) >= consent;
+        if self.selected.iter().any(lost) {
+            self.lose_consent();
         }
         for at in 0..self.selected.len() {
             let pause = self.ask_pause();
@@ -210,8 +198,31 @@ impl IceAgent {
 
     /// When consent is to be asked for or runs out.
     pub(super) fn next_consent(&self) -> Option<Instant> {
+        let consent = self.limits.consent;
         let selected = self.selected.iter();
-        selected.map(|s| s.ask_at.min(s.consent + CONSENT)).min()
+        selected.map(|s| s.ask_at.min(s.consent + consent)).min()
+    }
+
+    /// An agent in lite mode asks for nothing (RFC 7675 §3), but a peer that is there is heard: by its media, its
+    /// reports or its own questions. From whom nothing at all came for as long as consent lasts is gone.
+    pub(super) fn notice_silence(&mut self, now: Instant) {
+        if self.silent_at().is_some_and(|at| at <= now) {
+            self.lose_consent();
+        }
+    }
+
+    /// When a peer in use counts as gone if nothing more comes from it.
+    pub(super) fn silent_at(&self) -> Option<Instant> {
+        let checks = self.selected.iter().map(|selected| selected.heard).max()?;
+        let heard = self.media_heard.map_or(checks, |media| media.max(checks));
+        Some(heard + self.limits.consent)
+    }
+
+    fn lose_consent(&mut self) {
+        self.metrics.consent_lost.inc();
+        self.selected.clear();
+        self.failed = true;
+        self.event(Event::ConsentLost);
     }
 
     /// Takes a signed response to a request for consent; `false`: it is none.

@@ -30,6 +30,7 @@ pub use way::Way;
 use crate::crypto::dtls::{Failure, Identity};
 use crate::crypto::srtp::Refusal;
 use crate::ice::IceAgent;
+use crate::ice::turn::TurnClient;
 use crate::limits::SecurityLimits;
 use crate::metrics::Metrics;
 use demultiplex::Kind;
@@ -137,6 +138,8 @@ pub struct MediaPath {
     ready: bool,
     ice: Option<Box<IceAgent>>,
     ice_due: Option<Instant>,
+    /// Allocations on a TURN server, until there is an agent for them.
+    relays: Vec<(u8, TurnClient)>,
     outputs: VecDeque<PathOutput>,
 }
 
@@ -151,7 +154,16 @@ impl MediaPath {
             ready: false,
             ice: None,
             ice_due: None,
+            relays: Vec::new(),
             outputs: VecDeque::new(),
+        }
+    }
+
+    /// The same with allocations on a TURN server, each for the socket of its number.
+    pub fn with_relays(config: PathConfig, relays: Vec<(u8, TurnClient)>) -> Self {
+        Self {
+            relays,
+            ..Self::new(config)
         }
     }
 
@@ -204,12 +216,13 @@ impl MediaPath {
         from: SocketAddr,
         datagram: &'d mut [u8],
     ) -> Inbound<'d> {
-        let mut datagram = datagram;
+        let (mut datagram, mut from) = (datagram, from);
         if matches!(demultiplex::kind(datagram), Kind::Stun | Kind::Channel) {
             match self.take_ice(now, via, from, datagram) {
                 Some(Left::Consumed) => return Inbound::Consumed,
-                Some(Left::Media(range)) => {
+                Some(Left::Media(peer, range)) => {
                     datagram = datagram.get_mut(range).unwrap_or_default();
+                    from = peer;
                 }
                 None => {
                     self.count(Refused::Unexpected);
@@ -226,14 +239,23 @@ impl MediaPath {
         let at = if shared { 0 } else { component };
         let taken = match demultiplex::kind(datagram) {
             Kind::Dtls => self.take_dtls(now, component, from, datagram),
-            Kind::Rtp if plain => return Inbound::Rtp(datagram),
-            Kind::Rtcp if plain => return Inbound::Rtcp(datagram),
+            Kind::Rtp if plain => {
+                self.hear(now);
+                return Inbound::Rtp(datagram);
+            }
+            Kind::Rtcp if plain => {
+                self.hear(now);
+                return Inbound::Rtcp(datagram);
+            }
             Kind::Rtp => match self
                 .guards
                 .get_mut(at)
                 .map(|guard| guard.unprotect_rtp(now, datagram))
             {
-                Some(Ok(packet)) => return Inbound::Rtp(packet),
+                Some(Ok(packet)) => {
+                    self.hear(now);
+                    return Inbound::Rtp(packet);
+                }
                 other => Err(refusal(other)),
             },
             Kind::Rtcp => match self
@@ -241,7 +263,10 @@ impl MediaPath {
                 .get_mut(at)
                 .map(|guard| guard.unprotect_rtcp(now, datagram))
             {
-                Some(Ok(packet)) => return Inbound::Rtcp(packet),
+                Some(Ok(packet)) => {
+                    self.hear(now);
+                    return Inbound::Rtcp(packet);
+                }
                 other => Err(refusal(other)),
             },
             Kind::Stun | Kind::Channel | Kind::Unknown => Err(Refused::Unexpected),
@@ -317,11 +342,7 @@ impl MediaPath {
                 continue;
             };
             let step = handshake.work(now, &self.config);
-            while let Some((to, octets)) = handshake.poll_transmit() {
-                let via = u8::try_from(component).unwrap_or(0);
-                self.outputs
-                    .push_back(PathOutput::Transmit { via, to, octets });
-            }
+            self.send_handshake(component);
             match step {
                 Step::Continues => {}
                 Step::Keys(keys) => {
@@ -344,17 +365,15 @@ impl MediaPath {
             .unwrap_or_else(|| PathOutput::Timeout(self.timeout()))
     }
 
-    /// Says goodbye to the peer's DTLS; what it makes is in [`Self::poll_output`].
+    /// Says goodbye to the peer's DTLS and gives allocations back; what it makes is in [`Self::poll_output`].
     pub fn close(&mut self, now: Instant) {
-        for (component, handshake) in self.handshakes.iter_mut().enumerate() {
-            let Some(handshake) = handshake else { continue };
-            handshake.close(now);
-            while let Some((to, octets)) = handshake.poll_transmit() {
-                let via = u8::try_from(component).unwrap_or(0);
-                self.outputs
-                    .push_back(PathOutput::Transmit { via, to, octets });
+        for component in 0..self.handshakes.len() {
+            if let Some(Some(handshake)) = self.handshakes.get_mut(component) {
+                handshake.close(now);
             }
+            self.send_handshake(component);
         }
+        self.close_ice(now);
     }
 
     /// Media can flow, protected as agreed.
@@ -406,6 +425,23 @@ impl MediaPath {
         }
         if let Some(second) = second {
             second.signalled(agreed.rtcp);
+        }
+    }
+
+    /// What a handshake has to say goes where its peer speaks from, by the way that ICE chose where there is one.
+    fn send_handshake(&mut self, component: usize) {
+        let said = |this: &mut Self| {
+            let handshake = this.handshakes.get_mut(component)?.as_mut()?;
+            handshake.poll_transmit()
+        };
+        let socket = u8::try_from(component).unwrap_or(0);
+        while let Some((to, mut octets)) = said(self) {
+            let (via, to) = match self.way(socket, &mut octets) {
+                Way::Selected { via, to } => (via, to),
+                Way::Signalled | Way::None => (socket, to),
+            };
+            self.outputs
+                .push_back(PathOutput::Transmit { via, to, octets });
         }
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{MediaPath, NegotiatedPath, PathEvent, PathOutput};
-use crate::ice::{Config, Event, IceAgent, Inbound, Output};
-use crate::sdp::ice::AgreedIce;
+use crate::ice::turn::TurnOutput;
+use crate::ice::{self, Config, Credentials, Event, IceAgent, Inbound, Output};
+use crate::sdp::ice::{AgreedIce, LocalIce};
 
 /// Where packets of a component go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub enum Way {
 pub(super) enum Left {
     /// Nothing.
     Consumed,
-    /// These octets, which a peer sent by the TURN server.
-    Media(std::ops::Range<usize>),
+    /// These octets, which this peer sent by the TURN server.
+    Media(SocketAddr, std::ops::Range<usize>),
 }
 
 impl MediaPath {
@@ -42,22 +43,64 @@ impl MediaPath {
             ..
         }) = agreed.ice.as_deref()
         else {
-            self.ice = None;
+            self.close_ice(now);
             return;
         };
-        let agent = self.ice.get_or_insert_with(|| {
-            Box::new(IceAgent::new(Config {
-                lite: ours.lite,
-                credentials: negotiated.local.clone(),
-                seed: ours.seed,
-                locals: ours.locals.clone(),
-                relays: Vec::new(),
-                limits: *limits,
-                metrics: Arc::clone(&self.config.metrics),
-            }))
-        });
+        let agent = self.agent(ours, negotiated.local.clone(), *limits);
         agent.apply(now, negotiated);
         self.drain_ice();
+    }
+
+    /// Makes ready for the peer of an offer of ours: its checks may come before its answer (RFC 8445 §7.3), and
+    /// allocations have to be kept until then.
+    pub fn offer_ice(&mut self, ours: &LocalIce, limits: ice::Limits) {
+        self.agent(ours, ours.credentials(0), limits);
+        self.drain_ice();
+    }
+
+    fn agent(
+        &mut self,
+        ours: &LocalIce,
+        credentials: Credentials,
+        limits: ice::Limits,
+    ) -> &mut IceAgent {
+        let (relays, metrics) = (&mut self.relays, &self.config.metrics);
+        self.ice.get_or_insert_with(|| {
+            Box::new(IceAgent::new(Config {
+                lite: ours.lite,
+                credentials,
+                seed: ours.seed,
+                locals: ours.locals.clone(),
+                relays: std::mem::take(relays),
+                limits,
+                metrics: Arc::clone(metrics),
+            }))
+        })
+    }
+
+    /// Does without ICE: allocations are given back.
+    pub(super) fn close_ice(&mut self, now: Instant) {
+        if let Some(agent) = &mut self.ice {
+            agent.close(now);
+        }
+        self.drain_ice();
+        self.ice = None;
+        self.ice_due = None;
+        for (via, mut relay) in std::mem::take(&mut self.relays) {
+            relay.close(now);
+            while let TurnOutput::Transmit(octets) = relay.poll_output() {
+                let to = relay.server();
+                self.outputs
+                    .push_back(PathOutput::Transmit { via, to, octets });
+            }
+        }
+    }
+
+    /// Media came from the peer.
+    pub(super) fn hear(&mut self, now: Instant) {
+        if let Some(agent) = &mut self.ice {
+            agent.handle_media(now);
+        }
     }
 
     /// STUN and TURN go to the agent.
@@ -71,12 +114,21 @@ impl MediaPath {
         let agent = self.ice.as_mut()?;
         let left = match agent.handle_datagram(now, via, from, datagram) {
             Inbound::Consumed => Left::Consumed,
-            Inbound::Media { path, range, .. } if path.relayed => Left::Media(range),
+            Inbound::Media { from, path, range } if path.relayed => Left::Media(from, range),
             // A channel of no server of ours.
             Inbound::Media { .. } => return None,
         };
         self.drain_ice();
         Some(left)
+    }
+
+    /// The source that a packet counts as for whoever follows the peer's address. With ICE the ways were checked, so
+    /// what is authentic, or came by the chosen way, is of one source, whichever it took.
+    pub fn source(&self, from: SocketAddr) -> SocketAddr {
+        let agent = self.ice.as_ref();
+        let checked = agent.is_some_and(|agent| self.protects() || agent.is_way(from));
+        let signalled = self.agreed.as_ref().and_then(|agreed| agreed.rtp);
+        signalled.filter(|_| checked).unwrap_or(from)
     }
 
     /// Where packets of a component go: 0 RTP, 1 RTCP. Where it is by a TURN server, `packet` gets its header.

@@ -43,6 +43,21 @@ pub struct Local {
     pub seed: Option<Seed>,
     /// What we bring to ICE; without it there is none.
     pub ice: Option<LocalIce>,
+    /// Whom an offer of ours is for.
+    pub offers: Offers,
+}
+
+/// Whom an offer of ours is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offers {
+    /// Telephones.
+    #[default]
+    Phone,
+    /// Browsers: `UDP/TLS/RTP/SAVPF`, keys by handshake alone, one bundled section (RFC 8829 §5.2.1).
+    Browser,
+    /// Either: the profile and keys of telephones, and beside them what browsers need, who take every profile
+    /// (RFC 8829 §5.1.2).
+    Either,
 }
 
 impl Local {
@@ -65,6 +80,7 @@ impl Local {
             fingerprint: None,
             seed: None,
             ice: None,
+            offers: Offers::Phone,
         }
     }
 

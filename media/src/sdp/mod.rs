@@ -45,7 +45,7 @@ pub mod session;
 pub(crate) mod tests;
 
 pub use error::{ApiMisuse, Incompatible, Malformed, SdpError};
-pub use local::Local;
+pub use local::{Local, Offers};
 pub use security::Protection;
 pub use session::Session;
 

@@ -16,11 +16,13 @@ use super::formats::{Formats, clock, name, number, usual_number};
 use super::ice::{IceDescription, OurIce};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
-use super::{Incompatible, Local, Malformed, MediaSection, SdpError, SessionDescription};
+use super::{Incompatible, Local, Malformed, MediaSection, Offers, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
 use crate::path::Keying;
+use bytes::Bytes;
 use smallvec::SmallVec;
+use std::net::SocketAddr;
 
 /// An offer of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,8 +156,8 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         level_id: local
             .audio_level
             .then(|| agreed.and_then(|s| s.level_id).unwrap_or(1)),
-        mid: agreed.and_then(|section| section.mid.clone()),
-        bundled: agreed.is_some_and(|section| section.bundled),
+        mid: agreed.map_or_else(|| first_mid(local), |section| section.mid.clone()),
+        bundled: agreed.map_or(local.offers != Offers::Phone, |section| section.bundled),
         security: OurSecurity::offer(local, keys),
         ice: offered_ice(local, previous),
     };
@@ -217,7 +219,8 @@ pub fn conclude(
     let ice = match (&local.ice, &section.ice) {
         (Some(ours), OurIce::Description(_)) => {
             let theirs = IceDescription::read(answer, index, limits);
-            ours.conclude(theirs, section.rtcp_mux, before, limits.ice)
+            let rtcp_mux = section.rtcp_mux && remote.rtcp_mux;
+            ours.conclude(theirs, rtcp_mux, before, limits.ice)
         }
         (Some(_) | None, _) => None,
     };
@@ -287,10 +290,18 @@ fn offered_ice(local: &Local, previous: Option<&Agreement>) -> OurIce {
 
 /// What we offer first: protected where it must be, else plain with the keys beside it (RFC 8643).
 fn first_profile(local: &Local) -> Profile {
-    match local.protection {
-        Protection::Required => Profile::Savp,
-        Protection::Never | Protection::Optional => Profile::Avp,
+    match (local.protection, local.offers) {
+        (Protection::Required | Protection::Optional, Offers::Browser) => Profile::UdpTlsSavpf,
+        (Protection::Required, Offers::Phone | Offers::Either) => Profile::Savp,
+        (Protection::Never, _) | (Protection::Optional, Offers::Phone | Offers::Either) => {
+            Profile::Avp
+        }
     }
+}
+
+/// Browsers name their sections, and want one to be named that is bundled (RFC 9143 §7.2).
+fn first_mid(local: &Local) -> Option<Bytes> {
+    (local.offers != Offers::Phone).then(|| Bytes::from_static(b"0"))
 }
 
 /// The offer's `t=`, which the answer repeats (RFC 3264 §6), when it is made of numbers.
@@ -327,17 +338,25 @@ fn choose_section(
     let first = other().filter(|index| secure(index) && local.protection != Protection::Never);
     let last = other().filter(|index| !secure(index) || local.protection == Protection::Never);
     let candidates = kept.chain(first).chain(last);
+    let mut elsewhere = None;
     for &index in candidates.filter(|index| in_use(index)) {
         match RemoteAudio::read(offer, index, local.address, known, limits) {
             Ok(remote) if first_common(local, &remote).is_some() => {
+                // RFC 4091 §4: of alternatives the one whose addresses we have, too.
+                let reached = |rtp: SocketAddr| rtp.is_ipv6() == local.address.is_ipv6();
+                let reached = remote.rtp.is_none_or(reached);
                 match security::answer(local, remote.profile, &remote.security, remote.ice, None) {
-                    Ok(_) => return Ok((index, remote)),
+                    Ok(_) if reached => return Ok((index, remote)),
+                    Ok(_) => elsewhere = elsewhere.or(Some((index, remote))),
                     Err(error) => refusal = refusal.or_else(|| Some(error.into())),
                 }
             }
             Ok(_) => refusal = refusal.or_else(|| Some(no_codec(local).into())),
             Err(error) => refusal = refusal.or(Some(error)),
         }
+    }
+    if let Some(found) = elsewhere {
+        return Ok(found);
     }
     if let Some(refusal) = refusal {
         return Err(refusal);

@@ -3,7 +3,7 @@
 
 use super::attr::Profile;
 use super::remote::both;
-use super::{Incompatible, Local, MediaSection, SessionDescription};
+use super::{Incompatible, Local, MediaSection, Offers, SessionDescription};
 use crate::crypto::dtls::Role;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::sdes::{CryptoLine, Unusable};
@@ -154,7 +154,11 @@ impl OurSecurity {
             Some((_, Keying::Plain)) | None => match local.protection {
                 Protection::Never => Self::default(),
                 Protection::Optional | Protection::Required => Self {
-                    crypto: lines(local),
+                    crypto: match local.offers {
+                        Offers::Phone | Offers::Either => lines(local),
+                        // RFC 8827 §6.5: browsers must not be offered keys in the description.
+                        Offers::Browser => Vec::new(),
+                    },
                     dtls: local.fingerprint.clone().map(|ours| (ours, Setup::ActPass)),
                     generation: 0,
                 },

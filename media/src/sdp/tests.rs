@@ -408,6 +408,27 @@ fn the_offerers_order_when_told() {
 }
 
 #[test]
+fn rfc4091_of_two_address_families_the_one_is_taken_that_we_have() {
+    let offer = "a=group:ANAT 1 2|m=audio 5000 RTP/AVP 8|c=IN IP6 2001:db8::7|a=mid:1|\
+                 m=audio 6000 RTP/AVP 8|c=IN IP4 192.0.2.1|a=mid:2";
+    for (ours, taken) in [("192.0.2.100", 1), ("2001:db8::1", 0)] {
+        let local = Local::new(ours.parse().unwrap(), 40_000, 7);
+        let mut session = Session::new(local, limits(), Metrics::default());
+        let (answer, audio) = session.handle_offer(&sdp(offer)).unwrap();
+        let ports: Vec<bool> = lines(&answer, "m=")
+            .iter()
+            .map(|line| line.starts_with("m=audio 40000"))
+            .collect();
+        assert_eq!(ports, [taken == 0, taken == 1], "{ours}");
+        let rtp = audio.remote_rtp.unwrap();
+        assert_eq!(rtp.port(), if taken == 0 { 5000 } else { 6000 });
+    }
+    // With one alone there is nothing to choose.
+    let alone = sdp("m=audio 5000 RTP/AVP 8|c=IN IP6 2001:db8::7");
+    session().handle_offer(&alone).unwrap();
+}
+
+#[test]
 fn numbers_once_said_need_no_rtpmap() {
     let mut session = session();
     let full = sdp("m=audio 5000 RTP/AVP 8 101|a=rtpmap:101 telephone-event/8000");

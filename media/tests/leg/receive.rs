@@ -2,10 +2,17 @@
 
 use crate::bench::{Random, agreed, at, clean, config, format, leg, peer, play, rtp, speak};
 use crate::quality::voice;
+use plenum_media::crypto::dtls::Identity;
+use plenum_media::crypto::keys::{KeySource, MasterKey};
+use plenum_media::crypto::srtp::PeerKey;
+use plenum_media::crypto::suite::Suite;
 use plenum_media::leg::{Activity, AudioLeg, Hint, LegEvent, Pulled};
+use plenum_media::limits::SecurityLimits;
 use plenum_media::negotiated::Codec;
+use plenum_media::path::{Handshakes, Inbound, Keying, MediaPath, NegotiatedPath, PathConfig};
 use plenum_media::pcm::PcmFrame;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn address(text: &str) -> SocketAddr {
@@ -162,6 +169,59 @@ fn activity_tells_before_decoding() {
     let mut law = crate::bench::leg(Codec::Pcmu);
     law.handle_rtp(at(0), peer(), &rtp(0, false, 1, 0, 1, &[0xff; 160]));
     assert_eq!(law.activity(), Activity::Level(127));
+}
+
+#[test]
+fn rfc6464_levels_tell_under_srtp_who_is_worth_decoding() {
+    let mut source = KeySource::new(&[7; 32]);
+    let [ours, theirs] = [(); 2].map(|()| source.master_key(Suite::AesCm128Tag80));
+    let path = |send: &MasterKey, receive: &MasterKey| {
+        let mut path = MediaPath::new(PathConfig {
+            identity: Arc::new(Identity::generate().unwrap()),
+            limits: SecurityLimits::default(),
+            handshakes: Handshakes::new(1),
+            metrics: Arc::default(),
+        });
+        let receive = PeerKey {
+            master: receive.clone(),
+            mki: smallvec::SmallVec::new(),
+        };
+        let agreed = NegotiatedPath {
+            keying: Keying::Sdes {
+                send: send.clone(),
+                receive: vec![receive],
+            },
+            ice: None,
+            rtp: Some(peer()),
+            rtcp: None,
+            rtcp_mux: true,
+        };
+        path.apply(at(0), &agreed);
+        path
+    };
+    let (mut here, mut there) = (path(&ours, &theirs), path(&theirs, &ours));
+    let mut leg = leg(Codec::Opus);
+    for (sequence, level) in [(1, 42), (2, 9)] {
+        let mut packet = vec![
+            0x90, 96, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 1, 0xbe, 0xde, 0, 1,
+        ];
+        packet.extend([0x10, 0x80 | level, 0, 0]);
+        packet.extend([0xfc, 1, 2, 3, 4, 5]);
+        let mut octets = Vec::new();
+        there.protect_rtp(&packet, &mut octets).unwrap();
+        // The level is not encrypted, but it is authenticated (RFC 6464 §5).
+        let mut forged = octets.clone();
+        forged[17] ^= 1;
+        let refused = here.handle_datagram(at(0), 0, peer(), &mut forged);
+        assert!(matches!(refused, Inbound::Refused(_)), "{refused:?}");
+        let Inbound::Rtp(plain) = here.handle_datagram(at(0), 0, peer(), &mut octets) else {
+            panic!("it is authentic");
+        };
+        assert_eq!(plain, packet);
+        leg.handle_rtp(at(0), peer(), plain);
+    }
+    // The loudest of what waits.
+    assert_eq!(leg.activity(), Activity::Level(9));
 }
 
 #[test]

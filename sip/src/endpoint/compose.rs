@@ -81,6 +81,14 @@ impl Endpoint {
     /// The host and port we are reached at over this way.
     fn own_address(&self, via: &Via) -> (Host, Option<u16>) {
         let Target { transport, remote } = target_of(via);
+        let local = match via {
+            Via::Flow(flow) => Some(flow.local),
+            Via::Target(target) => self.sources.towards(*target),
+        };
+        if let Some(ip) = self.sources.told(remote.ip().to_canonical()) {
+            let port = local.map(|local| local.port());
+            return (host_of((ip, port.unwrap_or_default()).into()), port);
+        }
         let same_transport = self
             .config
             .advertised
@@ -95,10 +103,6 @@ impl Endpoint {
         if let Some(fits) = fitting.next() {
             return (fits.host.clone(), fits.port);
         }
-        let local = match via {
-            Via::Flow(flow) => Some(flow.local),
-            Via::Target(target) => self.sources.towards(*target),
-        };
         if let Some(local) = local.filter(|local| !local.ip().is_unspecified()) {
             return (host_of(local), Some(local.port()));
         }

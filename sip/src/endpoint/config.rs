@@ -5,7 +5,7 @@ use crate::limits::Limits;
 use crate::msg::{Host, Method, Text};
 use crate::transaction::timer::Times;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,18 +96,45 @@ pub struct Advertised {
 /// What the routing table says, injected as the core knows no sockets: at which of the addresses
 /// we listen on a target reaches us.
 #[derive(Clone, Default)]
-pub struct Sources(Option<Arc<SourceOf>>);
+pub struct Sources {
+    source_of: Option<Arc<SourceOf>>,
+    told: Option<Arc<Told>>,
+}
+
+type Told = dyn Fn(IpAddr) -> Option<IpAddr> + Send + Sync;
 
 type SourceOf = dyn Fn(Target) -> Option<SocketAddr> + Send + Sync;
 
 impl Sources {
     /// Sources by this function. It is asked for every request to a target, and must not wait.
     pub fn new(source_of: impl Fn(Target) -> Option<SocketAddr> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(source_of)))
+        Self {
+            source_of: Some(Arc::new(source_of)),
+            told: None,
+        }
+    }
+
+    /// Tells peers, by their address, another address of ours than what is advertised to all: the inner one behind a
+    /// NAT to those who are there as well.
+    #[must_use]
+    pub fn telling(
+        self,
+        told: impl Fn(IpAddr) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            told: Some(Arc::new(told)),
+            ..self
+        }
     }
 
     pub(super) fn towards(&self, target: Target) -> Option<SocketAddr> {
-        self.0.as_ref().and_then(|source_of| source_of(target))
+        let source_of = self.source_of.as_ref();
+        source_of.and_then(|source_of| source_of(target))
+    }
+
+    /// What a peer at this address is told instead of what all are.
+    pub(super) fn told(&self, peer: IpAddr) -> Option<IpAddr> {
+        self.told.as_ref().and_then(|told| told(peer))
     }
 }
 

@@ -44,6 +44,27 @@ fn take_call(wire: &mut Wire, over: &dyn Fn(String) -> String) -> InviteId {
     id
 }
 
+/// Behind a NAT those inside are told the inner address, whatever is advertised to all others.
+#[test]
+fn rfc3261_8_1_1_8_what_we_are_reached_at_goes_by_the_peers_network() {
+    for (peer, named) in [
+        ("10.0.0.9", "10.0.0.5:5066"),
+        ("198.51.100.9", "192.0.2.1:5060"),
+    ] {
+        let mut wire = Wire::new();
+        let sources = Sources::new(|_| Some(address("10.0.0.5:5066")));
+        let inside: std::net::IpAddr = [10, 0, 0, 9].into();
+        let told = move |peer| (peer == inside).then_some([10, 0, 0, 5].into());
+        wire.endpoint.set_sources(sources.telling(told));
+        wire.invite(&format!("sip:bob@{peer}"), 10, &[]);
+        let invite = wire.hear().text;
+        let via = header(&invite, "Via");
+        assert!(via.starts_with(&format!("SIP/2.0/UDP {named};")), "{via}");
+        let contact = header(&invite, "Contact");
+        assert!(contact.contains(&format!("{named}>")), "{contact}");
+    }
+}
+
 /// A caller over TCP whose connection is gone is reached at its Contact.
 #[test]
 fn rfc3261_12_2_1_1_a_lost_connection_is_not_the_end_of_the_dialog() {

@@ -1,6 +1,6 @@
 //! What follows from the facts: a pure function, so that each finding has a test.
 
-use crate::config::Config;
+use crate::config::{Config, PublicUrl};
 use crate::doctor::facts::{Certificate, Facts, Offset, Port};
 use crate::doctor::{Finding, Severity, Subject};
 use crate::selfcheck;
@@ -370,22 +370,36 @@ fn certificates(found: &mut Vec<Finding>, config: &Config, facts: &Facts) {
                 format!("{file} expires in {days} days: renew it"),
             ),
             Certificate::Readable { names, days } => {
-                let names_it = |domain: &&String| names.iter().any(|name| covers(name, domain));
-                match config.sip.domains.iter().find(|domain| !names_it(domain)) {
-                    Some(domain) => (
-                        Severity::Serious,
-                        format!(
-                            "{file} is for {}, not for {domain}: callers by TLS refuse it; get one for \
-                             {domain} too",
-                            names.join(", ")
-                        ),
-                    ),
-                    None => (Severity::Good, format!("{file} holds for {days} days")),
-                }
+                let names = names.join(", ");
+                (Severity::Good, format!("{file} holds for {days} days, for {names}"))
             }
         };
         add(found, severity, Subject::Certificate, text);
     }
+    let names: Vec<&str> = facts.certificates.iter().flat_map(names).collect();
+    // Elsewhere a web server in front of us has a certificate of its own.
+    let public = config.http.public_listen.and(config.join.public_url.as_ref());
+    let public = public.map(PublicUrl::host);
+    let asked_for = config.sip.domains.iter().map(String::as_str).chain(public);
+    for domain in asked_for.filter(|_| !names.is_empty()) {
+        if !names.iter().any(|name| covers(name, domain)) {
+            let text = format!(
+                "no certificate is for {domain}, those there are for {}: who calls {domain} by TLS \
+                 refuses them; get one for {domain} too, as another [[tls.certificate]]",
+                names.join(", ")
+            );
+            add(found, Severity::Serious, Subject::Certificate, text);
+        }
+    }
+}
+
+/// What a certificate that can be read is for.
+fn names((_, certificate): &(String, Certificate)) -> impl Iterator<Item = &str> {
+    let names = match certificate {
+        Certificate::Readable { names, .. } => names.as_slice(),
+        Certificate::Unreadable(_) => &[],
+    };
+    names.iter().map(String::as_str)
 }
 
 /// RFC 6125 §6.4.3: a star stands for one label.

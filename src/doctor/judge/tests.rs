@@ -321,7 +321,7 @@ fn certificates_that_expire_or_are_for_others_are_named() {
         text,
         &read(90, "example.com"),
         Serious,
-        "not for conf.example.com",
+        "no certificate is for conf.example.com",
     );
     let unreadable = with(Certificate::Unreadable("permission denied".to_owned()));
     check(

@@ -125,7 +125,7 @@ fn url(published: &Published, link: &Link) -> String {
 fn base(published: &Published, link: &Link) -> String {
     match (&published.join.public_url, &link.authority) {
         (Some(url), _) => url.as_str().to_owned(),
-        (None, Some(authority)) => format!("http://{authority}"),
+        (None, Some(authority)) => format!("{}://{authority}", published.scheme(authority)),
         (None, None) => String::new(),
     }
 }

@@ -15,7 +15,7 @@ use crate::NewEndpoint;
 use crate::audio::announce::Sounds;
 use crate::conference::{McuConference, Network, Order};
 use crate::control::{
-    ConferenceSettings, EndpointId, EndpointSettings, McuError, MediaFilter, Report, Stage,
+    ConferenceSettings, EndpointId, EndpointSettings, McuError, MediaFilter, Offers, Report, Stage,
 };
 use crate::limits::Limits;
 
@@ -236,6 +236,7 @@ pub(super) fn settings() -> EndpointSettings {
         agc: false,
         noise_gate: false,
         protection: None,
+        offers: Offers::Phone,
     }
 }
 

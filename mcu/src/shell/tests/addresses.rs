@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Bench, ROOM, limits, port_of, settings};
-use crate::control::{Action, EndpointId, EndpointSettings, Report};
-use crate::shell::{Config, EventSink};
+use crate::control::{Action, EndpointId, EndpointSettings, Protection, Report};
+use crate::shell::{Config, EventSink, Nat};
 
 /// A server that listens on all addresses of the families given.
 fn bench(config: Config) -> Bench {
@@ -225,5 +225,53 @@ fn an_offer_of_ours_names_an_address() {
         assert!(!named.is_unspecified(), "{offer}");
         // It is one of this machine.
         UdpSocket::bind((named, 0)).unwrap();
+    }
+}
+
+/// Whether plain RTP and encrypted media are taken goes by the peer's network before what holds for all.
+#[test]
+fn rfc4568_encryption_is_asked_for_or_refused_by_the_peers_network() {
+    let [strict, old, other] = [[192, 0, 2, 1], [192, 0, 2, 2], [192, 0, 2, 3]].map(IpAddr::from);
+    let of = move |peer: IpAddr| match peer {
+        peer if peer == strict => Some(Protection::Required),
+        peer if peer == old => Some(Protection::Never),
+        _ => None,
+    };
+    let mut bench = bench(Config {
+        nat: Nat {
+            protection: Arc::new(of),
+            ..Nat::default()
+        },
+        ..everywhere(41_050..=41_079)
+    });
+    let plain = "m=audio 4000 RTP/AVP 0\r\n";
+    let secure = "m=audio 4000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 \
+                  inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+    let mut endpoint = 0;
+    let mut taken = |peer: IpAddr, media: &str| {
+        endpoint += 1;
+        let offer = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{media}"
+        );
+        let action = Action::Add {
+            endpoint: EndpointId(endpoint),
+            offer: Some(Bytes::from(offer)),
+            settings: EndpointSettings {
+                signalled_from: Some(peer),
+                ..settings()
+            },
+        };
+        bench.run(ROOM, action).0.is_ok()
+    };
+    for (peer, expected) in [
+        (strict, [false, true]),
+        (old, [true, false]),
+        (other, [true, true]),
+    ] {
+        assert_eq!(
+            [taken(peer, plain), taken(peer, secure)],
+            expected,
+            "{peer}"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Real sockets on the loopback. Nothing here asserts how fast anything is; only what arrives.
 
 mod addresses;
+mod soak;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::{AudioMcu, Config, EventSink};
 use crate::audio::announce::Sounds;
 use crate::control::{
     Action, Audience, CommandId, ConferenceId, ConferenceSettings, EndpointId, EndpointSettings,
-    Mcu, McuCommand, McuError, McuEvent, MediaFilter, PlaybackId, Prompt, Report, Stage,
+    Mcu, McuCommand, McuError, McuEvent, MediaFilter, Offers, PlaybackId, Prompt, Report, Stage,
 };
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -147,6 +148,7 @@ fn settings() -> EndpointSettings {
         agc: false,
         noise_gate: false,
         protection: None,
+        offers: Offers::Phone,
     }
 }
 

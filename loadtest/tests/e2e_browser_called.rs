@@ -1,0 +1,134 @@
+//! A browser that is registered over a WebSocket, by JsSIP, and is called into a conference.
+
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its own functions included"
+)]
+
+mod hear;
+
+use hear::{HIGH, LOW, judge, tone};
+use plenum_loadtest::codec::Codec;
+use plenum_loadtest::peer::baresip::{Baresip, Recording};
+use plenum_loadtest::peer::chromium::Chromium;
+use plenum_loadtest::peer::jssip;
+use plenum_loadtest::server::{Server, ServerSettings, program};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Runs the program against the running server.
+fn plenum(server: &Server, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(program().unwrap())
+        .args(arguments)
+        .arg("--config")
+        .arg(server.folder().join("plenum.toml"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who asks for nothing may have ended already.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {text}\n{}",
+        server.log()
+    );
+    text
+}
+
+const REGISTERED: &str = r#"
+    globalThis.said = [];
+    const socket = new JsSIP.WebSocketInterface(`wss://${location.host}/sip`);
+    const player = document.body.appendChild(document.createElement("audio"));
+    const agent = new JsSIP.UA({ sockets: [socket], uri: "sip:jane@example.com", password: "jane-secret" });
+    agent.on("registered", () => said.push("registered"));
+    agent.on("registrationFailed", ({ cause }) => said.push(`not registered: ${cause}`));
+    agent.on("newRTCSession", ({ originator, session, request }) => {
+        globalThis.call = session;
+        globalThis.offer = request.body;
+        session.on("peerconnection", ({ peerconnection }) =>
+            peerconnection.addEventListener("track", ({ streams, track }) => {
+                player.srcObject = streams[0] ?? new MediaStream([track]);
+                player.play();
+            }));
+        for (const kind of ["confirmed", "failed", "ended"]) {
+            session.on(kind, ({ cause }) => said.push(kind, cause));
+        }
+        session.answer({ mediaConstraints: { audio: true, video: false } });
+    });
+    agent.start();
+"#;
+
+#[test]
+fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
+    let mut settings = ServerSettings {
+        rest: "[join]\nbrowser = true\n[[conference]]\nname = \"standup\"\n".to_owned(),
+        ..ServerSettings::default()
+    };
+    settings.http = format!("public_listen = \"{}:8443\"\n", settings.ip);
+    let server = Server::start(&program().unwrap(), &settings).unwrap();
+    let address = "sip:jane@example.com";
+    plenum(&server, &["user", "add", address], "jane-secret\n");
+    let mut phone = Baresip::start(Codec::Pcma, tone(LOW)).unwrap();
+    phone
+        .call(&format!("sip:standup@{}", server.sip()))
+        .unwrap();
+    let mut browser = Chromium::start(tone(HIGH)).unwrap();
+    browser
+        .call("Page.setBypassCSP", serde_json::json!({"enabled": true}))
+        .unwrap();
+    let ip = server.sip().ip();
+    browser
+        .open(&format!("https://{ip}:8443/meet/standup/standup"))
+        .unwrap();
+    browser.evaluate(&jssip::script().unwrap()).unwrap();
+    browser.evaluate(REGISTERED).unwrap();
+    let seen = browser.wait_for("said.length > 0").map(drop);
+    seen.unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
+    assert_eq!(
+        browser.evaluate("said[0]").unwrap().as_str(),
+        Some("registered")
+    );
+    plenum(&server, &["call", "standup", address], "");
+    browser
+        .wait_for(
+            "said.includes('confirmed') && Boolean(document.querySelector('audio')?.srcObject)",
+        )
+        .unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
+    let offer = browser.evaluate("offer").unwrap();
+    let offer = offer.as_str().unwrap();
+    for line in [
+        " UDP/TLS/RTP/SAVPF ",
+        "a=group:BUNDLE 0",
+        "a=rtcp-mux",
+        "a=ice-lite",
+        "a=setup:actpass",
+    ] {
+        assert!(offer.contains(line), "{line} is not in\n{offer}");
+    }
+    assert!(!offer.contains("a=crypto"), "{offer}");
+    std::thread::sleep(2 * SECOND);
+    let heard: Recording = browser.listen(3 * SECOND).unwrap();
+    judge("the browser", &heard, 0.0, LOW, HIGH);
+    std::thread::sleep(SECOND);
+    let heard = phone.heard().unwrap();
+    let last = usize::try_from(heard.rate).unwrap() * 4;
+    let from = heard.samples.len().saturating_sub(last);
+    let end = Recording {
+        rate: heard.rate,
+        samples: heard.samples[from..].to_vec(),
+    };
+    judge("the phone", &end, 0.0, HIGH, LOW);
+    // And is hung up from here.
+    plenum(&server, &["conference", "end", "standup"], "");
+    browser.wait_for("said.includes('ended')").unwrap();
+}
