@@ -38,7 +38,7 @@ pub trait Devices: fmt::Debug + Send + Sync {
 /// Whether a contact is behind a WebSocket (RFC 7118 §5.1).
 pub fn is_browser(contact: &Uri) -> bool {
     let transport = contact.param("transport");
-    transport.is_some_and(|name| ["ws", "wss"].iter().any(|it| name.eq_ignore_ascii_case(it)))
+    transport.is_some_and(|name| ["ws", "wss"].iter().any(|it| name.eq_ignore_case(it)))
 }
 
 /// Who may create a conference by calling it.

@@ -50,11 +50,17 @@ pub fn encrypted(description: &str, key: &Master) -> String {
 
 /// The peer's key, where it took ours up.
 pub fn remote_key(description: &str) -> Option<Master> {
-    let line = description.lines().find(|line| line.starts_with("a=crypto:1 "))?;
+    let line = description
+        .lines()
+        .find(|line| line.starts_with("a=crypto:1 "))?;
     let mut words = line.split_whitespace().skip(1);
     let suite = words.next().filter(|suite| *suite == SUITE);
     let inline = suite.and(words.next())?.strip_prefix("inline:")?;
-    STANDARD.decode(inline.split('|').next()?).ok()?.try_into().ok()
+    STANDARD
+        .decode(inline.split('|').next()?)
+        .ok()?
+        .try_into()
+        .ok()
 }
 
 /// Reads the first audio section of a description; `None` when it has none or refuses it.

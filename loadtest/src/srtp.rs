@@ -50,10 +50,7 @@ impl Srtp {
         salt.copy_from_slice(&salting[..14]);
         Self {
             cipher: Aes128::new(&key.into()),
-            mac: hmac::Key::new(
-                hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-                &authentication[..20],
-            ),
+            mac: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &authentication[..20]),
             salt,
             rollovers: 0,
             highest: None,

@@ -4,6 +4,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking, its own functions included"
 )]
@@ -198,15 +199,17 @@ fn through_servers(office: &Home, server: &Server, one: &Home, two: &Home, media
     let mut two = phone(two, Codec::Opus, HIGH, media);
     one.call(&uri).unwrap();
     two.call(&uri).unwrap();
-    std::thread::sleep(8 * SECOND);
+    // This phone tries one pair of addresses after the other, for two seconds each.
+    std::thread::sleep(14 * SECOND);
     let relayed = metric(&office.inside, server, "plenum_media_ice_relayed_total ");
     let unprepared = metric(&office.inside, server, "plenum_mcu_unprepared_total ");
     assert_eq!(unprepared, 0, "{}", server.log());
-    let log = one.log();
-    let (two, one) = (two.finish().unwrap(), one.finish().unwrap());
-    assert!(one.samples.len() > 1_000, "{log}\n{}", server.log());
-    judge("the first", &one, 4.5, HIGH, LOW);
-    judge("the second", &two, 4.5, LOW, HIGH);
+    let heard = |phone: &Baresip| {
+        let heard = phone.heard();
+        heard.unwrap_or_else(|error| panic!("{error}\n{}\n{}", phone.log(), server.log()))
+    };
+    judge("the first", &end_of(&heard(&one), 4), 0.0, HIGH, LOW);
+    judge("the second", &end_of(&heard(&two), 4), 0.0, LOW, HIGH);
     relayed
 }
 
@@ -252,8 +255,9 @@ fn rfc8656_a_server_behind_a_strict_firewall_is_reached_by_turn() {
             Coturn::PASSWORD
         ),
     );
-    let secure = ";medianat=ice;mediaenc=dtls_srtp;rtcp_mux=yes";
-    let relayed = through_servers(&office, &server, &one, &two, secure);
+    // A TURN server lets in whom we name, by their addresses outside: the phone has to know its own.
+    let secure = format!(";medianat=ice;stunserver=stun:{TURN};mediaenc=dtls_srtp;rtcp_mux=yes");
+    let relayed = through_servers(&office, &server, &one, &two, &secure);
     assert!(relayed >= 2, "{relayed} ways by TURN:\n{}", turn.log());
 }
 
@@ -265,7 +269,7 @@ fn cut_off(full: bool) {
         &internet,
         ServerSettings {
             media: if full { "ice = \"full\"\n" } else { "" }.to_owned(),
-            limits: "ice_consent_s = 3\n".to_owned(),
+            limits: "ice_consent_s = 8\n".to_owned(),
             ..ServerSettings::default()
         },
     );
@@ -275,11 +279,11 @@ fn cut_off(full: bool) {
     let legs = || metric(&internet.public, &server, "plenum_mcu_legs ");
     assert_eq!(legs(), 1, "{}", server.log());
     home.cut().unwrap();
-    let left = (0..100).any(|_| {
+    let left = (0..250).any(|_| {
         std::thread::sleep(SECOND / 10);
         legs() == 0
     });
-    assert!(left, "still there after 10 s:\n{}", server.log());
+    assert!(left, "still there after 25 s:\n{}", server.log());
     assert_eq!(
         metric(
             &internet.public,

@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 use plenum_mcu::NewEndpoint;
 use plenum_mcu::audio::announce::Sounds;
 use plenum_mcu::conference::{McuConference, Network, Order};
-use plenum_mcu::control::{ConferenceSettings, EndpointId, EndpointSettings, MediaFilter, Offers, Stage};
+use plenum_mcu::control::{
+    ConferenceSettings, EndpointId, EndpointSettings, MediaFilter, Offers, Stage,
+};
 use plenum_mcu::limits::Limits;
 use plenum_media::codec::Encoder;
 use plenum_media::leg::{AudioLeg, LegConfig};

@@ -123,6 +123,8 @@ impl Internet {
         for address in [SERVER, TURN] {
             public.ip(&["addr", "add", &format!("{address}/32"), "dev", "lo"])?;
         }
+        // What leads nowhere is lost without a word, as on the real one: coturn ends a session when it gets an error.
+        public.ip(&["route", "add", "default", "dev", "lo"])?;
         public.forwards()?;
         Ok(Self {
             name,
@@ -164,6 +166,7 @@ impl Internet {
             "table ip plenum {{\n\
              chain out {{ type nat hook postrouting priority 100; oifname \"wan\" masquerade{random}; }}\n\
              chain in {{ type nat hook prerouting priority -100; }}\n\
+             chain here {{ type filter hook input priority 0; iifname \"wan\" ct state new drop; }}\n\
              chain through {{ type filter hook forward priority 0;\n\
              iifname \"wan\" ct state new ct status ! dnat drop; }}\n}}\n"
         ))?;

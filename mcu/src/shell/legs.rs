@@ -29,8 +29,23 @@ use crate::control::{EndpointSettings, McuError, Offers, Protection};
 /// What STUN and TURN servers gave to the sockets of a leg.
 #[derive(Debug, Default)]
 pub(super) struct Given {
+    /// It is for a peer that does ICE for certain.
+    ice: bool,
     gathered: [Gathered; 2],
     pub(super) relays: Vec<(u8, TurnClient)>,
+}
+
+impl Given {
+    /// What a description names before the peer's checks are through (RFC 8445 §5.1.4): what most likely works. A
+    /// peer that may not know ICE can do nothing with it. The address, RTP's port and RTCP's.
+    fn default_destination(&self) -> Option<(IpAddr, u16, u16)> {
+        let [rtp, rtcp] = &self.gathered;
+        let both = [(rtp.relayed, rtcp.relayed), (rtp.mapped, rtcp.mapped)];
+        let found = both.into_iter().find_map(|(rtp, rtcp)| rtp.zip(rtcp));
+        found
+            .filter(|_| self.ice)
+            .map(|(rtp, rtcp)| (rtp.ip(), rtp.port(), rtcp.port()))
+    }
 }
 
 impl Inner {
@@ -83,7 +98,11 @@ impl Inner {
             relays,
         }) = self.prepared(v6, offer, settings)
         {
-            let given = Given { gathered, relays };
+            let given = Given {
+                ice: offer.is_some(),
+                gathered,
+                relays,
+            };
             return Ok((Sockets::new(bound, place), given));
         }
         let named = self.named(v6, settings);
@@ -172,7 +191,12 @@ impl Inner {
         };
         let address = self.named(v6, settings).or(bound);
         let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let own = (address, sockets.port(), sockets.port().saturating_add(1));
+        let given_one = given.default_destination();
+        let given_one = given_one.filter(|_| self.told(v6, settings).is_none());
+        let (named, rtp_port, rtcp_port) = given_one.unwrap_or(own);
         Local {
+            rtcp_port,
             codecs: config.codecs.clone(),
             prefer_remote: config.prefer_remote,
             ptime_ms: config.ptime_ms,
@@ -187,7 +211,7 @@ impl Inner {
                 Offers::Either => sdp::Offers::Either,
             },
             ice: self.ice(address, sockets.port(), given, settings.offers),
-            ..Local::new(address, sockets.port(), id)
+            ..Local::new(named, rtp_port, id)
         }
     }
 
@@ -245,7 +269,7 @@ impl Inner {
         let mut locals = Vec::new();
         for (socket, gathered) in (0_u8..).zip(&given.gathered) {
             let host = SocketAddr::new(address, port.saturating_add(u16::from(socket)));
-            let candidate = |kind, address, related| ice::Local {
+            let candidate = |kind: Kind, address, related| ice::Local {
                 path: ice::Path {
                     socket,
                     relayed: kind == Kind::Relayed,

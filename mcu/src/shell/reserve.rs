@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -159,7 +159,7 @@ impl Filler {
         let turn = turn
             .map(|turn| Ok::<_, io::Error>((turn, resolved(&turn.server, bound.address)?)))
             .transpose()?;
-        let mut gatherer = || {
+        let gatherer = || {
             let seed = seed()?;
             let turn = turn.map(|(login, server)| TurnConfig {
                 server,

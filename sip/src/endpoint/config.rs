@@ -117,10 +117,7 @@ impl Sources {
     /// Tells peers, by their address, another address of ours than what is advertised to all: the inner one behind a
     /// NAT to those who are there as well.
     #[must_use]
-    pub fn telling(
-        self,
-        told: impl Fn(IpAddr) -> Option<IpAddr> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn telling(self, told: impl Fn(IpAddr) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
         Self {
             told: Some(Arc::new(told)),
             ..self

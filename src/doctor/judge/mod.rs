@@ -371,14 +371,20 @@ fn certificates(found: &mut Vec<Finding>, config: &Config, facts: &Facts) {
             ),
             Certificate::Readable { names, days } => {
                 let names = names.join(", ");
-                (Severity::Good, format!("{file} holds for {days} days, for {names}"))
+                (
+                    Severity::Good,
+                    format!("{file} holds for {days} days, for {names}"),
+                )
             }
         };
         add(found, severity, Subject::Certificate, text);
     }
     let names: Vec<&str> = facts.certificates.iter().flat_map(names).collect();
     // Elsewhere a web server in front of us has a certificate of its own.
-    let public = config.http.public_listen.and(config.join.public_url.as_ref());
+    let public = config
+        .http
+        .public_listen
+        .and(config.join.public_url.as_ref());
     let public = public.map(PublicUrl::host);
     let asked_for = config.sip.domains.iter().map(String::as_str).chain(public);
     for domain in asked_for.filter(|_| !names.is_empty()) {

@@ -420,6 +420,17 @@ async fn the_join_button_is_there_when_browsers_can_join() {
 #[tokio::test]
 async fn without_names_of_its_own_a_server_goes_by_the_host_it_was_asked_for() {
     let config = "[[conference]]\nname = \"board\"\n";
+    // On the port that speaks HTTPS links begin with it.
+    let encrypted = format!("[http]\npublic_listen = \"0.0.0.0:8443\"\n{config}");
+    for (host, scheme) in [
+        ("a.example:8443", "https"),
+        ("a.example:8060", "http"),
+        ("a.example", "http"),
+    ] {
+        let answer = ask(router(join(&encrypted)), "/meet/board/board", host).await;
+        let url = element(&answer.document(), "original-incoming-url");
+        assert_eq!(url, format!("{scheme}://{host}/meet/board/board"));
+    }
     let ask = async |host| ask(router(join(config)), "/meet/board/board", host).await;
     let answer = ask("[2001:db8::7]:8060").await;
     assert!(
@@ -429,13 +440,6 @@ async fn without_names_of_its_own_a_server_goes_by_the_host_it_was_asked_for() {
     );
     let url = element(&answer.document(), "original-incoming-url");
     assert_eq!(url, "http://[2001:db8::7]:8060/meet/board/board");
-    // On the port that speaks HTTPS links begin with it.
-    let encrypted = format!("[http]\npublic_listen = \"0.0.0.0:8443\"\n{config}");
-    for (host, scheme) in [("a.example:8443", "https"), ("a.example:8060", "http"), ("a.example", "http")] {
-        let answer = ask(router(join(&encrypted)), "/meet/board/board", host).await;
-        let url = element(&answer.document(), "original-incoming-url");
-        assert_eq!(url, format!("{scheme}://{host}/meet/board/board"));
-    }
     for host in ["a\"><script>alert(1)</script>", "a;b", "user@a", "", "a/b"] {
         let answer = ask(host).await;
         assert_eq!(answer.variables()["urlCrackingError"], "True", "{host}");
