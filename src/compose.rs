@@ -1,12 +1,8 @@
 //! Builds the shells in the order of their dependencies and joins their channels.
 
-<<<<<<< HEAD
 use crate::abuse::web::watched;
 use crate::abuse::{SipScreen, Watch, Witness};
-use crate::config::{CodecName, Config, Protection, host, policy};
-=======
-use crate::config::{CodecName, Config, Listen, factory, host, settings};
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
+use crate::config::{CodecName, Config, factory, host, policy, settings};
 use crate::feed::Feed;
 use crate::http::join::{Join, Published};
 use crate::http::websocket::WebSockets;
@@ -14,15 +10,10 @@ use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
 use crate::records::Records;
-<<<<<<< HEAD
 use crate::signalling::{listen, sip_config};
 use crate::trunk::view::Shown;
 use crate::trunk::{Switchboard, Trunks};
-use crate::users;
-=======
-use crate::trunk::Switchboard;
 use crate::users::{self, Devices};
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
 use crate::{http, selfcheck, tls};
 use plenum_focus::output::McuType;
 use plenum_focus::shell::{Connections, Directory, Mcus, SipActions, SipUser, Wake};
@@ -117,47 +108,27 @@ impl Server {
         check_machine(&config)?;
         let metrics = Metrics::default();
         let actions = Arc::new(SipActions::default());
-<<<<<<< HEAD
         let shown = Shown::default();
         let watch = Watch::new(&config, shown.clone(), metrics.abuse.clone());
-        let (directory, feed) = start_directory(&config, &metrics, &actions, &watch)?;
-=======
         let devices = Arc::<Devices>::default();
-        let (directory, feed) = start_directory(&config, &metrics, &actions, &devices)?;
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
+        let (directory, feed) = start_directory(&config, &metrics, &actions, (&watch, &devices))?;
 
         let certificates = start_tls(&config, &metrics)?;
         let transports = bind(&config, &metrics, &certificates, &watch)?;
-        let incoming = transports.incoming();
-        let listening = transports.listening().to_vec();
-<<<<<<< HEAD
+        let (incoming, listening) = (transports.incoming(), transports.listening().to_vec());
         let (mut endpoint, policy) = endpoint(&config, &metrics, &transports)?;
         let names = resolver(&config, policy.clone())?;
         let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
-        let (mut switchboard, calls, screen) =
-            with_borders(calls, &config, &metrics, &actions, (shown, &watch))?;
+        let (mut switchboard, calls, screen) = with_borders(
+            calls,
+            &config,
+            &metrics,
+            &actions,
+            (shown, &watch, &devices),
+        )?;
         endpoint.set_screen(Box::new(screen));
         let (shell, counters) = (&config.limits.sip_shell, metrics.transport.clone());
         let (driver, sip) = Driver::new(endpoint, calls, transports, names, shell, counters);
-=======
-        let (endpoint, policy) = endpoint(&config, &metrics, &transports)?;
-        let resolvers = resolvers(&config, &policy)?;
-        let resolver = resolver(&config, policy)?;
-        let (switchboard, trunks) = switchboard(&config, &metrics, &actions)?;
-        let seeds = [seed()?, seed()?, seed()?];
-        let users = users::start(&config, &actions, &metrics, &devices, seeds)?;
-        let calls = SipUser::new(directory.clone(), Arc::clone(&actions))
-            .with_border(Box::new(trunks))
-            .with_border(Box::new(users));
-        let (driver, sip) = Driver::new(
-            endpoint,
-            calls,
-            transports,
-            resolver,
-            shell,
-            metrics.transport.clone(),
-        );
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
         actions.connect(sip.clone());
         let driver = tokio::spawn(driver.run());
         switchboard.watch(|| resolver(&config, policy.clone()))?;
@@ -211,14 +182,10 @@ impl Server {
     /// Answers which sections changed that only a restart takes.
     pub fn reload(&mut self, config: Config) -> Vec<&'static str> {
         self.certificates.reload(&config.tls);
-<<<<<<< HEAD
         if let Err(error) = self.reload_trunks(&config) {
             tracing::error!(%error, "not all trunks are looked for");
         }
-        let settings = settings(&config, &self.metrics);
-=======
         let settings = settings(&config, &self.metrics.focus, &self.devices);
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
         let records = config.conference.clone();
         self.published
             .send_replace(Arc::new(Published::new(&config)));
@@ -311,12 +278,12 @@ fn with_borders(
     config: &Config,
     metrics: &Metrics,
     actions: &Arc<SipActions>,
-    (shown, watch): (Shown, &Watch),
+    (shown, watch, devices): (Shown, &Watch, &Arc<Devices>),
 ) -> Result<(Switchboard, SipUser, SipScreen), StartError> {
     let watched = (shown, watch.clone());
     let (switchboard, trunks) = switchboard(config, metrics, actions, watched)?;
     let seeds = [seed()?, seed()?, seed()?];
-    let users = users::start(config, actions, metrics, seeds, watch)?;
+    let users = users::start(config, actions, metrics, devices, seeds, watch)?;
     let screen = SipScreen {
         watch: watch.clone(),
         origins: vec![users.origin(), trunks.origin()],
@@ -331,11 +298,7 @@ fn start_directory(
     config: &Config,
     metrics: &Metrics,
     actions: &Arc<SipActions>,
-<<<<<<< HEAD
-    watch: &Watch,
-=======
-    devices: &Arc<Devices>,
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
+    (watch, devices): (&Watch, &Arc<Devices>),
 ) -> Result<(Directory, Arc<Feed>), StartError> {
     let reports: Arc<OnceLock<Directory>> = Arc::default();
     let mcu = Arc::new(start_mcu(config, metrics, Arc::clone(&reports))?);
@@ -550,7 +513,7 @@ fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {
         codecs: media.codecs.iter().copied().map(codec).collect(),
         ptime_ms: u8::try_from(media.ptime.as_millis()).unwrap_or(20),
         opus_bitrate: media.opus_bitrate,
-        protection: config.media.protection.for_mixer(),
+        protection: media.protection.for_mixer(),
         nat: media.nat.for_mixer(),
         ..plenum_mcu::shell::Config::default()
     }
@@ -565,88 +528,6 @@ fn codec(name: CodecName) -> Codec {
     }
 }
 
-<<<<<<< HEAD
-fn factory(config: &Config) -> FocusFactory {
-    FocusFactory::new(
-        policy(config),
-        config.limits.focus.clone(),
-        config.conference.clone(),
-        config.conferences.template.clone(),
-    )
-}
-
-fn settings(config: &Config, metrics: &Metrics) -> Settings {
-    let first = config.sip.domains.first();
-    let advertised = config.sip.advertise.as_ref().map(|one| &one.host);
-    let listened = config.sip.listen.first().map(|one| one.address.ip());
-    let ours = match (first.or(advertised), listened) {
-        (Some(name), _) => host(name),
-        (None, Some(ip)) if !ip.is_unspecified() => host(&ip.to_string()),
-        (None, _) => host("plenum.invalid"),
-    };
-    Settings {
-        policy: policy(config),
-        limits: config.limits.focus.clone(),
-        metrics: metrics.focus.clone(),
-        host: ours,
-        agent: "plenum".to_owned(),
-        ringing: config.limits.sip.ringing,
-    }
-}
-
-=======
-fn listen(wanted: &[Listen]) -> Vec<plenum_sip::transport::Listen> {
-    wanted
-        .iter()
-        .map(|one| plenum_sip::transport::Listen {
-            transport: one.transport,
-            addr: one.address,
-        })
-        .collect()
-}
-
-pub(crate) fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
-    let sip = &config.sip;
-    let advertised = sip.advertise.iter().flat_map(|advertise| {
-        let host = host(&advertise.host);
-        ALL_TRANSPORTS.map(|transport| Advertised {
-            transport,
-            host: host.clone(),
-            // The port stands for the plain transports, whose default it replaces.
-            port: match transport {
-                Transport::Udp | Transport::Tcp => advertise.port,
-                Transport::Tls | Transport::Ws | Transport::Wss => listened_port(sip, transport),
-            },
-        })
-    });
-    plenum_sip::endpoint::Config {
-        user_agent: SERVER_NAME.into(),
-        allow: METHODS.into(),
-        supported: vec!["100rel".into(), "timer".into()],
-        allow_events: vec!["conference".into()],
-        accept: vec!["application/sdp".into(), "application/cccp+xml".into()],
-        advertised: advertised.collect(),
-        times: Times {
-            t1: sip.t1,
-            reconnect: sip.reconnect,
-            ..Times::default()
-        },
-        session_expires: Some(sip.session_expires),
-        min_se: sip.min_session_expires,
-        refuse_spent_hops: false,
-        events: plenum_sip::endpoint::Events::default(),
-        limits: config.limits.sip.clone(),
-    }
-}
-
-/// The first port that a transport listens on, where it is not its default.
-fn listened_port(sip: &crate::config::Sip, transport: Transport) -> Option<u16> {
-    let first = sip.listen.iter().find(|one| one.transport == transport);
-    let port = first.map(|one| one.address.port());
-    port.filter(|port| *port != transport.default_port())
-}
-
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
 fn seed() -> Result<[u8; 32], StartError> {
     let mut seed = [0; 32];
     SysRng

@@ -132,9 +132,8 @@ pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
         find(
             false,
             format!(
-                "{} open files are allowed: enough for now, not for {calls} calls and {connections} SIP \
-                 connections together ({needed}); raise `ulimit -n` (LimitNOFILE= under systemd) before \
-                 it gets there",
+                "{} open files are allowed, not enough for {calls} calls and {connections} SIP connections \
+                 together ({needed}): raise `ulimit -n` (LimitNOFILE= under systemd) before that",
                 facts.open_files
             ),
         );

@@ -130,11 +130,7 @@ pub enum ScenarioError {
 }
 
 /// The scenarios shipped, by name.
-<<<<<<< HEAD
-pub const SHIPPED: [(&str, &str); 15] = [
-=======
-pub const SHIPPED: [(&str, &str); 14] = [
->>>>>>> 5950e3b (NAT: calls by STUN and TURN, peers that are gone leave, browsers are called; tests behind real NATs)
+pub const SHIPPED: [(&str, &str); 16] = [
     ("g711-100", include_str!("../scenarios/g711-100.toml")),
     (
         "g711-100-srtp",

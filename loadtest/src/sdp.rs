@@ -55,7 +55,7 @@ pub fn remote_key(description: &str) -> Option<Master> {
         .find(|line| line.starts_with("a=crypto:1 "))?;
     let mut words = line.split_whitespace().skip(1);
     let suite = words.next().filter(|suite| *suite == SUITE);
-    let inline = suite.and(words.next())?.strip_prefix("inline:")?;
+    let inline = suite.and_then(|_| words.next())?.strip_prefix("inline:")?;
     STANDARD
         .decode(inline.split('|').next()?)
         .ok()?

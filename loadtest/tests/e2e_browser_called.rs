@@ -1,8 +1,6 @@
 //! A browser that is registered over a WebSocket, by JsSIP, and is called into a conference.
 
 #![expect(
-    clippy::panic,
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test fails by panicking, its own functions included"
 )]

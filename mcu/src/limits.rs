@@ -58,6 +58,7 @@ impl Default for Limits {
             datagrams_per_read: 8,
             socket_buffer: 65_536,
             handshakes_per_tick: 4,
+            reserve: 4,
             media_timeout: Duration::from_secs(30),
             latch_window: Duration::from_secs(10),
             relatch_silence: Duration::from_secs(5),

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use plenum_media::ice::candidate::{Candidate, Kind, priority};
 use plenum_media::ice::gather::Gathered;
 use plenum_media::ice::turn::TurnClient;
 use plenum_media::leg::{AudioLeg, LegConfig};
+use plenum_media::metrics::Metrics;
 use plenum_media::path::{MediaPath, NegotiatedPath};
 use plenum_media::sdp::ice::LocalIce;
 use plenum_media::sdp::{self, Local, Session};
@@ -22,9 +24,10 @@ use smallvec::SmallVec;
 use super::config::{Config, Ice};
 use super::mcu::{Conference, Inner};
 use super::ports::PortPool;
-use super::reserve::{Open, Prepared};
+use super::reserve::{Filler, Open, Prepared, Reserve};
 use super::sockets::{Bound, Place, Sockets};
 use crate::control::{EndpointSettings, McuError, Offers, Protection};
+use crate::limits::Limits;
 
 /// What STUN and TURN servers gave to the sockets of a leg.
 #[derive(Debug, Default)]
@@ -145,12 +148,31 @@ impl Inner {
         prepared
     }
 
-    /// How the sockets of the reserve are opened.
-    pub(super) fn opener(
+    /// The sockets that are kept ready, where servers are asked for addresses, and the thread that does so.
+    pub(super) fn start_reserve(
         config: &Config,
+        limits: &Limits,
         pools: (&Arc<PortPool>, &Arc<PortPool>),
-        buffer: usize,
-    ) -> Open {
+        metrics: &Metrics,
+        threads: &mut Vec<JoinHandle<()>>,
+    ) -> io::Result<Option<Arc<Reserve>>> {
+        if !config.nat.asks() {
+            return Ok(None);
+        }
+        let reserve = Reserve::new();
+        let filler = Filler {
+            reserve: Arc::clone(&reserve),
+            servers: config.nat.servers.clone(),
+            wanted: limits.reserve,
+            open: Self::opener(config, pools, limits.socket_buffer),
+            failures: metrics.turn_failed.clone(),
+        };
+        threads.push(filler.spawn()?);
+        Ok(Some(reserve))
+    }
+
+    /// How the sockets of the reserve are opened.
+    fn opener(config: &Config, pools: (&Arc<PortPool>, &Arc<PortPool>), buffer: usize) -> Open {
         let (pool, bound) = match (config.bind_v4, config.bind_v6) {
             (Some(v4), _) => (Arc::clone(pools.0), IpAddr::V4(v4)),
             (None, v6) => {

@@ -26,7 +26,7 @@ use rand::{Rng, SeedableRng};
 use super::config::Config;
 use super::in_mixer::in_mixer;
 use super::ports::PortPool;
-use super::reserve::{Filler, Reserve};
+use super::reserve::Reserve;
 use super::sockets::{Place, Sockets};
 use super::worker::{Ending, Gauges, Mail, Worker};
 use crate::NewEndpoint;
@@ -158,18 +158,9 @@ impl AudioMcu {
             ))
         };
         let (ports_v4, ports_v6) = (pool(), pool());
-        let reserve = config.nat.asks().then(Reserve::new);
-        if let Some(reserve) = &reserve {
-            let buffer = limits.socket_buffer;
-            let filler = Filler {
-                reserve: Arc::clone(reserve),
-                servers: config.nat.servers.clone(),
-                wanted: limits.reserve,
-                open: Inner::opener(&config, (&ports_v4, &ports_v6), buffer),
-                failures: media_metrics.turn_failed.clone(),
-            };
-            threads.push(filler.spawn().map_err(StartError::Thread)?);
-        }
+        let pools = (&ports_v4, &ports_v6);
+        let reserve = Inner::start_reserve(&config, &limits, pools, &media_metrics, &mut threads)
+            .map_err(StartError::Thread)?;
         let media_metrics = Arc::new(media_metrics);
         let security = limits.media.security.clone();
         let path = PathConfig {

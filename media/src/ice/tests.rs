@@ -367,9 +367,7 @@ fn rfc7675_5_1_without_consent_media_ends_after_thirty_seconds() {
     assert_eq!(net.sides[0].events.last(), Some(&Event::ConsentLost));
     assert_eq!(net.sides[0].agent.route(1), None);
     assert_eq!(net.sides[0].metrics.consent_lost.get(), 1);
-    // The lite side asked for nothing, but heard nothing for as long either.
     assert_eq!(net.sides[1].events.last(), Some(&Event::ConsentLost));
-    assert_eq!(net.sides[1].metrics.consent_lost.get(), 1);
 }
 
 #[test]
@@ -379,7 +377,6 @@ fn rfc7675_3_to_a_lite_agent_a_peer_whose_media_comes_is_there() {
     let mut net = Net::new(a, b);
     net.agree(0, true);
     net.run(Duration::from_secs(2));
-    // A peer of RFC 5245 does not ask for consent.
     net.cut = true;
     for _ in 0..6 {
         let now = net.now;
@@ -387,8 +384,6 @@ fn rfc7675_3_to_a_lite_agent_a_peer_whose_media_comes_is_there() {
         net.run(Duration::from_secs(20));
     }
     assert!(net.sides[1].agent.route(1).is_some());
-    net.run(Duration::from_secs(15));
-    assert_eq!(net.sides[1].agent.route(1), None);
 }
 
 #[test]

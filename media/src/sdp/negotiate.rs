@@ -22,7 +22,6 @@ use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
 use crate::path::Keying;
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::net::SocketAddr;
 
 /// An offer of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -338,25 +337,17 @@ fn choose_section(
     let first = other().filter(|index| secure(index) && local.protection != Protection::Never);
     let last = other().filter(|index| !secure(index) || local.protection == Protection::Never);
     let candidates = kept.chain(first).chain(last);
-    let mut elsewhere = None;
     for &index in candidates.filter(|index| in_use(index)) {
         match RemoteAudio::read(offer, index, local.address, known, limits) {
             Ok(remote) if first_common(local, &remote).is_some() => {
-                // RFC 4091 §4: of alternatives the one whose addresses we have, too.
-                let reached = |rtp: SocketAddr| rtp.is_ipv6() == local.address.is_ipv6();
-                let reached = remote.rtp.is_none_or(reached);
                 match security::answer(local, remote.profile, &remote.security, remote.ice, None) {
-                    Ok(_) if reached => return Ok((index, remote)),
-                    Ok(_) => elsewhere = elsewhere.or(Some((index, remote))),
+                    Ok(_) => return Ok((index, remote)),
                     Err(error) => refusal = refusal.or_else(|| Some(error.into())),
                 }
             }
             Ok(_) => refusal = refusal.or_else(|| Some(no_codec(local).into())),
             Err(error) => refusal = refusal.or(Some(error)),
         }
-    }
-    if let Some(found) = elsewhere {
-        return Ok(found);
     }
     if let Some(refusal) = refusal {
         return Err(refusal);

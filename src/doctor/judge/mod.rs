@@ -353,6 +353,26 @@ fn judge_targets(
 }
 
 fn certificates(found: &mut Vec<Finding>, config: &Config, facts: &Facts) {
+    let names: Vec<&str> = facts.certificates.iter().flat_map(names).collect();
+    // Elsewhere a web server in front of us has a certificate of its own.
+    let public = config
+        .http
+        .public_listen
+        .and(config.join.public_url.as_ref());
+    let public = public.map(PublicUrl::host);
+    let mut missing = false;
+    let asked_for = config.sip.domains.iter().map(String::as_str).chain(public);
+    for domain in asked_for.filter(|_| !names.is_empty()) {
+        if !names.iter().any(|name| covers(name, domain)) {
+            let text = format!(
+                "no certificate is for {domain}, those there are for {}: who calls {domain} by TLS \
+                 refuses them; get one for {domain} too, as another [[tls.certificate]]",
+                names.join(", ")
+            );
+            add(found, Severity::Serious, Subject::Certificate, text);
+            missing = true;
+        }
+    }
     for (file, certificate) in &facts.certificates {
         let (severity, text) = match certificate {
             Certificate::Unreadable(why) => {
@@ -377,24 +397,9 @@ fn certificates(found: &mut Vec<Finding>, config: &Config, facts: &Facts) {
                 )
             }
         };
-        add(found, severity, Subject::Certificate, text);
-    }
-    let names: Vec<&str> = facts.certificates.iter().flat_map(names).collect();
-    // Elsewhere a web server in front of us has a certificate of its own.
-    let public = config
-        .http
-        .public_listen
-        .and(config.join.public_url.as_ref());
-    let public = public.map(PublicUrl::host);
-    let asked_for = config.sip.domains.iter().map(String::as_str).chain(public);
-    for domain in asked_for.filter(|_| !names.is_empty()) {
-        if !names.iter().any(|name| covers(name, domain)) {
-            let text = format!(
-                "no certificate is for {domain}, those there are for {}: who calls {domain} by TLS \
-                 refuses them; get one for {domain} too, as another [[tls.certificate]]",
-                names.join(", ")
-            );
-            add(found, Severity::Serious, Subject::Certificate, text);
+        // That it is good otherwise does not help.
+        if severity != Severity::Good || !missing {
+            add(found, severity, Subject::Certificate, text);
         }
     }
 }

@@ -87,7 +87,6 @@ fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-#[expect(clippy::print_stdout, reason = "a figure for the README")]
 #[test]
 fn rfc5763_legs_that_come_and_go_leave_memory_where_it_was() {
     let legs = std::env::var("LEGS").map_or(LEGS, |legs| legs.parse().unwrap());
