@@ -15,7 +15,6 @@ use plenum_loadtest::peer::jssip;
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
 use plenum_loadtest::tones;
-use std::process::Command;
 use std::time::Duration;
 
 const PHONE: f64 = 440.0;
@@ -26,7 +25,6 @@ const ROOMS: &str = "[join]\nbrowser = true\n\
     [[conference]]\nname = \"standup\"\n\
     [[conference]]\nname = \"board\"\npin = \"2580\"\n\
     [[conference]]\nname = \"closed\"\nlocked = true\n\
-    [[conference]]\nname = \"hall\"\nlocked = true\nlobby = true\n\
     [[conference]]\nname = \"small\"\nmax_participants = 1\n";
 
 fn tone(hz: f64) -> Signal {
@@ -40,7 +38,6 @@ fn start() -> Server {
         ..ServerSettings::default()
     };
     settings.http = format!("public_listen = \"{}:8443\"\n", settings.ip);
-    settings.limits = "ice_consent_s = 5\n".to_owned();
     Server::start(&program().unwrap(), &settings).unwrap()
 }
 
@@ -393,49 +390,6 @@ fn each_refusal_has_its_words() {
         &mut browser,
         &problem("The connection to the server was lost."),
     );
-}
-
-#[test]
-fn whoever_waits_in_the_lobby_reads_so_and_then_is_in() {
-    let server = start();
-    let mut browser = Chromium::start(tone(BROWSER)).unwrap();
-    open(&mut browser, &server, "hall");
-    press_join(&mut browser, "Ann", "");
-    wait(
-        &mut browser,
-        &server,
-        "the('status').textContent === 'You are in the lobby. Please wait until somebody lets you in.'",
-    );
-    let admitted = Command::new(program().unwrap())
-        .args(["conference", "admit", "hall", "--config"])
-        .arg(server.folder().join("plenum.toml"))
-        .status()
-        .unwrap();
-    assert!(admitted.success());
-    wait(
-        &mut browser,
-        &server,
-        "the('status').textContent === 'You are in the call.'",
-    );
-    wait(&mut browser, &server, "the('count').textContent === '1'");
-}
-
-#[test]
-fn rfc7675_a_browser_that_was_killed_leaves_the_conference() {
-    let server = start();
-    let mut browser = Chromium::start(tone(BROWSER)).unwrap();
-    join(&mut browser, &server, "standup", "Ann", "");
-    let legs = |count: &str| {
-        let (_, text) = server.get("/metrics").unwrap();
-        text.contains(&format!("\nplenum_mcu_legs {count}\n"))
-    };
-    assert!(legs("1"));
-    drop(browser);
-    let left = (0..100).any(|_| {
-        std::thread::sleep(SECOND / 10);
-        legs("0")
-    });
-    assert!(left, "{}", server.log());
 }
 
 #[test]

@@ -14,8 +14,6 @@ let pin = "";
 let restarts = 0;
 let unwatched = 0;
 let keyed = false;
-let entered = false;
-let waiting = false;
 
 function show(part) {
     for (const id of ["lobby", "call"]) {
@@ -84,7 +82,7 @@ function start(name, offer) {
     roster = new Roster();
     restarts = 0;
     unwatched = 0;
-    [keyed, entered, waiting] = [false, false, false];
+    keyed = false;
     const own = new Agent(socketAddress(), name);
     agent = own;
     // What comes late from a call that was left is nothing to the next one.
@@ -188,17 +186,12 @@ async function reconnectMedia() {
 }
 
 function notified({ body }) {
+    if (roster.version < 0) {
+        say("You are in the call.");
+    }
     if (body !== "" && !roster.apply(body)) {
         agent.subscribe();
     }
-    // Whoever waits in the lobby is told nothing of those inside.
-    const inside = roster.people().length > 0;
-    if (inside && !entered) {
-        say("You are in the call.");
-    } else if (!inside && !entered && !waiting) {
-        say("You are in the lobby. Please wait until somebody lets you in.");
-    }
-    [entered, waiting] = [inside, !inside];
     showPeople();
 }
 
