@@ -2,7 +2,7 @@
 
 use crate::abuse::web::watched;
 use crate::abuse::{SipScreen, Watch, Witness};
-use crate::config::{CodecName, Config, factory, host, policy, settings};
+use crate::config::{Config, factory, host, policy, settings};
 use crate::feed::Feed;
 use crate::http::join::{Join, Published};
 use crate::http::websocket::WebSockets;
@@ -20,7 +20,6 @@ use plenum_focus::shell::{Connections, Directory, Mcus, SipActions, SipUser, Wak
 use plenum_focus::store::StoreError;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
 use plenum_mcu::shell::AudioMcu;
-use plenum_media::negotiated::Codec;
 use plenum_sip::driver::{Driver, SipHandle};
 use plenum_sip::endpoint::{Endpoint, Transport};
 use plenum_sip::resolve::{Policy as ResolvePolicy, Resolver};
@@ -194,6 +193,7 @@ impl Server {
         let stale = [
             changed("sip", &self.config.sip, &config.sip),
             changed("media", &self.config.media, &config.media),
+            changed("video", &self.config.video, &config.video),
             changed("http", &self.config.http, &config.http),
             changed("log", &self.config.log, &config.log),
             changed("records", &self.config.records, &config.records),
@@ -510,21 +510,13 @@ fn mcu_config(config: &Config) -> plenum_mcu::shell::Config {
         advertised_v6: v6(&media.advertise),
         ports: media.ports.first..=media.ports.last,
         workers: media.workers,
-        codecs: media.codecs.iter().copied().map(codec).collect(),
+        codecs: media.codecs.iter().map(|name| name.codec()).collect(),
         ptime_ms: u8::try_from(media.ptime.as_millis()).unwrap_or(20),
         opus_bitrate: media.opus_bitrate,
         protection: media.protection.for_mixer(),
         nat: media.nat.for_mixer(),
+        video: config.video_setup(),
         ..plenum_mcu::shell::Config::default()
-    }
-}
-
-fn codec(name: CodecName) -> Codec {
-    match name {
-        CodecName::Opus => Codec::Opus,
-        CodecName::G722 => Codec::G722,
-        CodecName::Pcma => Codec::Pcma,
-        CodecName::Pcmu => Codec::Pcmu,
     }
 }
 

@@ -206,6 +206,23 @@ fn mcu(section: &mut Section<'_, '_>) -> plenum_mcu::limits::Limits {
         latch_window: section.get::<Seconds>("latch_window_s", "10").0,
         relatch_silence: section.get::<Seconds>("relatch_silence_s", "2").0,
         media: media(section),
+        video: video(section),
+    }
+}
+
+fn video(section: &mut Section<'_, '_>) -> plenum_mcu::limits::VideoLimits {
+    let most = plenum_mcu::limits::VideoLimits::default();
+    let mut number = |key: &str, usual: usize| section.get::<usize>(key, &usual.to_string());
+    plenum_mcu::limits::VideoLimits {
+        legs_per_worker: number("video_legs_per_worker", most.legs_per_worker),
+        mailbox: number("video_mailbox", most.mailbox),
+        frames: number("video_frames_waiting", most.frames),
+        members: number("video_members", most.members),
+        encoders: number("video_encoders", most.encoders),
+        datagrams_per_read: number("video_datagrams_per_read", most.datagrams_per_read),
+        socket_buffer: number("video_socket_buffer", most.socket_buffer),
+        load_permille: section.get("video_load_permille", &most.load_permille.to_string()),
+        ..most
     }
 }
 

@@ -40,4 +40,5 @@ pub(crate) fn warn(status: StatusCode, agent: &str, text: &str) -> Answer {
 pub(crate) const ACCEPT: Text = Text::from_static("application/sdp, application/cccp+xml");
 
 /// What bodies are understood in INFO.
-pub(crate) const ACCEPT_INFO: Text = Text::from_static("application/dtmf-relay, application/dtmf");
+pub(crate) const ACCEPT_INFO: Text =
+    Text::from_static("application/dtmf-relay, application/dtmf, application/media_control+xml");

@@ -19,6 +19,8 @@ pub enum KeyAction {
     SpeakSofter,
     /// Says how many are in the mix.
     SayCount,
+    /// Another layout of the picture for oneself.
+    NextLayout,
     /// Leaves the conference.
     Leave,
     /// Lets everybody in who waits in the lobby; presenters only.
@@ -78,7 +80,7 @@ impl KeyMap {
 }
 
 impl Default for KeyMap {
-    /// `*6` mutes and unmutes, `*9`/`*7` louder and softer, `*0` says how many; for presenters `*1`
+    /// `*6` mutes and unmutes, `*9`/`*7` louder and softer, `*0` says how many, `*2` another layout; for presenters `*1`
     /// admits all who wait, `*4` mutes all, `*5` locks and unlocks.
     fn default() -> Self {
         let bindings = [
@@ -86,6 +88,7 @@ impl Default for KeyMap {
             ("*9", KeyAction::Louder),
             ("*7", KeyAction::Softer),
             ("*0", KeyAction::SayCount),
+            ("*2", KeyAction::NextLayout),
             ("*1", KeyAction::AdmitAll),
             ("*4", KeyAction::MuteAll),
             ("*5", KeyAction::ToggleLock),

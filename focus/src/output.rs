@@ -9,6 +9,7 @@ use crate::record::ConferenceName;
 use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
 use plenum_mcu::control::{EndpointId, McuCommand, MediaFilter, Quality};
+use plenum_mcu::video::layout::Layout;
 use plenum_sip::endpoint::{
     Accept, AcceptRefer, AcceptSubscription, Answer, Body, Invite, InviteId, Notification,
     NotifierId, ServerTxId, Termination,
@@ -221,6 +222,13 @@ pub enum Command {
         user: UserId,
         /// To what.
         role: Role,
+    },
+    /// Another layout of the picture. Completed at once.
+    Layout {
+        /// For whom; `None`: for all who have chosen none.
+        endpoint: Option<EndpointId>,
+        /// Which; `None`: the conference's own.
+        layout: Option<Layout>,
     },
     /// End the conference: everybody hears so and is hung up.
     End,

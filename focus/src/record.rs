@@ -3,6 +3,7 @@
 use crate::access::{Access, AdmissionPolicy, Autopromote, Members, Permitted, ServerMode};
 use crate::keys::KeyMap;
 use crate::pin::Pin;
+use plenum_mcu::control::ConferenceVideo;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,10 @@ pub struct ConferenceRecord {
     pub without_presenter: WithoutPresenter,
     /// Who may watch without taking part (RFC 4575 §6).
     pub watchers: Watchers,
+    /// Its pictures.
+    pub video: ConferenceVideo,
+    /// People may choose another layout for themselves (CM-081, `changeLayoutAllowed`).
+    pub change_layout: bool,
 }
 
 impl ConferenceRecord {
@@ -97,6 +102,8 @@ impl ConferenceRecord {
             mode: ServerMode::default(),
             without_presenter: WithoutPresenter::GoOn,
             watchers: Watchers::default(),
+            video: ConferenceVideo::default(),
+            change_layout: true,
         }
     }
 

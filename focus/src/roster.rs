@@ -5,7 +5,7 @@
 
 use crate::caller::{Peer, entity, short};
 use crate::info::Role;
-use plenum_mcu::control::{EndpointId, MediaFilter};
+use plenum_mcu::control::{EndpointId, MediaFilter, VideoMedia};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -61,6 +61,8 @@ pub struct Participant {
     pub silent: bool,
     /// It is talking.
     pub talking: bool,
+    /// What was agreed on about its video, if it has any.
+    pub video: Option<VideoMedia>,
 }
 
 /// What an endpoint is connected to (CB-120, CB-123).
@@ -295,6 +297,7 @@ impl Roster {
                 on_hold: false,
                 silent: false,
                 talking: false,
+                video: None,
             },
         );
         self.touch(user_id);
@@ -410,6 +413,18 @@ impl Roster {
             let before = (endpoint.filter, endpoint.on_hold, endpoint.silent);
             (endpoint.filter, endpoint.on_hold, endpoint.silent) = (filter, on_hold, silent);
             before != (filter, on_hold, silent)
+        })
+    }
+
+    /// Whether anybody has video.
+    pub(crate) fn has_video(&self) -> bool {
+        self.endpoints.values().any(|one| one.video.is_some())
+    }
+
+    /// What the mixer reports of video. Whether anything is different now.
+    pub(crate) fn set_video(&mut self, id: EndpointId, video: Option<VideoMedia>) -> bool {
+        self.change(id, |endpoint| {
+            std::mem::replace(&mut endpoint.video, video) != video
         })
     }
 

@@ -257,7 +257,7 @@ fn the_page_shows_who_is_there_who_speaks_and_who_is_muted_with_the_keyboard_alo
         "the('name') === shown().activeElement && the('microphone').options.length > 0",
     );
     browser.type_text("Ann Example").unwrap();
-    for _ in 0..3 {
+    for _ in 0..4 {
         browser.press("Tab").unwrap();
     }
     wait(

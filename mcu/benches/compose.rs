@@ -9,11 +9,7 @@
 
 use plenum_mcu::video::compose::{Composer, Face, Fonts, Look, Style};
 use plenum_mcu::video::conference::{VideoConference, VideoConfig, VideoOutput, VideoSettings};
-use plenum_mcu::video::layout::{
-    Absent, Identity, Layout, Person, Placement, SourceId, SpeechSettings, arrange,
-};
-use plenum_mcu::video::plan::PlanSettings;
-use plenum_mcu::video::source::SourceSettings;
+use plenum_mcu::video::layout::{Absent, Identity, Layout, Person, Placement, SourceId, arrange};
 use plenum_mcu::video::viewer::{ViewerId, ViewerSettings};
 use plenum_media::video::codec::{BuiltIn, Codecs, DecoderLimits, EncoderSettings};
 use plenum_media::video::format::SendFormat;
@@ -294,24 +290,8 @@ fn settings() -> VideoSettings {
 }
 
 fn config() -> VideoConfig {
-    let spacing = Duration::from_millis(500);
     VideoConfig {
-        source: SourceSettings {
-            freeze_after: Duration::from_secs(2),
-            drop_after: Duration::from_secs(10),
-            linger: Duration::from_secs(2),
-            keyframe_spacing: spacing,
-            decodes_per_tick: 4,
-        },
-        plan: PlanSettings {
-            frame_rate: 25,
-            threads: 1,
-            max_payload: 1200,
-            keyframe_spacing: spacing,
-            encoders: 16,
-        },
-        speech: SpeechSettings::default(),
-        style: Style::default(),
         members: 64,
+        ..VideoConfig::default()
     }
 }

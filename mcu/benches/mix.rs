@@ -255,6 +255,7 @@ fn conference() -> McuConference<u16> {
     let settings = ConferenceSettings {
         max_endpoints: 1_000,
         language: "en".to_owned(),
+        video: Default::default(),
     };
     McuConference::new(settings, Arc::new(limits), Arc::new(Sounds::synthesised()))
 }
@@ -291,6 +292,7 @@ fn add(
             reached_at: None,
             agc: false,
             noise_gate: false,
+            name: String::new(),
             protection: None,
             offers: Offers::Phone,
         },

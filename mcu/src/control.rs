@@ -4,6 +4,7 @@
 //! Every command with a [`CommandId`] is answered exactly once by [`Report::Done`], successfully or not.
 //! SDP crosses as opaque octets: the focus carries it between SIP and the MCU and never reads it.
 
+use crate::video::layout::{Layout, Placement};
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -75,6 +76,18 @@ pub enum Action {
         /// Which.
         endpoint: EndpointId,
     },
+    /// The peer asked by signalling for a keyframe of what it sees (RFC 5168).
+    Keyframe {
+        /// Who.
+        endpoint: EndpointId,
+    },
+    /// Another layout of the picture, at once.
+    Layout {
+        /// For whom; `None`: for all who have chosen none themselves.
+        endpoint: Option<EndpointId>,
+        /// Which; `None`: the conference's, or for all [`Layout::Automatic`].
+        layout: Option<Layout>,
+    },
     /// In the mix, or apart (PIN, lobby, hold).
     Place {
         /// Which.
@@ -130,6 +143,36 @@ pub struct ConferenceSettings {
     pub max_endpoints: usize,
     /// Language of the prompts (`en`).
     pub language: String,
+    /// Its pictures.
+    pub video: ConferenceVideo,
+}
+
+/// The pictures of a conference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConferenceVideo {
+    /// For viewers without a choice of their own.
+    pub layout: Layout,
+    /// Pane placement.
+    pub placement: Placement,
+    /// People see themselves, too.
+    pub self_view: bool,
+    /// People without pictures get tiles.
+    pub audio_tiles: bool,
+    /// A line above the picture.
+    pub banner: Option<String>,
+}
+
+impl Default for ConferenceVideo {
+    /// The automatic layout, tiles for those who have no camera, nobody sees himself.
+    fn default() -> Self {
+        Self {
+            layout: Layout::default(),
+            placement: Placement::default(),
+            self_view: false,
+            audio_tiles: true,
+            banner: None,
+        }
+    }
 }
 
 /// How an endpoint starts.
@@ -153,6 +196,8 @@ pub struct EndpointSettings {
     pub agc: bool,
     /// Noise gate on what this endpoint sends.
     pub noise_gate: bool,
+    /// What others see it called.
+    pub name: String,
 }
 
 /// Whether media of a peer may, or must, be encrypted.
@@ -339,6 +384,18 @@ pub enum Report {
         /// The peer agreed to send nothing (`recvonly` or `inactive`): it muted itself.
         silent: bool,
     },
+    /// What is agreed on about the endpoint's video now; `None` for none. Comes before the `Done` of the exchange.
+    Video {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The stream.
+        video: Option<VideoMedia>,
+    },
+    /// The endpoint must be asked by signalling for a keyframe (RFC 5168): it understands no feedback.
+    KeyframeNeeded {
+        /// Of whom.
+        endpoint: EndpointId,
+    },
     /// A DTMF digit, once however it came.
     Dtmf {
         /// From whom.
@@ -369,6 +426,17 @@ pub enum Report {
         /// In words.
         reason: String,
     },
+}
+
+/// What is agreed on about a video stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoMedia {
+    /// The codec as SDP writes it (`H264/90000`).
+    pub codec: &'static str,
+    /// The endpoint may send pictures.
+    pub sends: bool,
+    /// It gets the conference's.
+    pub receives: bool,
 }
 
 /// How the media of an endpoint was, over its life.

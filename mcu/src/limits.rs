@@ -1,5 +1,8 @@
 //! The bounds of this crate. The numbers are the process's: `src/limits.rs` of the root crate.
 
+use plenum_media::video::assemble::AssemblerLimits;
+use plenum_media::video::codec::DecoderLimits;
+use plenum_media::video::rtx::HistoryLimits;
 use std::time::Duration;
 
 /// Bounds on what conferences, endpoints and workers hold and spend.
@@ -40,6 +43,72 @@ pub struct Limits {
     pub relatch_silence: Duration,
     /// What legs and session descriptions may hold.
     pub media: plenum_media::limits::Limits,
+    /// Bounds of video.
+    pub video: VideoLimits,
+}
+
+/// Bounds on what video holds and spends.
+#[derive(Clone, Copy, Debug)]
+pub struct VideoLimits {
+    /// Video legs one worker carries. Beyond: the call goes without video.
+    pub legs_per_worker: usize,
+    /// Commands waiting for one worker. Beyond: `Overloaded`.
+    pub mailbox: usize,
+    /// Frames waiting between the two threads of a worker. Beyond: dropped, and a keyframe is asked for.
+    pub frames: usize,
+    /// Share of the picture thread's time, in permille, beyond which calls go without video.
+    pub load_permille: u32,
+    /// People in the pictures of one conference. Beyond: heard, but not seen.
+    pub members: usize,
+    /// Encoders of one conference. Beyond: viewers see the picture of another one.
+    pub encoders: usize,
+    /// Datagrams read from one socket at a time (each 5 ms). Further ones wait in the kernel.
+    pub datagrams_per_read: usize,
+    /// Kernel receive buffer of one socket, octets.
+    pub socket_buffer: usize,
+    /// Octets of one RTP payload that we send.
+    pub max_payload: usize,
+    /// What a stream may hold that is received.
+    pub assembler: AssemblerLimits,
+    /// What is kept of a stream that is sent, for retransmission.
+    pub history: HistoryLimits,
+    /// Pictures larger than this are not decoded.
+    pub decoder: DecoderLimits,
+}
+
+impl Default for VideoLimits {
+    /// What suits a server of two processors.
+    fn default() -> Self {
+        Self {
+            legs_per_worker: 200,
+            mailbox: 1_024,
+            frames: 512,
+            load_permille: 850,
+            members: 200,
+            encoders: 16,
+            datagrams_per_read: 64,
+            socket_buffer: 1 << 20,
+            max_payload: 1_180,
+            assembler: AssemblerLimits {
+                packets: 2_048,
+                frame_octets: 2 << 20,
+                missing: 256,
+                requests: 6,
+                patience: Duration::from_millis(300),
+                keyframe_patience: Duration::from_secs(10),
+            },
+            history: HistoryLimits {
+                packets: 1_024,
+                octets: 1 << 20,
+                age: Duration::from_secs(1),
+                share_percent: 30,
+            },
+            decoder: DecoderLimits {
+                side: 4_096,
+                samples: 1_920 * 1_088,
+            },
+        }
+    }
 }
 
 impl Default for Limits {
@@ -63,6 +132,7 @@ impl Default for Limits {
             latch_window: Duration::from_secs(10),
             relatch_silence: Duration::from_secs(5),
             media: plenum_media::limits::Limits::default(),
+            video: VideoLimits::default(),
         }
     }
 }

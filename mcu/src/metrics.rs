@@ -42,6 +42,118 @@ pub struct Metrics {
     pub conferences_failed: Counter,
     /// Legs that got no address from a STUN or TURN server, for none was ready.
     pub unprepared: Counter,
+    /// What is counted of video.
+    pub video: VideoMetrics,
+}
+
+/// Counters of all video workers together.
+#[derive(Clone, Debug)]
+pub struct VideoMetrics {
+    /// Conferences with video.
+    pub conferences: Gauge,
+    /// Video legs there are.
+    pub legs: Gauge,
+    /// How long a picture thread is busy in a frame time, seconds.
+    pub tick_duration: Histogram,
+    /// Frames received whole.
+    pub frames_received: Counter,
+    /// Frames sent, one for each viewer.
+    pub frames_sent: Counter,
+    /// Frames that found no place in a queue.
+    pub frames_dropped: Counter,
+    /// RTP packets sent.
+    pub packets_sent: Counter,
+    /// Frames decoded.
+    pub decodes: Counter,
+    /// Frames that broke a decoder or were too many at once.
+    pub decode_faults: Counter,
+    /// Pictures composed.
+    pub compositions: Counter,
+    /// Frames encoded, one for all viewers of a view.
+    pub encodes: Counter,
+    /// Pictures left out because of load.
+    pub skipped: Counter,
+    /// Calls that go without video: no port, place or time for it.
+    pub refused: Counter,
+    /// Video streams or conferences ended by a fault, of ours or of a handshake.
+    pub failed: Counter,
+}
+
+impl Default for VideoMetrics {
+    fn default() -> Self {
+        Self {
+            conferences: Gauge::default(),
+            legs: Gauge::default(),
+            tick_duration: Histogram::new(SECONDS),
+            frames_received: Counter::default(),
+            frames_sent: Counter::default(),
+            frames_dropped: Counter::default(),
+            packets_sent: Counter::default(),
+            decodes: Counter::default(),
+            decode_faults: Counter::default(),
+            compositions: Counter::default(),
+            encodes: Counter::default(),
+            skipped: Counter::default(),
+            refused: Counter::default(),
+            failed: Counter::default(),
+        }
+    }
+}
+
+impl VideoMetrics {
+    fn register(&self, registry: &mut Registry) {
+        for (name, help, gauge) in [
+            ("conferences", "Conferences with video", &self.conferences),
+            ("legs", "Video legs", &self.legs),
+        ] {
+            registry.register(format!("video_{name}"), help, gauge.clone());
+        }
+        registry.register_with_unit(
+            "video_tick_duration",
+            "Busy time of a picture thread per frame time",
+            Unit::Seconds,
+            self.tick_duration.clone(),
+        );
+        for (name, help, counter) in [
+            (
+                "frames_received",
+                "Video frames received whole",
+                &self.frames_received,
+            ),
+            (
+                "frames_sent",
+                "Video frames sent, one for each viewer",
+                &self.frames_sent,
+            ),
+            (
+                "frames_dropped",
+                "Video frames that found no place in a queue",
+                &self.frames_dropped,
+            ),
+            ("packets_sent", "Video packets sent", &self.packets_sent),
+            ("decodes", "Video frames decoded", &self.decodes),
+            (
+                "decode_faults",
+                "Video frames that broke a decoder or were too many",
+                &self.decode_faults,
+            ),
+            ("compositions", "Pictures composed", &self.compositions),
+            ("encodes", "Video frames encoded", &self.encodes),
+            (
+                "skipped",
+                "Pictures left out because of load",
+                &self.skipped,
+            ),
+            (
+                "refused",
+                "Calls that go without video for want of room",
+                &self.refused,
+            ),
+            ("failed", "Video ended by a fault", &self.failed),
+        ] {
+            registry.register(format!("video_{name}"), help, counter.clone());
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -64,6 +176,7 @@ impl Default for Metrics {
             refused_full: Counter::default(),
             conferences_failed: Counter::default(),
             unprepared: Counter::default(),
+            video: VideoMetrics::default(),
         }
     }
 }
@@ -100,6 +213,7 @@ impl Metrics {
             );
         }
         self.register_counters(registry);
+        self.video.register(registry);
     }
 
     fn register_counters(&self, registry: &mut Registry) {

@@ -15,7 +15,11 @@ use plenum_media::metrics::Metrics;
 use plenum_media::negotiated::{Codec, NegotiatedAudio, Payload};
 use plenum_media::path::{Keying, NegotiatedPath};
 use plenum_media::sdp::attr::Direction;
+use plenum_media::sdp::video::{AgreedVideo, LocalVideo};
 use plenum_media::sdp::{Local, Protection, SdpError, Session, parse, print};
+use plenum_media::video::format::SendFormat;
+use plenum_media::video::frame::VideoCodec;
+use plenum_media::video::h264::PacketizationMode;
 use sdp_fixtures::{Fixture, corpus, find};
 use std::fmt::Display;
 
@@ -58,7 +62,7 @@ fn there_are_enough_fixtures_of_every_kind() {
     assert!(corpus().len() >= 100);
     let kinds = [
         "desk", "room", "soft", "gateway", "trunk", "browser", "hold", "ipv6", "late", "ptime",
-        "sequence", "broken", "secure",
+        "sequence", "broken", "secure", "video",
     ];
     for kind in kinds {
         assert!(
@@ -92,6 +96,12 @@ fn check(fixture: &Fixture) -> (Session, Vec<String>) {
             failures.extend(compare(&expect, &ours, &audio));
             let keys = keys(session.path().as_ref());
             failures.extend(differ("keys", &keys, expect.one("keys").unwrap_or("plain")));
+            let pictures = pictures(&session);
+            failures.extend(differ(
+                "video",
+                &pictures,
+                expect.one("video").unwrap_or("-"),
+            ));
         }
         (Err(error), Some(refusal)) => {
             failures.extend(differ("refuse", &code(&error), refusal));
@@ -114,6 +124,19 @@ fn local(expect: &Expectation) -> Local {
     let mut local = Local::new(address.parse().unwrap(), 40_000, 1);
     local.prefer_remote = expect.one("prefer") == Some("remote");
     local.seed = Some(Seed::new([7; 32]));
+    local.video = expect.one("pictures").map(|_| {
+        Box::new(LocalVideo {
+            rtp_port: 40_002,
+            rtcp_port: 40_003,
+            seed: Some(Seed::new([8; 32])),
+            ice: None,
+            codecs: vec![VideoCodec::H264, VideoCodec::Vp8],
+            rows: 720,
+            bitrate: 1_500_000,
+            sources: (11, 12),
+            cname: "us".to_owned(),
+        })
+    });
     local.fingerprint = Some(Fingerprint::of(b"our certificate", Hash::Sha256));
     local.protection = match expect.one("protection") {
         Some("never") => Protection::Never,
@@ -173,6 +196,27 @@ fn compare(expect: &Expectation, ours: &Bytes, audio: &NegotiatedAudio) -> Vec<S
             .map(|line| format!("has {line}")),
     );
     failures
+}
+
+/// What is sent of video.
+fn pictures(session: &Session) -> String {
+    let Some(AgreedVideo { video, .. }) = session.video() else {
+        return "-".to_owned();
+    };
+    let codec = match video.send {
+        SendFormat::H264(PacketizationMode::SingleNal) => "h264-0",
+        SendFormat::H264(PacketizationMode::NonInterleaved) => "h264-1",
+        SendFormat::Vp8 => "vp8",
+        SendFormat::Vp9 => "vp9",
+    };
+    let rtx = or_none(video.send_rtx.as_ref());
+    let direction = Direction::new(video.sending, video.receiving);
+    let (direction, rtp) = (direction.as_str(), or_none(video.remote_rtp.as_ref()));
+    let (bitrate, rows) = (video.bitrate, video.limits.rows);
+    format!(
+        "{codec} {} {rtx} {direction} {bitrate} {rows} {rtp}",
+        video.send_pt
+    )
 }
 
 /// Where the keys come from, and which.
@@ -274,7 +318,7 @@ impl Expectation {
     }
 
     fn unknown(&self) -> Vec<String> {
-        const KEYS: &str = " local prefer protection keys after role ours refuse codec send dtmf cn receive ptime \
+        const KEYS: &str = " local prefer protection pictures video keys after role ours refuse codec send dtmf cn receive ptime \
              rtp rtcp mux direction level bitrate rate fec dtx cbr version m has lacks ";
         let unknown = |key: &str| !KEYS.contains(&format!(" {key} "));
         self.lines()

@@ -172,4 +172,9 @@ const CORPUS: &[Fixture] = &[
     fixture!("broken", "tcp-media"),
     fixture!("broken", "no-sections"),
     fixture!("broken", "video-only"),
+    fixture!("video", "room-system"),
+    fixture!("video", "desk-phone"),
+    fixture!("video", "desk-phone-holds-video"),
+    fixture!("video", "desk-phone-ends-video"),
+    fixture!("video", "browser-camera"),
 ];

@@ -6,7 +6,7 @@ use super::table::{Table, harmless};
 use super::{Failure, say};
 use clap::{Args, Subcommand};
 use plenum::http::control::view::{
-    Active, Call, Conference, Endpoint, Promotion, Somebody, Waiting,
+    Active, Call, Choice, Conference, Endpoint, Promotion, Somebody, Waiting,
 };
 use std::path::PathBuf;
 
@@ -36,6 +36,16 @@ enum Order {
         user: User,
         /// What they are from now on: `presenter` or `attendee`.
         role: String,
+    },
+    /// Chooses the layout of the picture for all, or for one endpoint.
+    Layout {
+        /// The name of the conference.
+        conference: String,
+        /// Which, such as `allEqual`; without it, the conference's own.
+        layout: Option<String>,
+        /// The number of the endpoint, as `show` lists it.
+        #[arg(long)]
+        endpoint: Option<u64>,
     },
     /// Mutes an endpoint.
     Mute(One),
@@ -104,6 +114,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Order::Remove(user) => client.delete(&somebody(&user)),
         Order::Role { user, role } => {
             client.post(&format!("{}/role", somebody(&user)), &Promotion { role })
+        }
+        Order::Layout {
+            conference,
+            layout,
+            endpoint: of,
+        } => {
+            let whole = path(&conference);
+            let one = |number| format!("{whole}/participants/{number}");
+            let whose = of.map_or_else(|| whole.clone(), one);
+            client.post(&format!("{whose}/layout"), &Choice { layout })
         }
         Order::Mute(one) => client.post(&format!("{}/mute", endpoint(&one)), &()),
         Order::Unmute(one) => client.post(&format!("{}/unmute", endpoint(&one)), &()),

@@ -4,6 +4,7 @@
 use super::Conferences;
 use super::read::{Seconds, Section};
 use super::values::{Aor, Unled, alone_name, autopromote_list, watchers_name};
+use super::video::read_pictures;
 use crate::limits::Limits;
 use plenum_focus::access::{Members, ServerMode};
 use plenum_focus::keys::{KeyAction, KeyMap};
@@ -55,6 +56,8 @@ fn read_traits(section: &mut Section<'_, '_>, base: &ConferenceRecord) -> Confer
             .0,
         agc: section.get("agc", &base.agc.to_string()),
         noise_gate: section.get("noise_gate", &base.noise_gate.to_string()),
+        video: read_pictures(section, &base.video),
+        change_layout: section.get("change_layout", &base.change_layout.to_string()),
         ..read_admission(section, base)
     };
     if record.max_endpoints == Some(0) {
@@ -196,7 +199,7 @@ pub(super) fn read_keys(section: &mut Section<'_, '_>, limits: &Limits) -> KeyMa
     keys
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 

@@ -9,6 +9,7 @@ mod policy;
 pub(crate) mod read;
 mod trunk;
 mod values;
+mod video;
 
 pub use abuse::Abuse;
 pub use auth::{Auth, AuthDomain, DigestName, Required, StoreSettings};
@@ -20,6 +21,7 @@ pub use trunk::{
     CalledIn, Day, DialRule, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk, Who,
 };
 pub use values::{Advertise, CodecName, Listen, PortRange};
+pub use video::Video;
 
 use crate::limits::Limits;
 use plenum_focus::policy::Network;
@@ -39,6 +41,8 @@ pub struct Config {
     pub tls: crate::tls::Settings,
     /// `[media]`
     pub media: Media,
+    /// `[video]`
+    pub video: Video,
     /// `[http]`
     pub http: Http,
     /// `[join]`
@@ -198,6 +202,7 @@ impl Config {
         let sip = Self::within(&mut root, "sip", read_sip);
         let tls = Self::within(&mut root, "tls", crate::tls::Settings::read);
         let media = Self::within(&mut root, "media", read_media);
+        let video = Self::within(&mut root, "video", Video::read);
         let http = Self::within(&mut root, "http", read_http);
         let join = Self::within(&mut root, "join", Join::read);
         let log = Self::within(&mut root, "log", read_log);
@@ -225,6 +230,7 @@ impl Config {
             sip,
             tls,
             media,
+            video,
             http,
             join,
             log,

@@ -5,6 +5,7 @@ use plenum_focus::access::{AdmissionPolicy, Autopromote};
 use plenum_focus::keys::KeyAction;
 use plenum_focus::policy::Network;
 use plenum_focus::record::{Alone, Watchers};
+use plenum_media::negotiated::Codec;
 use plenum_sip::endpoint::Transport;
 use plenum_sip::msg::Uri;
 use std::fmt;
@@ -128,6 +129,19 @@ pub enum CodecName {
     Pcmu,
 }
 
+impl CodecName {
+    /// The codec of this name.
+    #[must_use]
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::Opus => Codec::Opus,
+            Self::G722 => Codec::G722,
+            Self::Pcma => Codec::Pcma,
+            Self::Pcmu => Codec::Pcmu,
+        }
+    }
+}
+
 impl Setting for CodecName {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         match String::read(value)?.to_ascii_lowercase().as_str() {
@@ -161,7 +175,7 @@ impl Setting for Alone {
 }
 
 /// What keys can do, by the names used in the file.
-const KEY_ACTIONS: [(&str, KeyAction); 11] = [
+const KEY_ACTIONS: [(&str, KeyAction); 12] = [
     ("toggle-mute", KeyAction::ToggleMute),
     ("toggle-deaf", KeyAction::ToggleDeaf),
     ("louder", KeyAction::Louder),
@@ -169,6 +183,7 @@ const KEY_ACTIONS: [(&str, KeyAction); 11] = [
     ("speak-louder", KeyAction::SpeakLouder),
     ("speak-softer", KeyAction::SpeakSofter),
     ("say-count", KeyAction::SayCount),
+    ("next-layout", KeyAction::NextLayout),
     ("leave", KeyAction::Leave),
     ("admit-all", KeyAction::AdmitAll),
     ("mute-all", KeyAction::MuteAll),

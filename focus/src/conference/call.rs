@@ -7,6 +7,7 @@ use crate::conference::renegotiation::Renegotiation;
 use crate::joining::{Door, State};
 use crate::output::{DialOutId, RequestId};
 use plenum_mcu::control::{MediaFilter, PlaybackId};
+use plenum_mcu::video::layout::Layout;
 use plenum_sip::endpoint::InviteId;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) withheld: Option<Role>,
     /// How long it may ring.
     pub(crate) ringing: Duration,
+    /// The layout chosen for it.
+    pub(crate) layout: Option<Layout>,
     /// Who is to be told when it is in the mix, or will never be.
     pub(crate) on_joined: Option<RequestId>,
     /// Who is to be told when it is gone.

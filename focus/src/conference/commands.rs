@@ -118,6 +118,10 @@ impl Focus {
                 let result = self.change_role(now, user, role);
                 self.complete(request, result);
             }
+            Command::Layout { endpoint, layout } => {
+                let result = self.set_layout(now, endpoint, layout);
+                self.complete(request, result);
+            }
             Command::End => {
                 self.begin_farewell(now, None, DisconnectReason::ConferenceEnded);
                 self.complete(request, Ok(()));

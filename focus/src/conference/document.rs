@@ -16,6 +16,9 @@ use plenum_mcu::control::EndpointId;
 pub(in crate::conference) const AUDIO_ID: &str = "1";
 /// The label of the mix (CB-284).
 pub(in crate::conference) const MAIN_AUDIO: &str = "main-audio";
+/// The stream of pictures of an endpoint, and the label of the composed picture (CB-284).
+const VIDEO_ID: &str = "2";
+const MAIN_VIDEO: &str = "main-video";
 
 impl Focus {
     /// What focus and mixers say of themselves may be different.
@@ -117,17 +120,22 @@ impl Focus {
             .speaker
             .and_then(|speaker| self.roster.endpoint(speaker));
         let speaker = speaker.and_then(|speaker| self.roster.user(speaker.user));
+        let seen = self.roster.has_video();
         let state = EntityState {
             user_count: u32::try_from(self.roster.in_mix()).ok(),
             active: Some(true),
             media_filters_rules: has_rules.then(|| rules.clone()),
-            media: vec![ConferenceMedium {
-                label: MAIN_AUDIO.into(),
-                display_text: None,
-                media_type: "audio".into(),
-                status: Some(MediaStatus::SendRecv),
-                video: None,
-            }],
+            media: [(MAIN_AUDIO, "audio"), (MAIN_VIDEO, "video")]
+                .into_iter()
+                .take(if seen { 2 } else { 1 })
+                .map(|(label, media_type)| ConferenceMedium {
+                    label: label.into(),
+                    display_text: None,
+                    media_type: media_type.into(),
+                    status: Some(MediaStatus::SendRecv),
+                    video: None,
+                })
+                .collect(),
             av_state: speaker.map(|speaker| AvState {
                 dominant_speaker: Some(speaker.entity.clone()),
                 ..AvState::default()
@@ -136,7 +144,7 @@ impl Focus {
         };
         EntityView {
             capabilities: Some(Capabilities {
-                audio_video: Some((true, false)),
+                audio_video: Some((true, seen)),
                 ..Capabilities::default()
             }),
             entity_state: Some(state),
@@ -212,13 +220,24 @@ impl Focus {
             talking: participant.talking,
             ..Media::new(AUDIO_ID)
         };
+        let pictures = participant.video.map(|video| Media {
+            media_type: Some("video".into()),
+            label: Some(MAIN_VIDEO.into()),
+            status: Some(match (video.sends, video.receives) {
+                (true, true) => MediaStatus::SendRecv,
+                (true, false) => MediaStatus::SendOnly,
+                (false, true) => MediaStatus::RecvOnly,
+                (false, false) => MediaStatus::Inactive,
+            }),
+            ..Media::new(VIDEO_ID)
+        });
         Some(Endpoint {
             session_type: Some(McuType::AudioVideo.name().into()),
             // CB-247.8.
             media: if call.withheld.is_some() {
                 Vec::new()
             } else {
-                vec![media]
+                std::iter::once(media).chain(pictures).collect()
             },
             role: Some(self.role_of(participant.id)),
             auth_method: Some(auth_method(call.peer.identity)),

@@ -268,6 +268,7 @@ impl Focus {
                 .uri
                 .as_ref()
                 .map_or(Offers::Phone, |uri| self.settings.policy.offers(uri)),
+            name: shown_name(peer),
         }
     }
 
@@ -377,4 +378,15 @@ fn host_address(uri: &Uri) -> Option<IpAddr> {
         Host::V6(ip) => Some(ip.into()),
         Host::Name(_) => None,
     }
+}
+
+/// What others see an endpoint called: the name it gave, else the user part of its address.
+fn shown_name(peer: &Peer) -> String {
+    let user = || {
+        let aor = peer.aor.as_deref()?;
+        let rest = aor.split_once(':').map_or(aor, |(_, rest)| rest);
+        Some(rest.split_once('@').map_or(rest, |(user, _)| user))
+    };
+    let name = peer.display.as_deref().or_else(user);
+    name.unwrap_or_default().to_owned()
 }

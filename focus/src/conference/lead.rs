@@ -77,6 +77,7 @@ impl Focus {
             | KeyAction::SpeakLouder
             | KeyAction::SpeakSofter
             | KeyAction::SayCount
+            | KeyAction::NextLayout
             | KeyAction::Leave => {}
         }
     }

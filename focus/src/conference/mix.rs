@@ -117,6 +117,10 @@ impl Focus {
                 self.release(now, endpoint, DisconnectReason::Departed);
                 return;
             }
+            KeyAction::NextLayout => {
+                self.next_layout(now, endpoint);
+                return;
+            }
             KeyAction::AdmitAll | KeyAction::MuteAll | KeyAction::ToggleLock => {
                 self.moderate_by_key(now, endpoint, action);
                 return;

@@ -28,6 +28,7 @@ impl Focus {
         let settings = ConferenceSettings {
             max_endpoints: self.most_endpoints(),
             language: self.record.language.clone(),
+            video: self.record.video.clone(),
         };
         self.mcu(now, Purpose::Create, Action::Create(settings));
     }

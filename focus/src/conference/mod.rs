@@ -39,6 +39,7 @@ mod mix;
 mod mixer;
 mod notifier;
 mod pending;
+mod pictures;
 mod refer;
 mod release;
 mod renegotiation;
@@ -401,6 +402,7 @@ impl Focus {
             peer,
             sip,
             media: MediaEndpoint::Present,
+            layout: None,
             state,
             renegotiation: Renegotiation::Idle,
             entity: entry.entity.or_else(|| self.expected.remove(&user)),

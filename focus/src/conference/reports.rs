@@ -1,16 +1,19 @@
 //! What mixers report: the only thing that changes what the roster says of the mix (RFC 4353 §3,
 //! focus and mixer).
 
-use crate::conference::call::MediaEndpoint;
+use crate::conference::call::{MediaEndpoint, SipLeg};
 use crate::conference::pending::{Purpose, SILENCE};
 use crate::conference::{Focus, Phase};
 use crate::disconnect::DisconnectReason;
 use crate::joining::Input;
-use crate::output::{CommandError, ConferenceEvent};
+use crate::output::{CommandError, ConferenceEvent, SipAction};
+use crate::picture_update;
 use bytes::Bytes;
 use plenum_mcu::control::{
     EndpointId, McuError, MediaFilter, PlaybackId, Prompt, Quality, Report, Sentence,
 };
+use plenum_sip::endpoint::Body;
+use plenum_sip::msg::Text;
 use std::time::Instant;
 
 impl Focus {
@@ -40,6 +43,8 @@ impl Focus {
             } => {
                 self.handle_media(endpoint, filter, on_hold, silent);
             }
+            Report::Video { endpoint, video } => self.handle_video(endpoint, video),
+            Report::KeyframeNeeded { endpoint } => self.ask_for_keyframe(endpoint),
             Report::Dtmf { endpoint, digit } => self.advance(now, endpoint, Input::Digit(digit.0)),
             Report::Played { playback } => self.handle_played(now, playback),
             Report::MediaLost { endpoint } => self.handle_media_lost(now, endpoint),
@@ -137,6 +142,18 @@ impl Focus {
                 on_hold,
             });
         }
+    }
+
+    /// RFC 5168: the endpoint understands no feedback in RTCP.
+    fn ask_for_keyframe(&mut self, endpoint: EndpointId) {
+        let Some(SipLeg::Answered(id)) = self.calls.get(&endpoint).map(|call| &call.sip) else {
+            return;
+        };
+        let body = Body {
+            content_type: Text::from_static(picture_update::MEDIA_TYPE),
+            octets: picture_update::request(),
+        };
+        self.sip(SipAction::Info { id: *id, body });
     }
 
     fn handle_filtered(

@@ -5,6 +5,7 @@ use crate::conference::Focus;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
 use crate::output::SipAction;
+use crate::picture_update;
 use crate::policy::Admission;
 use crate::signalled_digit;
 use plenum_mcu::control::{Action, EndpointId};
@@ -75,6 +76,13 @@ impl Focus {
             return Answer::new(StatusCode::OK);
         }
         let media_type = request.headers.content_type().ok().flatten();
+        if media_type.as_ref().is_some_and(picture_update::understands) {
+            // RFC 5168 §6: whoever asks for something else is told nothing.
+            if picture_update::asks(&request.body) {
+                self.mcu(now, Purpose::Nothing, Action::Keyframe { endpoint });
+            }
+            return Answer::new(StatusCode::OK);
+        }
         let Some(media_type) = media_type.filter(signalled_digit::understands) else {
             let mut answer = Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);
             answer.headers.push(HeaderName::Accept, ACCEPT_INFO);

@@ -85,10 +85,12 @@ impl Message {
             Report::Talking { endpoint, .. } => (StateKind::Talking, Some(endpoint)),
             Report::ActiveSpeaker { .. } => (StateKind::Speaker, None),
             Report::Media { endpoint, .. } => (StateKind::Media, Some(endpoint)),
+            Report::Video { endpoint, .. } => (StateKind::Video, Some(endpoint)),
             Report::Done { .. }
             | Report::Answer { .. }
             | Report::Offer { .. }
             | Report::Removed { .. }
+            | Report::KeyframeNeeded { .. }
             | Report::Dtmf { .. }
             | Report::Played { .. }
             | Report::MediaLost { .. }
@@ -104,6 +106,7 @@ type StateKey = (McuType, StateKind, Option<EndpointId>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum StateKind {
     Media,
+    Video,
     Talking,
     Speaker,
 }

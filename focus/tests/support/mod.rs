@@ -439,6 +439,8 @@ impl Bench {
             Action::Create(_)
             | Action::Destroy
             | Action::Rollback { .. }
+            | Action::Keyframe { .. }
+            | Action::Layout { .. }
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }

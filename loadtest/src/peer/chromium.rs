@@ -8,7 +8,8 @@
 
 use crate::clock;
 use crate::peer::baresip::{Recording, write_wav};
-use crate::signal::Signal;
+use crate::peer::video_phone::Rgb;
+use crate::signal::{Signal, whole};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io;
@@ -37,19 +38,28 @@ pub struct Chromium {
 impl Chromium {
     /// Starts one that may use its microphone, on which `signal` is to be heard.
     pub fn start(signal: Signal) -> io::Result<Self> {
-        Self::start_with(signal, &["--use-fake-ui-for-media-stream"])
+        Self::start_with(signal, None, &["--use-fake-ui-for-media-stream"])
+    }
+
+    /// Starts one that may use its microphone and a camera, which shows one colour.
+    pub fn with_camera(signal: Signal, colour: Rgb) -> io::Result<Self> {
+        Self::start_with(signal, Some(colour), &["--use-fake-ui-for-media-stream"])
     }
 
     /// Starts one that denies every page its microphone.
     pub fn without_microphone() -> io::Result<Self> {
-        Self::start_with(Signal::Silence, &["--deny-permission-prompts"])
+        Self::start_with(Signal::Silence, None, &["--deny-permission-prompts"])
     }
 
-    fn start_with(signal: Signal, flags: &[&str]) -> io::Result<Self> {
+    fn start_with(signal: Signal, camera: Option<Rgb>, flags: &[&str]) -> io::Result<Self> {
         super::installed("chromium", "--version", "chromium")?;
         let folder = fresh_folder()?;
         let microphone = folder.join("microphone.wav");
         write_wav(&microphone, signal)?;
+        let film = folder.join("camera.y4m");
+        let camera = camera.map(|colour| write_film(&film, colour)).transpose()?;
+        let camera =
+            camera.map(|()| format!("--use-file-for-fake-video-capture={}", film.display()));
         let log = File::create(folder.join("log"))?;
         let mut child = Command::new("chromium")
             .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
@@ -76,6 +86,7 @@ impl Chromium {
                 "--user-data-dir={}",
                 folder.join("profile").display()
             ))
+            .args(camera)
             .args(flags)
             .arg("about:blank")
             .stdin(Stdio::null())
@@ -314,6 +325,24 @@ impl Drop for Chromium {
     }
 }
 
+/// Two pictures of one colour in the YUV4MPEG2 format, which Chromium shows over and over.
+fn write_film(path: &Path, (red, green, blue): Rgb) -> io::Result<()> {
+    let (red, green, blue) = (f64::from(red), f64::from(green), f64::from(blue));
+    // ITU-R BT.601, limited range.
+    let sample = |value: f64| u8::try_from(whole(value.round())).unwrap_or(u8::MAX);
+    let y = sample(16.0 + 0.257 * red + 0.504 * green + 0.098 * blue);
+    let u = sample(128.0 - 0.148 * red - 0.291 * green + 0.439 * blue);
+    let v = sample(128.0 + 0.439 * red - 0.368 * green - 0.071 * blue);
+    let mut film = b"YUV4MPEG2 W640 H360 F25:1 Ip A1:1 C420jpeg\n".to_vec();
+    for _ in 0..2 {
+        film.extend(b"FRAME\n");
+        film.resize(film.len() + 640 * 360, y);
+        film.resize(film.len() + 320 * 180, u);
+        film.resize(film.len() + 320 * 180, v);
+    }
+    fs::write(path, film)
+}
+
 fn fresh_folder() -> io::Result<PathBuf> {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -356,7 +385,7 @@ const EARS: &str = r#"
 (() => {
     const asked = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
     if (asked) {
-        navigator.mediaDevices.getUserMedia = ({ audio }) => asked({ audio: {
+        navigator.mediaDevices.getUserMedia = ({ audio, ...others }) => asked({ ...others, audio: {
             ...audio, echoCancellation: false, noiseSuppression: false, autoGainControl: false,
         } });
     }

@@ -12,6 +12,7 @@ pub mod raw;
 pub mod sipe;
 pub mod sipp;
 pub mod sipvicious;
+pub mod video_phone;
 
 use std::io;
 use std::process::Command;

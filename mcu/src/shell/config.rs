@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::video::VideoSetup;
 use crate::control::Protection;
 use plenum_media::negotiated::Codec;
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub nat: Nat,
     /// DTMF tones within the audio are looked for where no telephone-event was agreed on.
     pub inband_dtmf: bool,
+    /// Video; without it every video section is refused.
+    pub video: Option<VideoSetup>,
 }
 
 impl Default for Config {
@@ -62,6 +65,7 @@ impl Default for Config {
             protection: Protection::Optional,
             nat: Nat::default(),
             inband_dtmf: true,
+            video: None,
         }
     }
 }

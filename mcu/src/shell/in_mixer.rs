@@ -37,6 +37,8 @@ pub(super) fn in_mixer(action: Action) -> Option<Order<Sockets>> {
         | Action::Renegotiate { .. }
         | Action::Answer { .. }
         | Action::Rollback { .. }
+        | Action::Keyframe { .. }
+        | Action::Layout { .. }
         | Action::Remove { .. } => None,
     }
 }

@@ -108,11 +108,45 @@ impl Inner {
             };
             return Ok((Sockets::new(bound, place), given));
         }
+        let opened = self.open_own(
+            (pool, bound),
+            v6,
+            settings,
+            place,
+            self.limits.socket_buffer,
+        );
+        opened.map(|sockets| (sockets, Given::default()))
+    }
+
+    /// Sockets for video: on an address of this machine, without any of STUN or TURN servers.
+    pub(super) fn open_video_sockets(
+        &self,
+        v6: bool,
+        settings: &EndpointSettings,
+        place: Place,
+    ) -> Result<Sockets, McuError> {
+        let (pool, bound) = if v6 {
+            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
+        } else {
+            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
+        };
+        let bound = bound.ok_or(McuError::Overloaded("media addresses"))?;
+        let buffer = self.limits.video.socket_buffer;
+        self.open_own((pool, bound), v6, settings, place, buffer)
+    }
+
+    fn open_own(
+        &self,
+        (pool, bound): (&Arc<PortPool>, IpAddr),
+        v6: bool,
+        settings: &EndpointSettings,
+        place: Place,
+        buffer: usize,
+    ) -> Result<Sockets, McuError> {
         let named = self.named(v6, settings);
         let addresses = [named.filter(|_| bound.is_unspecified()), Some(bound)];
         let addresses: SmallVec<[IpAddr; 2]> = addresses.into_iter().flatten().collect();
-        let opened = Sockets::open(pool, &addresses, self.limits.socket_buffer, place);
-        let opened = opened.map(|sockets| (sockets, Given::default()));
+        let opened = Sockets::open(pool, &addresses, buffer, place);
         opened.map_err(|error| {
             if error.kind() == io::ErrorKind::AddrInUse {
                 return McuError::Overloaded("media ports");
@@ -197,6 +231,15 @@ impl Inner {
         (random.next_u64() >> 2, ssrc, random.next_u64())
     }
 
+    /// A seed and two different synchronisation sources for a video leg.
+    pub(super) fn video_numbers(&self) -> (u64, u32, u32) {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = random.next_u32();
+        let other = random.next_u32();
+        let other = if other == first { !other } else { other };
+        (random.next_u64(), first, other)
+    }
+
     pub(super) fn local(
         &self,
         v6: bool,
@@ -239,7 +282,7 @@ impl Inner {
 
     /// The address we name in descriptions: the one for the peer's network, the advertised one, the bound one, the one the signalling came to, or,
     /// where we call, the one this machine calls from.
-    fn named(&self, v6: bool, settings: &EndpointSettings) -> Option<IpAddr> {
+    pub(super) fn named(&self, v6: bool, settings: &EndpointSettings) -> Option<IpAddr> {
         let config = &self.config;
         let bound = if v6 {
             config.bind_v6.map(IpAddr::V6)
@@ -282,7 +325,13 @@ impl Inner {
     }
 
     /// What a leg brings to ICE, for RTP and for RTCP: its own address and those that servers gave it.
-    fn ice(&self, address: IpAddr, port: u16, given: &Given, offers: Offers) -> Option<LocalIce> {
+    pub(super) fn ice(
+        &self,
+        address: IpAddr,
+        port: u16,
+        given: &Given,
+        offers: Offers,
+    ) -> Option<LocalIce> {
         let lite = match self.config.nat.ice {
             Ice::Off => return None,
             Ice::Lite => true,
@@ -363,7 +412,7 @@ impl Inner {
         let now = now();
         let config = LegConfig {
             ssrc,
-            cname: format!("{seed:016x}@plenum"),
+            cname: cname(seed),
             seed,
             ntp_origin: self.ntp(now),
             jitter_ceiling: self.limits.media.jitter_ceiling,
@@ -379,7 +428,7 @@ impl Inner {
     }
 
     /// NTP time: seconds since 1900 in the upper, the fraction in the lower 32 bits.
-    fn ntp(&self, now: Instant) -> u64 {
+    pub(super) fn ntp(&self, now: Instant) -> u64 {
         const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
         let (then, wall) = self.started;
         let wall = wall + now.saturating_duration_since(then);
@@ -389,6 +438,11 @@ impl Inner {
         let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
         (unix.as_secs().wrapping_add(SECONDS_1900_TO_1970) << 32) | fraction
     }
+}
+
+/// The canonical name of a leg, of its audio as of its video (RFC 3550 §6.5.1).
+pub(super) fn cname(seed: u64) -> String {
+    format!("{seed:016x}@plenum")
 }
 
 #[expect(

@@ -24,10 +24,13 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
 use super::config::Config;
+use super::exchange::overheard;
 use super::in_mixer::in_mixer;
+use super::legs::cname;
 use super::ports::PortPool;
 use super::reserve::Reserve;
 use super::sockets::{Place, Sockets};
+use super::video::{Video, VideoEndpoint};
 use super::worker::{Ending, Gauges, Mail, Worker};
 use crate::NewEndpoint;
 use crate::audio::announce::Sounds;
@@ -80,6 +83,7 @@ pub(super) struct Inner {
     pub(super) random: Mutex<StdRng>,
     /// The same moment by both clocks, for the reports' NTP times.
     pub(super) started: (Instant, SystemTime),
+    pub(super) video: Option<Video>,
 }
 
 /// The conferences there are.
@@ -105,6 +109,7 @@ pub(super) struct Conference {
 pub(super) struct Endpoint {
     pub(super) session: Session,
     pub(super) ssrc: u32,
+    pub(super) video: VideoEndpoint,
 }
 
 impl AudioMcu {
@@ -123,12 +128,10 @@ impl AudioMcu {
         let mut random = StdRng::try_from_rng(&mut SysRng).map_err(|_| StartError::Random)?;
         let (limits, sounds) = (Arc::new(limits), Arc::new(sounds));
         let directory = Arc::new(Directory::default());
-        let count = match config.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        };
+        let video = Video::of(config.video.as_ref(), &limits, &metrics, &sink)?;
+        let sink = overheard(sink, video.as_ref());
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
-        for n in 0..count {
+        for n in 0..mixing_threads(&config) {
             let (link, mail, endings) = link(&limits);
             let forget = Arc::clone(&directory);
             let worker = Worker {
@@ -184,6 +187,7 @@ impl AudioMcu {
             directory,
             random: Mutex::new(random),
             started: clocks(),
+            video,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -207,6 +211,12 @@ impl AudioMcu {
         }
         let patience = Duration::from_millis(200);
         answer.recv_timeout(patience).unwrap_or_default()
+    }
+
+    /// The busiest picture thread's load in permille of its time; 0 without video.
+    pub fn video_load_permille(&self) -> u32 {
+        let video = self.inner.video.as_ref();
+        video.map_or(0, Video::load_permille)
     }
 
     /// The busiest worker's load in permille of its time.
@@ -271,7 +281,7 @@ impl Mcu for AudioMcu {
 }
 
 /// Who answers a command.
-enum Settled {
+pub(super) enum Settled {
     Now,
     ByWorker,
 }
@@ -289,6 +299,7 @@ impl Inner {
         }
         let found = self.directory.find(conference);
         let found = found.ok_or(McuError::Unknown("conference"))?;
+        self.foresee(conference, &action);
         let mut this = found.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
             Action::Create(_) => Err(McuError::Unknown("conference")),
@@ -306,24 +317,21 @@ impl Inner {
                 settings,
             } => self.add(conference, &mut this, endpoint, offer, settings, reports),
             Action::Renegotiate { endpoint, offer } => {
-                let session = this.session(endpoint)?;
-                let negotiated = negotiate(session, endpoint, offer.as_ref(), reports)?;
-                let path = session.path();
-                if negotiated.is_some() {
-                    self.follow(conference, this.worker, endpoint, path)?;
-                }
-                self.apply(conference, this.worker, endpoint, negotiated)
+                self.renegotiate(conference, &mut this, endpoint, offer.as_ref(), reports)
             }
             Action::Answer { endpoint, answer } => {
-                let session = this.session(endpoint)?;
-                let negotiated = session.handle_answer(&answer);
-                let negotiated = negotiated.map_err(refusal)?;
-                let path = session.path();
-                self.follow(conference, this.worker, endpoint, path)?;
-                self.apply(conference, this.worker, endpoint, Some(negotiated))
+                self.conclude(conference, &mut this, endpoint, &answer, reports)
             }
+            Action::Keyframe { endpoint } => {
+                let one = this.endpoint(endpoint)?;
+                self.signalled_keyframe(&one.video, conference, endpoint)?;
+                Ok(Settled::Now)
+            }
+            Action::Layout { .. } => Ok(Settled::Now),
             Action::Rollback { endpoint } => {
-                this.session(endpoint)?.rollback();
+                let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
+                session.rollback();
+                Self::abandon_video(session, video);
                 Ok(Settled::Now)
             }
             Action::Remove { endpoint } => {
@@ -369,6 +377,7 @@ impl Inner {
             .min_by_key(|(_, w)| burden(w))
             .ok_or(McuError::Overloaded("workers"))?;
         let max_endpoints = settings.max_endpoints;
+        let pictures = settings.video.clone();
         let mail = Mail::Create {
             conference,
             settings,
@@ -381,6 +390,9 @@ impl Inner {
             endpoints: BTreeMap::new(),
         };
         directory.insert(conference, Arc::new(Mutex::new(entry)));
+        if let Some(video) = &self.video {
+            video.rooms.open(conference, pictures);
+        }
         Ok(Settled::Now)
     }
 
@@ -406,9 +418,22 @@ impl Inner {
         let ends = (&sockets, &given);
         let local = self.local(v6, ends, session_id, &settings, self.key_seed());
         let limits = self.limits.media.clone();
-        let mut session = Session::new(local, limits, (*self.media_metrics).clone());
-        let negotiated = negotiate(&mut session, endpoint, offer.as_ref(), reports)?;
-        sockets.path = self.first_path(&session, offer.is_none(), given.relays);
+        let mut one = Endpoint {
+            session: Session::new(local, limits, (*self.media_metrics).clone()),
+            ssrc,
+            video: VideoEndpoint::new(cname(seed), &settings),
+        };
+        self.enter(conference, endpoint, &settings);
+        let ids = (conference, endpoint);
+        let negotiated = match self.negotiate(ids, &mut one, offer.as_ref(), reports) {
+            Ok(negotiated) => negotiated,
+            Err(error) => {
+                self.leave(conference, endpoint);
+                reports.clear();
+                return Err(error);
+            }
+        };
+        sockets.path = self.first_path(&one.session, offer.is_none(), given.relays);
         let new = NewEndpoint {
             endpoint,
             port: sockets,
@@ -418,15 +443,16 @@ impl Inner {
         };
         let order = Order::Add(Box::new(new));
         if let Err(error) = self.order(conference, this.worker, None, order) {
+            self.leave(conference, endpoint);
             reports.clear();
             return Err(error);
         }
-        this.endpoints.insert(endpoint, Endpoint { session, ssrc });
+        this.endpoints.insert(endpoint, one);
         Ok(Settled::Now)
     }
 
     /// The worker is told how packets travel from now on, before it is told what is in them.
-    fn follow(
+    pub(super) fn follow(
         &self,
         conference: ConferenceId,
         worker: usize,
@@ -444,7 +470,7 @@ impl Inner {
         post(&link.mail, mail)
     }
 
-    fn apply(
+    pub(super) fn apply(
         &self,
         conference: ConferenceId,
         worker: usize,
@@ -501,11 +527,9 @@ impl Inner {
 }
 
 impl Conference {
-    fn session(&mut self, endpoint: EndpointId) -> Result<&mut Session, McuError> {
+    pub(super) fn endpoint(&mut self, endpoint: EndpointId) -> Result<&mut Endpoint, McuError> {
         let found = self.endpoints.get_mut(&endpoint);
-        found
-            .map(|e| &mut e.session)
-            .ok_or(McuError::Unknown("endpoint"))
+        found.ok_or(McuError::Unknown("endpoint"))
     }
 }
 
@@ -516,6 +540,13 @@ impl Directory {
 
     fn find(&self, conference: ConferenceId) -> Option<Arc<Mutex<Conference>>> {
         self.lock().get(&conference).map(Arc::clone)
+    }
+}
+
+fn mixing_threads(config: &Config) -> usize {
+    match config.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
     }
 }
 
@@ -538,29 +569,7 @@ fn post<T>(queue: &SyncSender<T>, mail: T) -> Result<(), McuError> {
     queue.try_send(mail).map_err(|_| full)
 }
 
-/// Answers an offer, or makes one. `None` while ours is unanswered.
-fn negotiate(
-    session: &mut Session,
-    endpoint: EndpointId,
-    offer: Option<&Bytes>,
-    reports: &mut Vec<Report>,
-) -> Result<Option<NegotiatedAudio>, McuError> {
-    match offer {
-        Some(offer) => {
-            let (sdp, negotiated) = session.handle_offer(offer).map_err(refusal)?;
-            reports.push(Report::Answer { endpoint, sdp });
-            Ok(Some(negotiated))
-        }
-        None => {
-            let sdp = session.create_offer();
-            let sdp = sdp.map_err(|error| refusal(error.into()))?;
-            reports.push(Report::Offer { endpoint, sdp });
-            Ok(None)
-        }
-    }
-}
-
-fn refusal(error: SdpError) -> McuError {
+pub(super) fn refusal(error: SdpError) -> McuError {
     match error {
         SdpError::Malformed(malformed) => McuError::MalformedSdp(malformed.to_string()),
         SdpError::Incompatible(incompatible) => McuError::Incompatible {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mcu`] | the control plane, on the caller's thread: negotiation, ports, admission |
 //! | [`config`] | how it is set up |
+//! | `exchange` | offers and answers of audio and video together |
 //! | `in_mixer` | which commands are the mixer's |
 //! | `legs` | what a new leg needs |
 //! | [`ports`] | the RTP port range |
@@ -11,9 +12,11 @@
 //! | `reserve` | sockets with addresses from STUN and TURN servers, ready for calls |
 //! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
+//! | [`video`] | the threads of video |
 //! | `worker` | the mixing threads: receive, tick, send |
 
 pub mod config;
+mod exchange;
 mod in_mixer;
 mod legs;
 pub mod mcu;
@@ -28,7 +31,9 @@ pub mod sockets;
     reason = "tests look for one variant among many"
 )]
 mod tests;
+pub mod video;
 mod worker;
 
 pub use config::{Config, Ice, Nat, Servers, TurnLogin};
 pub use mcu::{AudioMcu, EventSink, StartError};
+pub use video::VideoSetup;

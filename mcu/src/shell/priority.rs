@@ -15,3 +15,14 @@ pub(super) fn prefer() {
         Err(error) => tracing::debug!(%error, "mixing thread not preferred to other programs"),
     }
 }
+
+/// The niceness of the threads that decode and encode pictures: that of signalling, so that both wait for sound.
+const PICTURES: i32 = 5;
+
+/// Lets the calling thread wait for those that mix.
+pub(super) fn defer() {
+    // Being nicer is always allowed, unless it is so already.
+    if let Err(error) = setpriority_process(None, PICTURES) {
+        tracing::debug!(%error, "picture thread not deferred");
+    }
+}

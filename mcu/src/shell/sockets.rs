@@ -9,7 +9,8 @@ use std::time::Instant;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use plenum_media::leg::AudioLeg;
-use plenum_media::path::{Inbound, MediaPath, NegotiatedPath, PathEvent, PathOutput};
+use plenum_media::path::{Inbound, MediaPath, NegotiatedPath, PathEvent, PathOutput, Way};
+use plenum_media::video::leg::VideoLeg;
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -188,7 +189,7 @@ impl Sockets {
     }
 
     /// Sends what a path wants sent. Returns why it failed, if it did.
-    pub(super) fn drain(&mut self) -> Option<String> {
+    fn drain(&mut self) -> Option<String> {
         let mut path = self.path.take()?;
         let failed = self.say(&mut path);
         self.path = Some(path);
@@ -222,7 +223,7 @@ impl Sockets {
         &mut self,
         receiver: &mut Receiver,
         most: usize,
-        leg: &mut AudioLeg,
+        leg: &mut impl Inlet,
     ) -> u64 {
         let Some(path) = &mut self.path else {
             return 0;
@@ -244,6 +245,50 @@ impl Sockets {
             });
         }
         count
+    }
+
+    /// Sends a packet of component 0 (RTP) or 1 (RTCP) as the leg's path has it; `made` is room for its form on the
+    /// wire. Until there are keys, or a way to the peer, nothing goes out. False if the kernel refused it.
+    pub(super) fn send_by_path(
+        &mut self,
+        component: u8,
+        to: SocketAddr,
+        packet: &[u8],
+        made: &mut Vec<u8>,
+    ) -> bool {
+        let Some(path) = &mut self.path else {
+            return true;
+        };
+        let protected = match component {
+            0 => path.protect_rtp(packet, made),
+            _ => path.protect_rtcp(packet, made),
+        };
+        if protected.is_err() {
+            return true;
+        }
+        if !path.protects() {
+            made.clear();
+            made.extend_from_slice(packet);
+        }
+        let (via, to) = match path.way(component, made) {
+            Way::Signalled if to.ip().is_unspecified() => return true,
+            Way::Signalled => (component, to),
+            Way::Selected { via, to } => (via, to),
+            Way::None => return true,
+        };
+        let rtcp = self.rtcp.as_ref().filter(|_| via == 1);
+        rtcp.unwrap_or(&self.rtp).send_to(made, to).is_ok()
+    }
+
+    /// Goes on with the path's handshakes and sends what it wants sent. Returns why it failed, if it did.
+    pub(super) fn drive(&mut self, now: Instant) -> Option<String> {
+        self.path.as_mut()?.handle_timeout(now);
+        self.drain()
+    }
+
+    /// The path has handshakes or anything else to go on with.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.path.as_ref().is_some_and(|path| path.is_due(now))
     }
 
     /// RTCP shares the RTP port from now on, or has its own again (RFC 5761 §5.1.1).
@@ -279,6 +324,34 @@ impl Drop for Sockets {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// Where packets go that came by a path.
+pub(super) trait Inlet {
+    /// One RTP packet, plain.
+    fn handle_rtp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]);
+    /// One RTCP packet, plain.
+    fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]);
+}
+
+impl Inlet for AudioLeg {
+    fn handle_rtp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]) {
+        Self::handle_rtp(self, arrival, from, packet);
+    }
+
+    fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]) {
+        Self::handle_rtcp(self, arrival, from, packet);
+    }
+}
+
+impl Inlet for VideoLeg {
+    fn handle_rtp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]) {
+        Self::handle_rtp(self, arrival, from, packet);
+    }
+
+    fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]) {
+        Self::handle_rtcp(self, arrival, from, packet);
+    }
 }
 
 /// A place for one leg on a worker; given back when dropped.

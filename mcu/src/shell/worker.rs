@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use plenum_media::path::{MediaPath, NegotiatedPath, Way};
+use plenum_media::path::{MediaPath, NegotiatedPath};
 
 use crate::audio::announce::Sounds;
 use crate::clock::{PERIOD, TickClock};
@@ -408,18 +408,14 @@ impl Io {
     fn shake_hands(&mut self, now: Instant, mixer: &mut McuConference<Sockets>) {
         let mut failed = Vec::new();
         for (endpoint, sockets) in mixer.ports() {
-            let Some(path) = &mut sockets.path else {
-                continue;
-            };
-            if !path.is_due(now) {
+            if !sockets.is_due(now) {
                 continue;
             }
             if self.handshakes == 0 {
                 break;
             }
             self.handshakes -= 1;
-            path.handle_timeout(now);
-            let reason = sockets.drain();
+            let reason = sockets.drive(now);
             failed.extend(reason.map(|reason| (endpoint, reason)));
         }
         for (endpoint, reason) in failed {
@@ -432,40 +428,6 @@ impl Io {
         }
     }
 
-    /// Sends a packet of component 0 (RTP) or 1 (RTCP) as the leg's path has it. Until there are keys, or a way to the
-    /// peer, nothing goes out.
-    fn send_by_path(
-        &mut self,
-        sockets: &mut Sockets,
-        component: u8,
-        to: SocketAddr,
-        packet: &[u8],
-    ) {
-        let Some(path) = &mut sockets.path else {
-            return;
-        };
-        let made = match component {
-            0 => path.protect_rtp(packet, &mut self.protected),
-            _ => path.protect_rtcp(packet, &mut self.protected),
-        };
-        if made.is_err() {
-            return;
-        }
-        if !path.protects() {
-            self.protected.clear();
-            self.protected.extend_from_slice(packet);
-        }
-        let (via, to) = match path.way(component, &mut self.protected) {
-            Way::Signalled if to.ip().is_unspecified() => return,
-            Way::Signalled => (component, to),
-            Way::Selected { via, to } => (via, to),
-            Way::None => return,
-        };
-        let rtcp = sockets.rtcp.as_ref().filter(|_| via == 1);
-        let sent = rtcp.unwrap_or(&sockets.rtp).send_to(&self.protected, to);
-        self.refused += u64::from(sent.is_err());
-    }
-
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, packet: &[u8]) {
         if socket.send_to(packet, to).is_err() {
             self.refused += 1;
@@ -476,7 +438,8 @@ impl Io {
 impl Network<Sockets> for Io {
     fn send_rtp(&mut self, sockets: &mut Sockets, to: SocketAddr, packet: &[u8]) {
         if sockets.path.is_some() {
-            self.send_by_path(sockets, 0, to, packet);
+            let sent = sockets.send_by_path(0, to, packet, &mut self.protected);
+            self.refused += u64::from(!sent);
             return;
         }
         if sockets.send_rtp(to, packet).is_err() {
@@ -486,7 +449,8 @@ impl Network<Sockets> for Io {
 
     fn send_rtcp(&mut self, sockets: &mut Sockets, to: SocketAddr, packet: &[u8]) {
         if sockets.path.is_some() {
-            self.send_by_path(sockets, 1, to, packet);
+            let sent = sockets.send_by_path(1, to, packet, &mut self.protected);
+            self.refused += u64::from(!sent);
             return;
         }
         let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);

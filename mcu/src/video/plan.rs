@@ -58,6 +58,19 @@ pub struct PlanSettings {
     pub encoders: usize,
 }
 
+impl Default for PlanSettings {
+    /// 25 pictures a second, one thread, at most two keyframes a second, 16 encoders.
+    fn default() -> Self {
+        Self {
+            frame_rate: 25,
+            threads: 1,
+            max_payload: 1_200,
+            keyframe_spacing: Duration::from_millis(500),
+            encoders: 16,
+        }
+    }
+}
+
 /// All encoders of one conference.
 #[derive(Debug)]
 pub struct EncodePlan {

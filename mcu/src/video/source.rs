@@ -23,6 +23,19 @@ pub struct SourceSettings {
     pub decodes_per_tick: u32,
 }
 
+impl Default for SourceSettings {
+    /// Grey after two seconds, a tile after ten, at most two keyframes a second.
+    fn default() -> Self {
+        Self {
+            freeze_after: Duration::from_secs(2),
+            drop_after: Duration::from_secs(10),
+            linger: Duration::from_secs(2),
+            keyframe_spacing: Duration::from_millis(500),
+            decodes_per_tick: 4,
+        }
+    }
+}
+
 /// What came of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded {

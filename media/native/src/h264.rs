@@ -9,9 +9,10 @@ use openh264::encoder::{
 };
 use openh264::formats::YUVSource;
 use openh264_sys2::{
-    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, LAYER_NUM, SBitrateInfo,
-    SPATIAL_LAYER_0, SPATIAL_LAYER_ALL,
+    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_TRACE_LEVEL,
+    LAYER_NUM, SBitrateInfo, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
+use std::ffi::c_int;
 use std::fmt;
 
 /// A decoder of one stream.
@@ -87,8 +88,9 @@ impl Encoder {
         if let Some(octets) = settings.max_slice {
             config = config.max_slice_len(octets);
         }
-        let library = LibraryEncoder::with_api_config(OpenH264API::from_source(), config)
+        let mut library = LibraryEncoder::with_api_config(OpenH264API::from_source(), config)
             .map_err(|_| CodecError::Start(0))?;
+        silence(&mut library)?;
         Ok(Self {
             library,
             begun: false,
@@ -156,6 +158,20 @@ impl Encoder {
         }
         Ok(())
     }
+}
+
+/// Keeps the library from writing to standard error what it thinks of our settings when it starts; the wrapper tells it
+/// to be quiet only afterwards.
+fn silence(library: &mut LibraryEncoder) -> Result<(), CodecError> {
+    let mut level = c_int::try_from(WELS_LOG_QUIET).unwrap_or(0);
+    // SAFETY: the trace level is none of the options that the wrapper relies on.
+    let api = unsafe { library.raw_api() };
+    // SAFETY: for this option OpenH264 reads one int, which outlives the call, and it may be set at any time.
+    let code = unsafe { api.set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast()) };
+    if code != 0 {
+        return Err(CodecError::Start(i64::from(code)));
+    }
+    Ok(())
 }
 
 /// A picture as the library's wrapper wants it.

@@ -3,6 +3,7 @@
 use super::describe::{AudioSection, OurDescription, OurSection};
 use super::ice::AgreedIce;
 use super::security::OurSecurity;
+use super::video::AgreedVideo;
 use crate::negotiated::{NegotiatedAudio, Payload};
 use crate::path::{Keying, NegotiatedPath};
 
@@ -19,6 +20,8 @@ pub struct Agreement {
     pub keying: Keying,
     /// How the ways between us are found.
     pub ice: Option<Box<AgreedIce>>,
+    /// What was agreed on about video.
+    pub video: Option<Box<AgreedVideo>>,
     /// Every payload type that we ever gave a meaning, in order.
     pub(super) history: Vec<(u8, Payload)>,
     /// The peer's payload types.
@@ -47,7 +50,7 @@ impl Agreement {
     pub(super) fn section(&self) -> Option<&AudioSection> {
         match self.ours.sections.get(self.audio_index)? {
             OurSection::Audio(audio) => Some(audio),
-            OurSection::Refused(_) => None,
+            OurSection::Video(_) | OurSection::Refused(_) => None,
         }
     }
 

@@ -4,6 +4,7 @@ use super::attr::{AUDIO_LEVEL, Direction, Profile};
 use super::formats::{Formats, encoding};
 use super::ice::{IceDescription, OurIce};
 use super::security::OurSecurity;
+use super::video::VideoSection;
 use super::{Local, MediaSection, remote};
 use crate::negotiated::{Codec, Payload};
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub enum OurSection {
     Refused(RefusedSection),
     /// The conference's audio.
     Audio(AudioSection),
+    /// The conference's video.
+    Video(Box<VideoSection>),
 }
 
 /// A section that we refuse (RFC 3264 §6).
@@ -54,6 +57,18 @@ impl RefusedSection {
             proto: section.m.proto().to_owned(),
             formats,
             mid: remote::mid(section),
+        }
+    }
+}
+
+impl RefusedSection {
+    /// A section of ours that the peer's answer left out.
+    pub(super) fn video() -> Self {
+        Self {
+            media: "video".to_owned(),
+            proto: "RTP/AVP".to_owned(),
+            formats: " 0".to_owned(),
+            mid: None,
         }
     }
 }
@@ -117,6 +132,8 @@ fn write_description(
     write!(out, "\r\nc=IN {family} {address}\r\nt={}\r\n", ours.timing)?;
     write_group(out, ours)?;
     write_ice(out, ours)?;
+    let is_video = |section: &OurSection| matches!(section, OurSection::Video(_));
+    let seen = ours.sections.iter().any(is_video);
     for section in &ours.sections {
         match section {
             OurSection::Refused(refused) => {
@@ -129,7 +146,8 @@ fn write_description(
                 write!(out, "m={media} 0 {proto}{formats}\r\n")?;
                 write_mid(out, mid.as_ref())?;
             }
-            OurSection::Audio(audio) => write_audio(out, local, audio)?,
+            OurSection::Audio(audio) => write_audio(out, local, audio, seen)?,
+            OurSection::Video(video) => video.write(out)?,
         }
     }
     Ok(())
@@ -142,6 +160,10 @@ fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
             ice: OurIce::Description(ice),
             ..
         }) => Some(ice),
+        OurSection::Video(video) => match &video.ice {
+            OurIce::Description(ice) => Some(ice),
+            OurIce::Nothing | OurIce::Mismatch => None,
+        },
         OurSection::Audio(_) | OurSection::Refused(_) => None,
     });
     said.next().map_or(Ok(()), |ice| ice.write_session(out))
@@ -151,7 +173,7 @@ fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
 fn write_group(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
     let mut taken = ours.sections.iter().filter_map(|section| match section {
         OurSection::Audio(audio) if audio.bundled => audio.mid.as_ref(),
-        OurSection::Audio(_) | OurSection::Refused(_) => None,
+        OurSection::Audio(_) | OurSection::Video(_) | OurSection::Refused(_) => None,
     });
     match taken.next().and_then(|mid| std::str::from_utf8(mid).ok()) {
         Some(mid) => write!(out, "a=group:BUNDLE {mid}\r\n"),
@@ -159,7 +181,13 @@ fn write_group(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
     }
 }
 
-fn write_audio(out: &mut String, local: &Local, audio: &AudioSection) -> std::fmt::Result {
+/// `seen`: there is video beside it.
+fn write_audio(
+    out: &mut String,
+    local: &Local,
+    audio: &AudioSection,
+    seen: bool,
+) -> std::fmt::Result {
     write!(out, "m=audio {} {}", local.rtp_port, audio.profile.as_str())?;
     for (pt, _) in &audio.formats {
         write!(out, " {pt}")?;
@@ -201,14 +229,14 @@ fn write_audio(out: &mut String, local: &Local, audio: &AudioSection) -> std::fm
         OurIce::Mismatch => out.push_str(IceDescription::MISMATCH),
         OurIce::Description(ice) => ice.write_media(out, audio.rtcp_mux)?,
     }
-    if audio.bundled {
+    if audio.bundled || (seen && audio.mid.is_some()) {
         // RFC 8830 §2: browsers give a track without a stream otherwise.
         out.push_str("a=msid:plenum audio\r\n");
     }
     write!(out, "a={}\r\n", audio.direction.as_str())
 }
 
-fn write_mid(out: &mut String, mid: Option<&Bytes>) -> std::fmt::Result {
+pub(super) fn write_mid(out: &mut String, mid: Option<&Bytes>) -> std::fmt::Result {
     match mid.and_then(|mid| std::str::from_utf8(mid).ok()) {
         Some(mid) => write!(out, "a=mid:{mid}\r\n"),
         None => Ok(()),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::SessionDescription;
+use super::{Local, SessionDescription};
 use crate::ice::candidate::{Candidate, Kind};
 use crate::ice::{self, Credentials};
 use crate::limits::Limits;
@@ -132,6 +132,15 @@ impl LocalIce {
             negotiated,
             limits,
         })
+    }
+}
+
+/// ICE in an offer of ours: at the beginning where we want that, later where it was agreed on, with these credentials.
+pub(super) fn offered_ice(local: &Local, first: bool, agreed: Option<u32>) -> OurIce {
+    match (&local.ice, agreed) {
+        (Some(ours), Some(generation)) => ours.describe(generation),
+        (Some(ours), None) if first && ours.offer => ours.describe(0),
+        (Some(_) | None, _) => OurIce::Nothing,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::attr::{OPUS_BITRATE_MAX, OPUS_BITRATE_MIN};
 use super::ice::LocalIce;
 use super::security::Protection;
+use super::video::LocalVideo;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::keys::Seed;
 use crate::negotiated::Codec;
@@ -43,6 +44,8 @@ pub struct Local {
     pub seed: Option<Seed>,
     /// What we bring to ICE; without it there is none.
     pub ice: Option<LocalIce>,
+    /// What we do with pictures; without it every video section is refused.
+    pub video: Option<Box<LocalVideo>>,
     /// Whom an offer of ours is for.
     pub offers: Offers,
 }
@@ -81,6 +84,7 @@ impl Local {
             seed: None,
             ice: None,
             offers: Offers::Phone,
+            video: None,
         }
     }
 

@@ -12,6 +12,7 @@
 //! | [`describe`] | our own sections and the text they make |
 //! | [`negotiate`] | pure offer/answer: capabilities + peer's description → sections + [`NegotiatedAudio`] |
 //! | [`session`] | the offer/answer state machine of one session |
+//! | [`video`] | video sections |
 //!
 //! [`NegotiatedAudio`]: crate::negotiated::NegotiatedAudio
 //!
@@ -43,6 +44,7 @@ pub mod security;
 pub mod session;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod video;
 
 pub use error::{ApiMisuse, Incompatible, Malformed, SdpError};
 pub use local::{Local, Offers};

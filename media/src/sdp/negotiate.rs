@@ -2,7 +2,8 @@
 //! what was agreed before.
 //!
 //! One audio section is taken, the first that we can speak, and the one taken before if it is
-//! still there; every other section is refused with port 0 in its place. `a=group:BUNDLE` is not
+//! still there, and one of video where we speak that ([`super::video`]); every other section is
+//! refused with port 0 in its place. `a=group:BUNDLE` is not
 //! taken up: our answers have no group line, which declines it (RFC 9143 §7.3), and repeat `a=mid`.
 //!
 //! Payload types go by direction (RFC 3264 §5.1): we send with the peer's numbers and receive
@@ -13,9 +14,10 @@ use super::agreement::Agreement;
 use super::attr::{Direction, OpusParameters, Profile};
 use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
 use super::formats::{Formats, clock, name, number, usual_number};
-use super::ice::{IceDescription, OurIce};
+use super::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
+use super::video::{self, VideoSection};
 use super::{Incompatible, Local, Malformed, MediaSection, Offers, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
@@ -30,6 +32,7 @@ pub struct Offered {
     pub ours: OurDescription,
     audio_index: usize,
     audio: AudioSection,
+    video: Option<(usize, VideoSection)>,
     history: Vec<(u8, Payload)>,
 }
 
@@ -50,8 +53,18 @@ pub fn answer(
     let mut ours = refused(offer);
     let taken = offer.media.get(audio_index);
     let disabled = taken.is_none_or(|section| section.m.port() == 0);
+    let video = video::sections::answer(
+        local,
+        direction,
+        offer,
+        audio_index,
+        previous,
+        limits,
+        &mut ours,
+    );
     if let (true, Some(previous)) = (disabled, previous) {
         return Ok(Agreement {
+            video,
             ours,
             audio_index,
             ..previous.disabled()
@@ -59,14 +72,7 @@ pub fn answer(
     }
     let mut history = previous.map_or_else(Vec::new, |previous| previous.history.clone());
     let codec = first_common(local, &remote).ok_or_else(|| no_codec(local))?;
-    let formats = answer_formats(local, &remote, codec, &history);
-    if formats
-        .iter()
-        .all(|&(_, payload)| payload != Payload::Audio(codec))
-    {
-        // A peer that renumbered until no number was left without a meaning.
-        return Err(no_codec(local).into());
-    }
+    let formats = answer_formats(local, &remote, codec, &history)?;
     remember(&mut history, &formats);
     let (security, keying) = if disabled {
         (OurSecurity::default(), Keying::Plain)
@@ -75,13 +81,7 @@ pub fn answer(
     };
     let rtcp_mux = local.rtcp_mux && remote.rtcp_mux;
     let theirs = IceDescription::read(offer, audio_index, limits).filter(|_| !disabled);
-    let (our_ice, ice) = match (&local.ice, theirs) {
-        (Some(ours), Some(theirs)) => {
-            let before = previous.and_then(|previous| previous.ice.as_deref());
-            ours.answer(theirs, remote.rtp, rtcp_mux, before, limits.ice)
-        }
-        (Some(_) | None, _) => (OurIce::Nothing, None),
-    };
+    let (our_ice, ice) = answer_ice(local, theirs, &remote, rtcp_mux, previous, limits);
     let section = AudioSection {
         profile: remote.profile,
         formats,
@@ -93,7 +93,7 @@ pub fn answer(
             .filter(|(_, level)| local.audio_level && level.sends())
             .map(|l| l.0),
         mid: remote.mid.clone(),
-        bundled: remote.bundled && rtcp_mux,
+        bundled: remote.bundled && rtcp_mux && video.is_none() && may_bundle(previous),
         security,
         ice: our_ice,
     };
@@ -108,6 +108,7 @@ pub fn answer(
         audio,
         keying,
         ice,
+        video,
         history,
         theirs,
     };
@@ -116,6 +117,30 @@ pub fn answer(
     } else {
         agreement
     })
+}
+
+/// What we answer of ICE, and what is agreed on.
+fn answer_ice(
+    local: &Local,
+    theirs: Option<IceDescription>,
+    remote: &RemoteAudio,
+    rtcp_mux: bool,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+) -> (OurIce, Option<Box<AgreedIce>>) {
+    match (&local.ice, theirs) {
+        (Some(ours), Some(theirs)) => {
+            let before = previous.and_then(|previous| previous.ice.as_deref());
+            ours.answer(theirs, remote.rtp, rtcp_mux, before, limits.ice)
+        }
+        (Some(_) | None, _) => (OurIce::Nothing, None),
+    }
+}
+
+/// What was declined once stays so.
+fn may_bundle(previous: Option<&Agreement>) -> bool {
+    let section = previous.and_then(Agreement::section);
+    section.is_none_or(|section| section.bundled)
 }
 
 /// An answer that takes nothing of the offer.
@@ -158,7 +183,13 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         mid: agreed.map_or_else(|| first_mid(local), |section| section.mid.clone()),
         bundled: agreed.map_or(local.offers != Offers::Phone, |section| section.bundled),
         security: OurSecurity::offer(local, keys),
-        ice: offered_ice(local, previous),
+        ice: offered_ice(
+            local,
+            previous.is_none(),
+            previous
+                .and_then(|it| it.ice.as_ref())
+                .map(|it| it.generation),
+        ),
     };
     let mut sections = previous.map_or_else(Vec::new, |previous| previous.ours.sections.clone());
     let audio_index = previous.map_or(0, |previous| previous.audio_index);
@@ -166,6 +197,7 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         Some(slot) => *slot = OurSection::Audio(audio.clone()),
         None => sections.push(OurSection::Audio(audio.clone())),
     }
+    let video = video::sections::offer(local, direction, previous, &mut sections);
     let ours = OurDescription {
         timing: "0 0".to_owned(),
         sections,
@@ -174,6 +206,7 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         ours,
         audio_index,
         audio,
+        video,
         history,
     }
 }
@@ -193,13 +226,17 @@ pub fn conclude(
 ) -> Result<Agreement, SdpError> {
     let index = offered.audio_index;
     let section = answered_section(offered, answer)?;
-    let ours = offered.ours.clone();
+    let mut ours = offered.ours.clone();
+    let video = offered.video.as_ref().and_then(|said| {
+        video::sections::conclude(local, said, answer, previous, limits, &mut ours)
+    });
     if section.m.port() == 0 {
         let previous = previous.ok_or(Incompatible::AudioRefused)?;
         let history = offered.history.clone();
         return Ok(Agreement {
             ours,
             audio_index: index,
+            video,
             history,
             ..previous.disabled()
         });
@@ -239,7 +276,6 @@ pub fn conclude(
     let direction = section.direction.and(remote.direction.reversed());
     let audio = agreed(local, &section, &remote, codec, direction);
     let (history, theirs) = (offered.history.clone(), numbers(&remote));
-    let mut ours = ours;
     if let Some(OurSection::Audio(said)) = ours.sections.get_mut(index) {
         // What is in force is what the next description says.
         said.security = security;
@@ -250,6 +286,7 @@ pub fn conclude(
         audio,
         keying,
         ice,
+        video,
         history,
         theirs,
     })
@@ -272,23 +309,8 @@ fn answered_section<'a>(
     }
 }
 
-/// ICE in an offer of ours: at the beginning where we want that, later where it was agreed on.
-fn offered_ice(local: &Local, previous: Option<&Agreement>) -> OurIce {
-    let Some(ours) = &local.ice else {
-        return OurIce::Nothing;
-    };
-    match previous {
-        None if ours.offer => ours.describe(0),
-        None => OurIce::Nothing,
-        Some(previous) => previous
-            .ice
-            .as_ref()
-            .map_or(OurIce::Nothing, |agreed| ours.describe(agreed.generation)),
-    }
-}
-
 /// What we offer first: protected where it must be, else plain with the keys beside it (RFC 8643).
-fn first_profile(local: &Local) -> Profile {
+pub(super) fn first_profile(local: &Local) -> Profile {
     match (local.protection, local.offers) {
         (Protection::Required | Protection::Optional, Offers::Browser) => Profile::UdpTlsSavpf,
         (Protection::Required, Offers::Phone | Offers::Either) => Profile::Savp,
@@ -381,7 +403,7 @@ fn answer_formats(
     remote: &RemoteAudio,
     codec: Codec,
     history: &[(u8, Payload)],
-) -> Formats {
+) -> Result<Formats, Incompatible> {
     let mut formats = Formats::new();
     for payload in in_order(common(local, remote), codec, local.comfort_noise) {
         let Some(theirs) = remote.number_of(payload) else {
@@ -391,7 +413,10 @@ fn answer_formats(
             formats.push((ours, payload));
         }
     }
-    formats
+    // A peer that renumbered until no number was left without a meaning.
+    let agreed = Payload::Audio(codec);
+    let found = formats.iter().any(|&(_, payload)| payload == agreed);
+    found.then_some(formats).ok_or_else(|| no_codec(local))
 }
 
 /// Everything that we can: the codec in use first, so that a hold does not change it, then what

@@ -18,6 +18,7 @@ use super::attr::Direction;
 use super::describe::{OurDescription, describe};
 use super::negotiate::{self, Offered};
 use super::parse::parse;
+use super::video::{AgreedVideo, LocalVideo};
 use super::{ApiMisuse, Local, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -157,6 +158,17 @@ impl Session {
     /// How packets are to travel; `None` where nothing but plain RTP was agreed on.
     pub fn path(&self) -> Option<NegotiatedPath> {
         self.agreement.as_ref().and_then(Agreement::path)
+    }
+
+    /// What is agreed about video now.
+    pub fn video(&self) -> Option<&AgreedVideo> {
+        self.agreement.as_ref()?.video.as_deref()
+    }
+
+    /// What we do with pictures from the next offer or answer on. What it takes the place of must not be in force any
+    /// more: its keys would be used twice.
+    pub fn set_video(&mut self, video: Option<Box<LocalVideo>>) {
+        self.local.video = video;
     }
 
     /// No offer is open.

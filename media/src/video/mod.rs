@@ -10,6 +10,8 @@
 //! | [`rtx`] | what was sent, sent again (RFC 4588) |
 //! | [`keyframe`] | requests for keyframes merged and limited |
 //! | [`rate`] | reports → target bitrate → resolution and rate class |
+//! | [`mod@negotiated`] | what SDP agreed on |
+//! | [`leg`] | both directions of one peer, with reports and the latch |
 //! | [`send`], [`receive`] | one stream in each direction, made of all that |
 //! | [`picture`] | one decoded picture |
 //! | [`codec`] | frames to pictures and back, within bounds |
@@ -21,6 +23,8 @@ pub mod format;
 pub mod frame;
 pub mod h264;
 pub mod keyframe;
+pub mod leg;
+pub mod negotiated;
 pub mod picture;
 pub mod rate;
 pub mod receive;

@@ -2,7 +2,7 @@
 
 use super::feedback::Feedback;
 use super::format::SendFormat;
-use super::frame::{PackError, Payloads};
+use super::frame::{PackError, Payloads, VideoCodec};
 use super::rate::{RateControl, RateSettings};
 use super::rtx::{self, History, HistoryLimits};
 use crate::rtp::packet::Header;
@@ -104,6 +104,23 @@ impl VideoSender {
         }
     }
 
+    /// Another agreement: sequence numbers go on, and what was learnt of the way.
+    pub fn change(&mut self, send: VideoSend, ceiling: u32) {
+        self.send = send;
+        self.rate.set_ceiling(ceiling);
+    }
+
+    /// The codec in force.
+    pub const fn codec(&self) -> VideoCodec {
+        self.send.format.codec()
+    }
+
+    /// An encoder's timestamp as it stands in packets.
+    pub fn wire_timestamp(&self, timestamp: i64) -> u32 {
+        let timestamp = u32::try_from(timestamp.rem_euclid(1 << 32)).unwrap_or(0);
+        timestamp.wrapping_add(self.offset)
+    }
+
     /// Makes the payloads of one frame in this stream's format. Streams of one format can share them.
     pub fn pack(
         &mut self,
@@ -131,13 +148,13 @@ impl VideoSender {
         let count = u32::try_from(payloads.len()).unwrap_or(u32::MAX).max(1);
         let step = frame_time / SPREAD / count;
         let mut at = self.paced.back().map_or(now, |(last, _)| (*last).max(now));
-        let timestamp = u32::try_from(timestamp.rem_euclid(1 << 32)).unwrap_or(0);
+        let timestamp = self.wire_timestamp(timestamp);
         for (payload, marker) in payloads.iter() {
             let header = Header {
                 marker,
                 payload_type: self.send.payload_type,
                 sequence: self.sequence,
-                timestamp: timestamp.wrapping_add(self.offset),
+                timestamp,
                 ssrc: self.send.ssrc,
             };
             let mut datagram = Vec::with_capacity(payload.len() + 24);

@@ -1,7 +1,7 @@
 //! One function for each path of local control.
 
 use super::answer::Failure;
-use super::view::{Active, Call, Conference, Promotion, Waiting};
+use super::view::{Active, Call, Choice, Conference, Promotion, Waiting};
 use super::{Control, Target};
 use crate::trunk::view::Trunk;
 use axum::Json;
@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use plenum_focus::access::Role;
 use plenum_focus::output::{Command, Whom};
 use plenum_focus::roster::UserId;
+use plenum_mcu::video::layout::Layout;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,16 @@ pub(super) async fn role(
     carry_out(&control, &target, Command::SetRole { user, role }).await
 }
 
+pub(super) async fn layout(State(control): Server, target: Target, body: Bytes) -> Done {
+    let (endpoint, layout) = (Some(target.endpoint), chosen(&body)?);
+    carry_out(&control, &target, Command::Layout { endpoint, layout }).await
+}
+
+pub(super) async fn layout_of_all(State(control): Server, target: Target, body: Bytes) -> Done {
+    let (endpoint, layout) = (None, chosen(&body)?);
+    carry_out(&control, &target, Command::Layout { endpoint, layout }).await
+}
+
 pub(super) async fn mute(State(control): Server, target: Target) -> Done {
     set_muted(&control, &target, true).await
 }
@@ -139,6 +150,21 @@ fn whom(body: &[u8]) -> Result<Whom, Failure> {
     })?;
     let user = waiting.user.map(|user| Whom::User(UserId(user)));
     Ok(user.unwrap_or(Whom::All))
+}
+
+/// Nothing, or `{}`: the conference's own.
+fn chosen(body: &[u8]) -> Result<Option<Layout>, Failure> {
+    let bad = |text: String| Failure::new(StatusCode::BAD_REQUEST, text);
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let choice: Choice = serde_json::from_slice(body).map_err(|error| {
+        bad(format!(
+            "expected nothing or {{\"layout\": \"NAME\"}}: {error}"
+        ))
+    })?;
+    let named = choice.layout.map(|name| name.parse::<Layout>());
+    named.transpose().map_err(|error| bad(error.to_string()))
 }
 
 async fn carry_out(control: &Control, target: &Target, command: Command) -> Done {

@@ -17,6 +17,15 @@ pub struct Call {
     pub to: String,
 }
 
+/// Which layout is to be seen.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// Its name; `None`: the conference's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+}
+
 /// The body of a request about those who wait in the lobby.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

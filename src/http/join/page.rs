@@ -41,7 +41,7 @@ pub(super) fn render(page: &Page<'_>) -> Markup {
                 @if page.invitation.is_some() && page.browser {
                     div id="launchReachDiv" hidden {
                         iframe id="launchReachFrame" title="Conference in the browser"
-                            allow="microphone; autoplay" {}
+                            allow="microphone; camera; autoplay" {}
                     }
                 }
                 footer { p { "Plenum conference server" } }

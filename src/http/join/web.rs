@@ -5,7 +5,7 @@
 //! | `web/client.js` | the page: what is pressed, what is shown |
 //! | `web/agent.js` | a SIP user agent for one call and its subscription |
 //! | `web/message.js` | SIP messages |
-//! | `web/media.js` | microphone, loudspeaker, peer connection |
+//! | `web/media.js` | microphone, camera, loudspeaker, screen, peer connection |
 //! | `web/roster.js` | who is there and who speaks, from RFC 4575 documents |
 //!
 //! The modules are served as they are: there is nothing to build. The PIN is typed here and sent as
@@ -80,6 +80,10 @@ fn lobby() -> Markup {
                     label for="microphone" { "Microphone" }
                     select id="microphone" {}
                 }
+                p.row {
+                    input id="pictures" type="checkbox";
+                    label for="pictures" { "With camera and picture" }
+                }
                 // Enabled by the script, without which it would lead nowhere.
                 p { button id="join" type="submit" disabled { "Join" } }
             }
@@ -91,10 +95,14 @@ fn call() -> Markup {
     html! {
         div id="call" hidden {
             p id="status" role="status" {}
+            video id="screen" autoplay playsinline muted hidden aria-label="The conference" {}
             section aria-labelledby="controls" {
                 h2 id="controls" { "Your call" }
                 p.row {
                     button id="mute" type="button" aria-pressed="false" aria-keyshortcuts="m" { "Mute" }
+                    button id="camera" type="button" aria-pressed="true" aria-keyshortcuts="v" hidden {
+                        "Camera off"
+                    }
                     button id="leave" type="button" { "Leave" }
                 }
                 p {

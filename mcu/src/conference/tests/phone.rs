@@ -86,6 +86,7 @@ impl Room {
         let settings = ConferenceSettings {
             max_endpoints: 500,
             language: "en".to_owned(),
+            video: Default::default(),
         };
         let sounds = Arc::new(Sounds::shipped().unwrap());
         Self {
@@ -235,6 +236,7 @@ pub(super) fn settings() -> EndpointSettings {
         reached_at: None,
         agc: false,
         noise_gate: false,
+        name: String::new(),
         protection: None,
         offers: Offers::Phone,
     }

@@ -110,6 +110,7 @@ impl Bench {
         let settings = ConferenceSettings {
             max_endpoints: 1_000,
             language: "en".to_owned(),
+            video: Default::default(),
         };
         self.run(conference, Action::Create(settings)).0.unwrap();
     }
@@ -147,6 +148,7 @@ fn settings() -> EndpointSettings {
         reached_at: None,
         agc: false,
         noise_gate: false,
+        name: String::new(),
         protection: None,
         offers: Offers::Phone,
     }
@@ -283,6 +285,7 @@ fn every_command_is_answered_once_and_by_whom_it_must() {
         Action::Create(ConferenceSettings {
             max_endpoints: 1,
             language: "en".to_owned(),
+            video: Default::default(),
         }),
     );
     assert!(matches!(again.0, Err(McuError::Unknown(_))));

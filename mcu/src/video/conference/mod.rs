@@ -59,6 +59,19 @@ pub struct VideoConfig {
     pub members: usize,
 }
 
+impl Default for VideoConfig {
+    /// What the parts have by default, and 200 members.
+    fn default() -> Self {
+        Self {
+            source: SourceSettings::default(),
+            plan: PlanSettings::default(),
+            speech: SpeechSettings::default(),
+            style: Style::default(),
+            members: 200,
+        }
+    }
+}
+
 /// What was done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VideoCounters {
@@ -224,7 +237,9 @@ impl VideoConference {
 
     /// A viewer looks away (hold), or looks again.
     pub fn set_paused(&mut self, id: ViewerId, paused: bool) {
-        if let Some(viewer) = self.viewers.get_mut(&id) {
+        if let Some(viewer) = self.viewers.get_mut(&id)
+            && viewer.paused != paused
+        {
             viewer.paused = paused;
             viewer.encoder = None;
         }

@@ -58,29 +58,14 @@ impl Codecs for Plain {
 }
 
 fn config() -> VideoConfig {
-    let spacing = Duration::from_millis(500);
     VideoConfig {
-        source: SourceSettings {
-            freeze_after: Duration::from_secs(2),
-            drop_after: Duration::from_secs(10),
-            linger: Duration::from_secs(2),
-            keyframe_spacing: spacing,
-            decodes_per_tick: 4,
-        },
-        plan: PlanSettings {
-            frame_rate: 25,
-            threads: 1,
-            max_payload: 1200,
-            keyframe_spacing: spacing,
-            encoders: 16,
-        },
-        speech: SpeechSettings::default(),
         style: Style {
             gap: 0,
             names: false,
             ..Style::default()
         },
         members: 8,
+        ..VideoConfig::default()
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layout {
     /// The template if there is one, else [`Self::OnePlusN`].
+    #[default]
     Automatic,
     /// Panes of one size, as many as people, up to 25.
     AllEqual,

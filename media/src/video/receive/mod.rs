@@ -22,8 +22,10 @@ pub struct VideoReceive {
     pub transport_cc: Option<u8>,
     /// The peer understands NACK.
     pub nack: bool,
-    /// The peer understands PLI; else FIR is sent.
+    /// The peer understands PLI.
     pub pli: bool,
+    /// The peer understands FIR, which is sent where it does not understand PLI.
+    pub fir: bool,
 }
 
 /// Keyframes are asked for at most this often.
@@ -56,6 +58,8 @@ pub struct VideoReceiver {
     assembler: Option<(u8, Assembler)>,
     keyframes: KeyframeGate,
     fir: u8,
+    /// A keyframe is to be asked for by signalling.
+    by_signalling: bool,
     /// The lowest transport-wide number not reported yet, and the arrivals from there on.
     arrivals: Option<(u16, Vec<Option<i64>>)>,
     reported: Instant,
@@ -75,6 +79,7 @@ impl VideoReceiver {
             assembler: None,
             keyframes: KeyframeGate::new(KEYFRAME_SPACING),
             fir: 0,
+            by_signalling: false,
             arrivals: None,
             reported: now,
             reports: 0,
@@ -169,12 +174,19 @@ impl VideoReceiver {
         if self.keyframes.poll(now) {
             if self.receive.pli {
                 feedback::write_pli(sender, media, out);
-            } else {
+            } else if self.receive.fir {
                 self.fir = self.fir.wrapping_add(1);
                 feedback::write_fir(sender, media, self.fir, out);
+            } else {
+                self.by_signalling = true;
             }
         }
         self.report_arrivals(now, sender, media, out);
+    }
+
+    /// True once when a keyframe is to be asked for by signalling, because the peer understands no feedback (RFC 5168).
+    pub fn poll_signalled_request(&mut self) -> bool {
+        std::mem::take(&mut self.by_signalling)
     }
 
     /// When [`Self::write_feedback`] has something to say without another packet.

@@ -52,6 +52,7 @@ fn agreed(rtx: bool, transport_cc: bool) -> (VideoSend, VideoReceive) {
         transport_cc: transport_cc.then_some(3),
         nack: true,
         pli: true,
+        fir: false,
     };
     (send, receive)
 }

@@ -52,10 +52,14 @@ async function join(event) {
     const name = byId("name").value.trim() || "Guest";
     byId("join").disabled = true;
     try {
-        sound = new Sound(byId("player"));
+        sound = new Sound(byId("player"), byId("screen"));
         sound.addEventListener("lost", reconnectMedia);
         sound.addEventListener("silenced", () => fail("Press a key or click to hear the conference."));
-        await sound.open(byId("microphone").value);
+        const pictures = byId("pictures").checked;
+        await sound.open(byId("microphone").value, pictures);
+        byId("screen").hidden = !pictures;
+        byId("camera").hidden = !sound.camera;
+        showCamera();
         await listMicrophones();
         const offer = await sound.offer();
         start(name, offer);
@@ -232,22 +236,36 @@ function mute() {
     byId("mute").setAttribute("aria-pressed", String(muted));
     byId("mute").textContent = muted ? "Unmute" : "Mute";
     say(muted ? "You are muted." : "You can be heard.");
-    showMuted();
+    tell();
 }
 
-// The microphone is silent at once; the others see why by an offer that does not send. One offer
+function camera() {
+    if (sound?.camera) {
+        sound.show(sound.dark);
+        showCamera();
+        say(sound.dark ? "You are not seen." : "You can be seen.");
+        tell();
+    }
+}
+
+function showCamera() {
+    byId("camera").setAttribute("aria-pressed", String(!sound.dark));
+    byId("camera").textContent = sound.dark ? "Camera on" : "Camera off";
+}
+
+// The microphone is silent and the camera dark at once; the others see why by an offer that does not send. One offer
 // after the other, and the last one says what the button says.
-async function showMuted() {
+async function tell() {
     const own = sound;
     if (own.telling || !agent?.dialog) {
         return;
     }
     own.telling = true;
     try {
-        while (own === sound && own.told !== own.muted) {
-            const { muted } = own;
+        while (own === sound && own.told !== own.state) {
+            const { state } = own;
             await own.accept(await agent.modify(await own.offer()));
-            own.told = muted;
+            own.told = state;
         }
     } catch {
         // The next press says it again; nobody hears what is muted in any case.
@@ -277,6 +295,7 @@ function leave(text) {
 
 byId("lobby").addEventListener("submit", join);
 byId("mute").addEventListener("click", mute);
+byId("camera").addEventListener("click", camera);
 byId("leave").addEventListener("click", () => leave("You have left the conference."));
 byId("other-microphone").addEventListener("change", ({ target }) =>
     sound?.change(target.value).catch((error) => fail(microphoneProblem(error))));
@@ -293,8 +312,12 @@ byId("keys").addEventListener("submit", (event) => {
 });
 document.addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT)$/.test(event.target.tagName);
-    if (event.key === "m" && !typing && !byId("call").hidden && !event.ctrlKey && !event.metaKey) {
-        mute();
+    if (!typing && !byId("call").hidden && !event.ctrlKey && !event.metaKey) {
+        if (event.key === "m") {
+            mute();
+        } else if (event.key === "v") {
+            camera();
+        }
     }
 });
 addEventListener("pagehide", () => agent?.hangUp());

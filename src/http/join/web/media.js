@@ -1,4 +1,4 @@
-// The microphone, the loudspeaker and the way between them and the server.
+// The microphone, the camera, the loudspeaker, the screen and the way between them and the server.
 
 const GATHERING = 1_500;
 
@@ -8,25 +8,44 @@ export async function microphones() {
     return devices.filter((device) => device.kind === "audioinput");
 }
 
-/// One peer connection: our microphone to the conference, the conference to `player`.
+/// One peer connection: our microphone to the conference, the conference to `player`; where pictures are wanted, our
+/// camera to it and its picture to `screen`.
 export class Sound extends EventTarget {
-    constructor(player) {
+    constructor(player, screen) {
         super();
         this.player = player;
+        this.screen = screen;
         this.muted = false;
+        /// The camera is off; there may be none.
+        this.dark = true;
         /// What the server was told of it, and whether it is being told.
-        this.told = false;
+        this.told = "";
         this.telling = false;
     }
 
-    async open(device) {
+    /// What the server is to be told: whether we send sound and pictures.
+    get state() {
+        return `${this.muted} ${this.dark}`;
+    }
+
+    async open(device, pictures) {
         this.stream = await microphone(device);
-        this.connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+        // The server has another port for pictures: nothing else may be bundled with the sound.
+        this.connection = new RTCPeerConnection({ bundlePolicy: pictures ? "balanced" : "max-bundle" });
         this.stream.getAudioTracks().forEach((track) => {
             this.sender = this.connection.addTrack(track, this.stream);
         });
-        this.connection.ontrack = ({ track, streams }) => {
-            this.player.srcObject = streams[0] ?? new MediaStream([track]);
+        if (pictures) {
+            await this.openCamera();
+        }
+        this.told = this.state;
+        this.connection.ontrack = ({ track }) => {
+            if (track.kind === "video") {
+                this.screen.srcObject = new MediaStream([track]);
+                this.screen.play().catch(() => {});
+                return;
+            }
+            this.player.srcObject = new MediaStream([track]);
             this.player.play().catch(() => this.dispatchEvent(new Event("silenced")));
         };
         this.connection.oniceconnectionstatechange = () => {
@@ -34,6 +53,28 @@ export class Sound extends EventTarget {
                 this.dispatchEvent(new Event("lost"));
             }
         };
+    }
+
+    /// Without a camera, or without the permission for it, the picture of the conference comes all the same.
+    async openCamera() {
+        this.camera = await navigator.mediaDevices
+            .getUserMedia({ video: { width: 1280, height: 720 } })
+            .catch(() => null);
+        const [track] = this.camera?.getVideoTracks() ?? [];
+        this.dark = !track;
+        this.pictures = this.connection.addTransceiver(track ?? "video", {
+            direction: track ? "sendrecv" : "recvonly",
+        });
+    }
+
+    /// Switches the camera off or on again; nothing where there is none.
+    show(shown) {
+        const [track] = this.camera?.getVideoTracks() ?? [];
+        if (track) {
+            this.dark = !shown;
+            track.enabled = shown;
+            this.pictures.direction = shown ? "sendrecv" : "recvonly";
+        }
     }
 
     /// Our offer with all candidates (no trickling); `restart`: with new ICE credentials.
@@ -84,15 +125,19 @@ export class Sound extends EventTarget {
         this.stream?.getAudioTracks().forEach((track) => {
             track.enabled = !muted;
         });
-        this.connection?.getTransceivers().forEach((transceiver) => {
+        const voices = this.connection?.getTransceivers().filter((one) => one !== this.pictures) ?? [];
+        voices.forEach((transceiver) => {
             transceiver.direction = muted ? "recvonly" : "sendrecv";
         });
     }
 
     close() {
-        this.stream?.getTracks().forEach((track) => track.stop());
+        for (const stream of [this.stream, this.camera]) {
+            stream?.getTracks().forEach((track) => track.stop());
+        }
         this.connection?.close();
         this.player.srcObject = null;
+        this.screen.srcObject = null;
     }
 }
 

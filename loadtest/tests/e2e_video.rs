@@ -1,0 +1,389 @@
+//! People see each other: H.264 phones by hand and a browser, judged by the pixels they decode.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its own functions included"
+)]
+
+use plenum_loadtest::peer::chromium::Chromium;
+use plenum_loadtest::peer::jssip;
+use plenum_loadtest::peer::video_phone::{
+    Rgb, Seen, VideoPhone, VideoPhoneSettings, alike, section_port,
+};
+use plenum_loadtest::server::{Server, ServerSettings, program};
+use plenum_loadtest::signal::Signal;
+use std::process::Command;
+use std::time::Duration;
+
+const RED: Rgb = (200, 30, 30);
+const GREEN: Rgb = (30, 170, 50);
+const BLUE: Rgb = (40, 50, 200);
+const SECOND: Duration = Duration::from_secs(1);
+
+const ROOMS: &str = "[video]\nnames = false\n\
+    [[conference]]\nname = \"pair\"\n\
+    [[conference]]\nname = \"quarters\"\nlayout = \"allEqualQuarters\"\n\
+    [[conference]]\nname = \"speaker\"\nlayout = \"speakerOnly\"\n";
+
+fn start() -> Server {
+    start_with(ROOMS)
+}
+
+/// A server with join pages over HTTPS, where browsers find a WebSocket.
+fn start_with(rest: &str) -> Server {
+    let mut settings = ServerSettings {
+        rest: rest.to_owned(),
+        ..ServerSettings::default()
+    };
+    settings.http = format!("public_listen = \"{}:8443\"\n", settings.ip);
+    Server::start(&program().unwrap(), &settings).unwrap()
+}
+
+fn call(server: &Server, conference: &str, name: &str, colour: Rgb) -> VideoPhone {
+    let settings = VideoPhoneSettings::of(colour);
+    VideoPhone::call(server.sip(), conference, name, settings).unwrap()
+}
+
+/// Waits until the last picture that a phone sees shows what `wanted` wants.
+fn wait(server: &Server, phone: &VideoPhone, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
+    for _ in 0..20 {
+        std::thread::sleep(SECOND / 2);
+        let seen = phone.seen().unwrap();
+        if let Some(last) = seen.last().filter(|last| wanted(last)) {
+            return last.clone();
+        }
+    }
+    let seen = phone.seen().unwrap();
+    let last = seen
+        .last()
+        .map(|last| [(0.25, 0.25), (0.5, 0.5), (0.75, 0.75)].map(|(x, y)| last.at(x, y)));
+    let log = server.log();
+    let tail: Vec<&str> = log.lines().rev().take(20).collect();
+    panic!(
+        "{what}: {} pictures, the last is {last:?}\n{}",
+        seen.len(),
+        tail.join("\n")
+    );
+}
+
+fn shows(colour: Rgb, x: f64, y: f64) -> impl Fn(&Seen) -> bool {
+    move |seen| alike(seen.at(x, y), colour)
+}
+
+fn metric(server: &Server, name: &str) -> u64 {
+    let text = server.get("/metrics").unwrap().1;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn cm_080_two_h264_phones_see_each_other_and_not_themselves() {
+    let server = start();
+    let one = call(&server, "pair", "one", RED);
+    let two = call(&server, "pair", "two", BLUE);
+    wait(&server, &one, "one sees two", shows(BLUE, 0.5, 0.5));
+    wait(&server, &two, "two sees one", shows(RED, 0.5, 0.5));
+    // What a phone gets first can be decoded.
+    for phone in [&one, &two] {
+        let received = phone.received();
+        let first = received.first().unwrap();
+        assert!(first.keyframe, "the first picture is a keyframe");
+        assert!(first.at < SECOND, "and comes at once: {:?}", first.at);
+    }
+    let (_, roster) = server.get("/metrics").unwrap();
+    assert!(roster.contains("\nplenum_video_legs 2\n"));
+    one.hang_up().unwrap();
+    let empty = |seen: &Seen| !alike(seen.at(0.5, 0.5), RED);
+    wait(&server, &two, "one is gone", empty);
+    two.hang_up().unwrap();
+}
+
+#[test]
+fn rfc6184_6_2_packetization_mode_0_gets_single_nal_units() {
+    let server = start();
+    let settings = VideoPhoneSettings {
+        mode: 0,
+        ..VideoPhoneSettings::of(GREEN)
+    };
+    let one = VideoPhone::call(server.sip(), "pair", "zero", settings).unwrap();
+    assert!(
+        one.answer.contains("packetization-mode=0"),
+        "{}",
+        one.answer
+    );
+    let two = call(&server, "pair", "two", BLUE);
+    wait(&server, &one, "mode 0", shows(BLUE, 0.5, 0.5));
+    wait(&server, &two, "mode 1", shows(GREEN, 0.5, 0.5));
+    assert_eq!(metric(&server, "plenum_video_decode_faults_total"), 0);
+}
+
+#[test]
+fn cm_081_the_active_speaker_is_in_the_pane_and_others_follow() {
+    let server = start();
+    let [one, two, three] = [("one", RED), ("two", GREEN), ("three", BLUE)]
+        .map(|(name, colour)| call(&server, "speaker", name, colour));
+    two.talk(true);
+    wait(&server, &one, "two talks", shows(GREEN, 0.5, 0.5));
+    wait(&server, &three, "two talks", shows(GREEN, 0.5, 0.5));
+    // Who talks does not see himself.
+    let other = |seen: &Seen| !alike(seen.at(0.5, 0.5), GREEN);
+    wait(&server, &two, "two sees another", other);
+    two.talk(false);
+    three.talk(true);
+    wait(&server, &one, "three talks", shows(BLUE, 0.5, 0.5));
+    wait(&server, &two, "three talks", shows(BLUE, 0.5, 0.5));
+    let (encodes, sent) = (
+        metric(&server, "plenum_video_encodes_total"),
+        metric(&server, "plenum_video_frames_sent_total"),
+    );
+    assert!(
+        encodes < sent,
+        "who sees the same shares an encode: {encodes}, {sent}"
+    );
+}
+
+#[test]
+fn cm_081_quarters_hold_and_leave_by_pixels() {
+    let server = start();
+    let one = call(&server, "quarters", "one", RED);
+    let mut two = call(&server, "quarters", "two", GREEN);
+    let three = call(&server, "quarters", "three", BLUE);
+    let both = |seen: &Seen| alike(seen.at(0.25, 0.25), GREEN) && alike(seen.at(0.75, 0.25), BLUE);
+    wait(&server, &one, "two and three", both);
+    // RFC 3264 §8.4: who holds gets nothing and is seen no more.
+    two.set_direction("inactive").unwrap();
+    let tile = |seen: &Seen| !alike(seen.at(0.25, 0.25), GREEN) && alike(seen.at(0.75, 0.25), BLUE);
+    wait(&server, &one, "two holds", tile);
+    let before = two.received().len();
+    std::thread::sleep(SECOND);
+    assert!(two.received().len() <= before + 1, "nothing to who holds");
+    two.set_direction("sendrecv").unwrap();
+    wait(&server, &one, "two is back", both);
+    let back = two.received();
+    let first = back
+        .get(before..)
+        .unwrap_or_default()
+        .iter()
+        .find(|it| it.keyframe);
+    assert!(first.is_some(), "a keyframe for who comes back");
+    two.hang_up().unwrap();
+    let gone = |seen: &Seen| !alike(seen.at(0.25, 0.25), GREEN);
+    wait(&server, &one, "two has left", gone);
+    drop(three);
+}
+
+#[test]
+fn rfc4585_6_2_1_lost_packets_come_again() {
+    let server = start();
+    let one = call(&server, "pair", "one", RED);
+    let two = call(&server, "pair", "two", BLUE);
+    two.lose(5);
+    wait(&server, &two, "through loss", shows(RED, 0.5, 0.5));
+    std::thread::sleep(SECOND);
+    assert!(two.repeated() > 0, "what was asked for came again");
+    drop(one);
+}
+
+#[test]
+fn rfc5168_a_keyframe_is_asked_for_by_info_in_both_directions() {
+    let server = start();
+    let one = call(&server, "pair", "one", RED);
+    let settings = VideoPhoneSettings {
+        attributes: String::new(),
+        ..VideoPhoneSettings::of(BLUE)
+    };
+    let mut plain = VideoPhone::call(server.sip(), "pair", "plain", settings).unwrap();
+    // The server has to decode it, and cannot ask by RTCP.
+    let info = plain.hear("INFO", 5 * SECOND).unwrap().unwrap();
+    assert!(info.contains("picture_fast_update"), "{info}");
+    wait(&server, &plain, "one", shows(RED, 0.5, 0.5));
+    let keys = |phone: &VideoPhone| phone.received().iter().filter(|it| it.keyframe).count();
+    let before = keys(&plain);
+    let kind = "Content-Type: application/media_control+xml\r\n";
+    let body = "<?xml version=\"1.0\"?><media_control><vc_primitive><to_encoder>\
+                <picture_fast_update/></to_encoder></vc_primitive></media_control>";
+    let status = plain.say("INFO", kind, body).unwrap();
+    assert!(status.starts_with("SIP/2.0 200"), "{status}");
+    std::thread::sleep(SECOND);
+    assert!(keys(&plain) > before, "a keyframe came");
+    drop(one);
+}
+
+#[test]
+fn rfc3264_6_video_is_refused_where_it_is_off() {
+    let settings = ServerSettings {
+        rest: "[video]\nenabled = false\n".to_owned(),
+        ..ServerSettings::default()
+    };
+    let server = Server::start(&program().unwrap(), &settings).unwrap();
+    let phone = call(&server, "standup", "one", RED);
+    assert_eq!(
+        section_port(&phone.answer, "video"),
+        None,
+        "{}",
+        phone.answer
+    );
+    assert!(phone.answer.contains("m=video 0 "), "{}", phone.answer);
+}
+
+const CALL: &str = r#"
+    globalThis.said = [];
+    globalThis.player = document.body.appendChild(document.createElement("video"));
+    player.muted = true;
+    const socket = new JsSIP.WebSocketInterface(`wss://${location.host}/sip`);
+    const agent = new JsSIP.UA({ sockets: [socket], uri: `sip:jane@${location.hostname}`, register: false });
+    agent.on("connected", () => {
+        globalThis.call = agent.call(`sip:pair@${location.hostname}`, {
+            mediaConstraints: { audio: true, video: { width: 640, height: 360 } },
+        });
+        for (const kind of ["confirmed", "failed", "ended"]) {
+            call.on(kind, ({ cause }) => said.push(kind, cause));
+        }
+        call.connection.addEventListener("track", ({ track }) => {
+            if (track.kind === "video") {
+                player.srcObject = new MediaStream([track]);
+                player.play();
+            }
+        });
+    });
+    globalThis.pixel = () => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [16, 9];
+        const context = canvas.getContext("2d");
+        context.drawImage(player, 0, 0, 16, 9);
+        return [...context.getImageData(8, 4, 1, 1).data].slice(0, 3);
+    };
+    agent.start();
+"#;
+
+fn browser_and_phone(codecs: &str, map: &str) {
+    let rooms = "[join]\nbrowser = true\n[[conference]]\nname = \"pair\"\n";
+    let server = start_with(&format!(
+        "[video]\nnames = false\ncodecs = {codecs}\n{rooms}"
+    ));
+    let phone = call(&server, "pair", "phone", BLUE);
+    let mut browser = Chromium::with_camera(Signal::Silence, GREEN).unwrap();
+    browser
+        .call("Page.setBypassCSP", serde_json::json!({"enabled": true}))
+        .unwrap();
+    let ip = server.sip().ip();
+    browser
+        .open(&format!("https://{ip}:8443/meet/pair/pair"))
+        .unwrap();
+    browser.evaluate(&jssip::script().unwrap()).unwrap();
+    browser.evaluate(CALL).unwrap();
+    let answered = "said.includes('confirmed') || said.includes('failed')";
+    browser.wait_for(answered).unwrap();
+    let said = browser.evaluate("said.join() + call.connection?.remoteDescription?.sdp");
+    let said = said.unwrap();
+    let said = said.as_str().unwrap_or_default();
+    assert!(said.contains(map), "{said}");
+    wait(
+        &server,
+        &phone,
+        "the phone sees the browser",
+        shows(GREEN, 0.5, 0.5),
+    );
+    let blue = "player.videoWidth > 0 && ((p) => p[2] > 150 && p[0] < 90)(pixel())";
+    if let Err(error) = browser.wait_for(blue) {
+        let pixel = browser
+            .evaluate("[player.videoWidth, ...pixel()].join()")
+            .unwrap();
+        panic!(
+            "the browser sees {pixel}, not the phone: {error}\n{}",
+            server.log()
+        );
+    }
+    assert_eq!(metric(&server, "plenum_video_decode_faults_total"), 0);
+}
+
+#[test]
+fn rfc7741_a_browser_with_vp8_and_a_phone_with_h264_see_each_other() {
+    browser_and_phone(r#"["vp8", "h264"]"#, "VP8/90000");
+}
+
+/// Presses keys by INFO.
+fn press(phone: &mut VideoPhone, keys: &str) {
+    for key in keys.chars() {
+        let kind = "Content-Type: application/dtmf-relay\r\n";
+        let body = format!("Signal={key}\r\nDuration=100\r\n");
+        let status = phone.say("INFO", kind, &body).unwrap();
+        assert!(status.starts_with("SIP/2.0 200"), "{status}");
+    }
+}
+
+/// `plenum conference layout quarters LAYOUT`.
+fn order(server: &Server, layout: &str) -> bool {
+    let output = Command::new(program().unwrap())
+        .args(["conference", "layout", "quarters", layout, "--config"])
+        .arg(server.folder().join("plenum.toml"))
+        .output();
+    output.unwrap().status.success()
+}
+
+#[test]
+fn cm_081_a_key_changes_the_layout_for_who_presses_it_and_the_operator_for_all() {
+    let server = start();
+    let mut one = call(&server, "quarters", "one", RED);
+    let two = call(&server, "quarters", "two", GREEN);
+    let three = call(&server, "quarters", "three", BLUE);
+    let quarters = |other: Rgb| {
+        move |seen: &Seen| alike(seen.at(0.25, 0.25), other) && alike(seen.at(0.75, 0.25), BLUE)
+    };
+    wait(&server, &one, "quarters", quarters(GREEN));
+    press(&mut one, "*2");
+    let whole = |seen: &Seen| {
+        let [first, last] = [seen.at(0.1, 0.1), seen.at(0.9, 0.9)];
+        alike(first, last) && (alike(first, GREEN) || alike(first, BLUE))
+    };
+    wait(&server, &one, "one speaker", whole);
+    wait(&server, &two, "quarters still", quarters(RED));
+    assert!(order(&server, "speakerOnly"));
+    let whole = |seen: &Seen| {
+        let [first, last] = [seen.at(0.1, 0.1), seen.at(0.9, 0.9)];
+        alike(first, last) && (alike(first, RED) || alike(first, BLUE))
+    };
+    wait(&server, &two, "the operator's choice", whole);
+    assert!(!order(&server, "sideways"), "there is no such layout");
+    drop(three);
+}
+
+#[test]
+fn the_join_page_shows_the_picture_and_its_camera_goes_off_and_on() {
+    let rooms = "[join]\nbrowser = true\n[[conference]]\nname = \"pair\"\n";
+    let server = start_with(&format!("[video]\nnames = false\n{rooms}"));
+    let phone = call(&server, "pair", "phone", BLUE);
+    let mut browser = Chromium::with_camera(Signal::Silence, GREEN).unwrap();
+    let ip = server.sip().ip();
+    browser
+        .open(&format!("https://{ip}:8443/meet/pair/pair"))
+        .unwrap();
+    browser
+        .evaluate("document.getElementById('launchReachLink').click()")
+        .unwrap();
+    browser
+        .wait_for("the('join')?.disabled === false && the('microphone').options.length > 0")
+        .unwrap();
+    browser
+        .evaluate("the('name').value = 'Ann'; the('pictures').checked = true; the('join').click()")
+        .unwrap();
+    browser
+        .wait_for("the('status').textContent === 'You are in the call.'")
+        .unwrap();
+    wait(&server, &phone, "the camera", shows(GREEN, 0.5, 0.5));
+    let pixel = "((canvas) => { [canvas.width, canvas.height] = [16, 9]; \
+                 const context = canvas.getContext('2d'); \
+                 context.drawImage(the('screen'), 0, 0, 16, 9); \
+                 return [...context.getImageData(8, 4, 1, 1).data]; })(shown().createElement('canvas'))";
+    let blue = format!("the('screen').videoWidth > 0 && ((p) => p[2] > 150 && p[0] < 90)({pixel})");
+    browser.wait_for(&blue).unwrap();
+    browser.evaluate("the('camera').click()").unwrap();
+    let dark = |seen: &Seen| !alike(seen.at(0.5, 0.5), GREEN);
+    wait(&server, &phone, "the camera is off", dark);
+    browser.evaluate("the('camera').click()").unwrap();
+    wait(&server, &phone, "the camera is on", shows(GREEN, 0.5, 0.5));
+    assert!(browser.console().is_empty(), "{:?}", browser.console());
+}

@@ -1,0 +1,130 @@
+//! Offers and answers of audio and video together, and what video must know of what is done about audio.
+
+use super::mcu::{Conference, Endpoint, EventSink, Inner, Settled, refusal};
+use super::video::Video;
+use crate::control::{
+    Action, ConferenceId, EndpointId, EndpointSettings, McuError, McuEvent, Report,
+};
+use bytes::Bytes;
+use plenum_media::negotiated::NegotiatedAudio;
+use std::sync::Arc;
+
+impl Inner {
+    /// The peer modifies the session, or asks for an offer.
+    pub(super) fn renegotiate(
+        &self,
+        conference: ConferenceId,
+        this: &mut Conference,
+        endpoint: EndpointId,
+        offer: Option<&Bytes>,
+        reports: &mut Vec<Report>,
+    ) -> Result<Settled, McuError> {
+        let worker = this.worker;
+        let one = this.endpoint(endpoint)?;
+        let negotiated = self.negotiate((conference, endpoint), one, offer, reports)?;
+        let path = one.session.path();
+        if negotiated.is_some() {
+            self.follow(conference, worker, endpoint, path)?;
+        }
+        self.apply(conference, worker, endpoint, negotiated)
+    }
+
+    /// The peer's answer to our offer.
+    pub(super) fn conclude(
+        &self,
+        conference: ConferenceId,
+        this: &mut Conference,
+        endpoint: EndpointId,
+        answer: &Bytes,
+        reports: &mut Vec<Report>,
+    ) -> Result<Settled, McuError> {
+        let worker = this.worker;
+        let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
+        let negotiated = session.handle_answer(answer).map_err(refusal)?;
+        self.settle_video(session, video, (conference, endpoint), reports)?;
+        let path = session.path();
+        self.follow(conference, worker, endpoint, path)?;
+        self.apply(conference, worker, endpoint, Some(negotiated))
+    }
+
+    /// Answers an offer, or makes one. `None` while ours is unanswered.
+    pub(super) fn negotiate(
+        &self,
+        (conference, endpoint): (ConferenceId, EndpointId),
+        one: &mut Endpoint,
+        offer: Option<&Bytes>,
+        reports: &mut Vec<Report>,
+    ) -> Result<Option<NegotiatedAudio>, McuError> {
+        let Endpoint { session, video, .. } = one;
+        self.prepare_video(session, video, conference, offer);
+        let Some(offer) = offer else {
+            let sdp = session.create_offer();
+            let sdp = sdp.map_err(|error| refusal(error.into()))?;
+            reports.push(Report::Offer { endpoint, sdp });
+            return Ok(None);
+        };
+        let answered = session.handle_offer(offer);
+        if answered.is_err() {
+            Self::abandon_video(session, video);
+        }
+        let (sdp, negotiated) = answered.map_err(refusal)?;
+        reports.push(Report::Answer { endpoint, sdp });
+        self.settle_video(session, video, (conference, endpoint), reports)?;
+        Ok(Some(negotiated))
+    }
+
+    /// Somebody is in the conference, as far as its pictures are concerned.
+    pub(super) fn enter(
+        &self,
+        conference: ConferenceId,
+        endpoint: EndpointId,
+        settings: &EndpointSettings,
+    ) {
+        if let Some(video) = &self.video {
+            video.rooms.enter(conference, endpoint, settings);
+        }
+    }
+
+    pub(super) fn leave(&self, conference: ConferenceId, endpoint: EndpointId) {
+        if let Some(video) = &self.video {
+            video.rooms.leave(conference, endpoint);
+        }
+    }
+
+    /// What an action on the mixer means for pictures.
+    pub(super) fn foresee(&self, conference: ConferenceId, action: &Action) {
+        let Some(video) = &self.video else {
+            return;
+        };
+        match action {
+            Action::Place { endpoint, stage } => video.rooms.place(conference, *endpoint, *stage),
+            Action::Remove { endpoint } => video.rooms.leave(conference, *endpoint),
+            Action::Layout { endpoint, layout } => {
+                video.rooms.arrange(conference, *endpoint, *layout);
+            }
+            Action::Destroy => video.rooms.close(conference),
+            Action::Create(_)
+            | Action::Add { .. }
+            | Action::Renegotiate { .. }
+            | Action::Answer { .. }
+            | Action::Rollback { .. }
+            | Action::Filter { .. }
+            | Action::Keyframe { .. }
+            | Action::Play { .. }
+            | Action::Stop { .. }
+            | Action::Ambience { .. }
+            | Action::SignalledDtmf { .. } => {}
+        }
+    }
+}
+
+/// The sink, with video listening to what the mixer says.
+pub(super) fn overheard(sink: EventSink, video: Option<&Video>) -> EventSink {
+    let Some(rooms) = video.map(|video| Arc::clone(&video.rooms)) else {
+        return sink;
+    };
+    Arc::new(move |event: McuEvent| {
+        rooms.note(&event);
+        sink(event);
+    })
+}

@@ -1,0 +1,149 @@
+//! Threads and sockets around [`crate::video`]: apart from the mixing threads, so that no picture ever delays a voice.
+//!
+//! | module | thread | what |
+//! |---|---|---|
+//! | [`setup`] | | how it is set up |
+//! | `room` | all | who is in a conference, as its pictures need it: written by the control plane, read by the others |
+//! | `control` | the caller's | negotiation, ports, admission |
+//! | `packets` | one a worker | sockets, RTP, RTCP, protection, pacing, every 5 ms |
+//! | `pictures` | one a worker | decode, compose, encode, every frame time |
+//!
+//! A conference lives on one worker. Between its two threads there are bounded queues of frames; a frame that finds no
+//! place is dropped, and a keyframe asked for in its stead.
+//!
+//! # Decisions
+//!
+//! *State, not commands.* Who is in a conference, muted, talking, where, and looking at what is kept in its `room`;
+//! whoever changes it counts the room's version up, and the threads take it over when the version differs. So nothing
+//! can be lost in a full queue, and an audio thread that says who talks waits for nobody.
+
+mod control;
+mod packets;
+mod pictures;
+mod room;
+pub mod setup;
+
+pub use setup::VideoSetup;
+
+pub(super) use control::VideoEndpoint;
+pub(super) use room::Rooms;
+
+use self::packets::{Mail, Packets};
+use self::pictures::Pictures;
+use self::room::Room;
+use super::mcu::{EventSink, StartError};
+use crate::control::ConferenceId;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// The control plane's end of the video workers.
+pub(super) struct Video {
+    pub(super) setup: VideoSetup,
+    pub(super) rooms: Arc<Rooms>,
+    workers: Vec<Link>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The control plane's end of one worker.
+struct Link {
+    mail: SyncSender<Mail>,
+    /// Conferences that have video now, for the picture thread.
+    opened: SyncSender<(ConferenceId, Arc<Room>)>,
+    gauges: Arc<Gauges>,
+}
+
+/// What a worker and the control plane see of each other.
+#[derive(Debug, Default)]
+struct Gauges {
+    /// Busy time of the picture thread, permille of real time, smoothed.
+    load: AtomicU32,
+    legs: Arc<AtomicUsize>,
+    stop: AtomicBool,
+}
+
+impl Video {
+    /// Where it is set up.
+    pub(super) fn of(
+        setup: Option<&VideoSetup>,
+        limits: &Arc<Limits>,
+        metrics: &Metrics,
+        sink: &EventSink,
+    ) -> Result<Option<Self>, StartError> {
+        let started = setup.map(|setup| Self::start(setup.clone(), limits, metrics, sink));
+        started.transpose()
+    }
+
+    fn start(
+        setup: VideoSetup,
+        limits: &Arc<Limits>,
+        metrics: &Metrics,
+        sink: &EventSink,
+    ) -> Result<Self, StartError> {
+        let rooms = Arc::new(Rooms::default());
+        let (mut workers, mut threads) = (Vec::new(), Vec::new());
+        for n in 0..setup.workers.max(1) {
+            let video = &limits.video;
+            let (mail, mails) = sync_channel(video.mailbox.max(1));
+            let (opened, opens) = sync_channel(video.mailbox.max(1));
+            let (received, frames) = sync_channel(video.frames.max(1));
+            let (composed, made) = sync_channel(video.frames.max(1));
+            let gauges = Arc::<Gauges>::default();
+            let packets = Packets::new(
+                limits,
+                metrics,
+                Arc::clone(sink),
+                Arc::clone(&gauges),
+                (mails, made, received),
+            );
+            let pictures = Pictures::new(
+                setup.clone(),
+                limits,
+                metrics,
+                Arc::clone(&gauges),
+                (opens, frames, composed),
+            );
+            let mut spawn = |name: String, run: Box<dyn FnOnce() + Send>| {
+                let thread = std::thread::Builder::new().name(name).spawn(run);
+                threads.push(thread.map_err(StartError::Thread)?);
+                Ok::<(), StartError>(())
+            };
+            spawn(format!("video-{n}"), Box::new(move || packets.run()))?;
+            spawn(format!("pictures-{n}"), Box::new(move || pictures.run()))?;
+            workers.push(Link {
+                mail,
+                opened,
+                gauges,
+            });
+        }
+        Ok(Self {
+            setup,
+            rooms,
+            workers,
+            threads,
+        })
+    }
+
+    /// The busiest picture thread's load, permille of its time.
+    pub(super) fn load_permille(&self) -> u32 {
+        let loads = self.workers.iter();
+        let loads = loads.map(|w| w.gauges.load.load(Ordering::Relaxed));
+        loads.max().unwrap_or(0)
+    }
+}
+
+impl Drop for Video {
+    /// Stops the threads and waits for them: a frame time or so.
+    fn drop(&mut self) {
+        for worker in &self.workers {
+            worker.gauges.stop.store(true, Ordering::Relaxed);
+        }
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so already.
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The thread of packets: sockets, RTP, RTCP, protection and pacing of the worker's legs.
+//!
+//! | every | what |
+//! |---|---|
+//! | 5 ms | mail; what came; frames to the picture thread and from it; what is due to go out |
+//! | 20 ms | legs that are not in their rooms any more are let go |
+//!
+//! Without a leg the thread sleeps until it gets mail.
+
+use super::Gauges;
+use super::pictures::Work;
+use super::room::Room;
+use crate::control::{ConferenceId, EndpointId, McuEvent, Report};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::shell::mcu::EventSink;
+use crate::shell::receive::Receiver as Datagrams;
+use crate::shell::sockets::Sockets;
+use plenum_media::path::{MediaPath, NegotiatedPath};
+use plenum_media::video::frame::EncodedFrame;
+use plenum_media::video::leg::{VideoLeg, VideoLegEvent};
+use plenum_media::video::negotiated::NegotiatedVideo;
+use plenum_media::video::rate;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+/// Between two rounds.
+const ROUND: Duration = Duration::from_millis(5);
+/// How long a thread without legs sleeps at most.
+const IDLE: Duration = Duration::from_millis(100);
+/// Rounds between two looks at the rooms.
+const LOOK: u64 = 4;
+
+/// What the control plane sends.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// A new leg.
+    Add {
+        conference: ConferenceId,
+        endpoint: EndpointId,
+        room: Arc<Room>,
+        sockets: Box<Sockets>,
+        leg: Box<VideoLeg>,
+    },
+    /// Another agreement.
+    Apply {
+        conference: ConferenceId,
+        endpoint: EndpointId,
+        negotiated: Box<NegotiatedVideo>,
+        fresh: Option<Box<MediaPath>>,
+        agreed: Option<Box<NegotiatedPath>>,
+    },
+    /// The peer asked by signalling for a keyframe (RFC 5168).
+    Keyframe {
+        conference: ConferenceId,
+        endpoint: EndpointId,
+    },
+}
+
+/// What the picture thread sends.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// One frame for all these.
+    Frame {
+        conference: ConferenceId,
+        viewers: Vec<EndpointId>,
+        at: Instant,
+        frame: EncodedFrame,
+    },
+    /// A decoder needs a keyframe of this peer.
+    Keyframe {
+        conference: ConferenceId,
+        endpoint: EndpointId,
+    },
+}
+
+/// A leg and what belongs to it.
+struct Hosted {
+    room: Arc<Room>,
+    version: u64,
+    sockets: Box<Sockets>,
+    leg: Box<VideoLeg>,
+    /// A frame found no place: nothing is handed on until a keyframe.
+    broken: bool,
+    /// The rate class told to the picture thread last.
+    class: u32,
+}
+
+/// The thread.
+pub(super) struct Packets {
+    limits: Arc<Limits>,
+    metrics: Metrics,
+    sink: EventSink,
+    gauges: Arc<Gauges>,
+    mail: Receiver<Mail>,
+    made: Receiver<Made>,
+    work: SyncSender<Work>,
+    legs: BTreeMap<(ConferenceId, EndpointId), Hosted>,
+    datagrams: Datagrams,
+    rtcp: Vec<u8>,
+    wire: Vec<u8>,
+    handshakes: usize,
+}
+
+impl Packets {
+    pub(super) fn new(
+        limits: &Arc<Limits>,
+        metrics: &Metrics,
+        sink: EventSink,
+        gauges: Arc<Gauges>,
+        (mail, made, work): (Receiver<Mail>, Receiver<Made>, SyncSender<Work>),
+    ) -> Self {
+        Self {
+            limits: Arc::clone(limits),
+            metrics: metrics.clone(),
+            sink,
+            gauges,
+            mail,
+            made,
+            work,
+            legs: BTreeMap::new(),
+            datagrams: Datagrams::new(limits.datagram),
+            rtcp: Vec::with_capacity(1_500),
+            wire: Vec::with_capacity(1_500),
+            handshakes: 0,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        let mut round = 0_u64;
+        while !self.gauges.stop.load(Ordering::Relaxed) {
+            if self.legs.is_empty() {
+                match self.mail.recv_timeout(IDLE) {
+                    Ok(mail) => self.deliver(mail),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // The control plane is gone and will say stop.
+                    Err(RecvTimeoutError::Disconnected) => std::thread::sleep(IDLE),
+                }
+                // Frames for legs that are gone.
+                while self.made.try_recv().is_ok() {}
+                continue;
+            }
+            let next = now() + ROUND;
+            round += 1;
+            while let Ok(mail) = self.mail.try_recv() {
+                self.deliver(mail);
+            }
+            while let Ok(made) = self.made.try_recv() {
+                self.take(made);
+            }
+            if round.is_multiple_of(LOOK) {
+                self.look();
+            }
+            self.serve();
+            std::thread::sleep(next.saturating_duration_since(now()));
+        }
+    }
+
+    fn deliver(&mut self, mail: Mail) {
+        match mail {
+            Mail::Add {
+                conference,
+                endpoint,
+                room,
+                sockets,
+                leg,
+            } => {
+                let mux = leg.negotiated().is_some_and(|agreed| agreed.rtcp_mux);
+                let mut hosted = Hosted {
+                    version: 0,
+                    room,
+                    sockets,
+                    leg,
+                    broken: false,
+                    class: 0,
+                };
+                hosted.sockets.share(mux);
+                self.legs.insert((conference, endpoint), hosted);
+            }
+            Mail::Apply {
+                conference,
+                endpoint,
+                negotiated,
+                fresh,
+                agreed,
+            } => {
+                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
+                    let now = now();
+                    hosted.sockets.follow(now, fresh, agreed.as_deref());
+                    hosted.sockets.share(negotiated.rtcp_mux);
+                    hosted.leg.apply(now, *negotiated);
+                }
+            }
+            Mail::Keyframe {
+                conference,
+                endpoint,
+            } => self.order(Work::Keyframe {
+                conference,
+                viewer: endpoint,
+            }),
+        }
+    }
+
+    fn take(&mut self, made: Made) {
+        match made {
+            Made::Frame {
+                conference,
+                viewers,
+                at,
+                frame,
+            } => {
+                for viewer in viewers {
+                    if let Some(hosted) = self.legs.get_mut(&(conference, viewer)) {
+                        hosted.leg.send_frame(now(), at, &frame);
+                        self.metrics.video.frames_sent.inc();
+                    }
+                }
+            }
+            Made::Keyframe {
+                conference,
+                endpoint,
+            } => {
+                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
+                    hosted.leg.request_keyframe();
+                }
+            }
+        }
+    }
+
+    /// Lets go the legs that are not in their rooms any more.
+    fn look(&mut self) {
+        let mut gone = Vec::new();
+        for ((conference, endpoint), hosted) in &mut self.legs {
+            let version = hosted.room.version();
+            if hosted.version == version {
+                continue;
+            }
+            hosted.version = version;
+            if !hosted.room.has_video(*endpoint) {
+                gone.push((*conference, *endpoint));
+            }
+        }
+        for key in gone {
+            if let Some(mut hosted) = self.legs.remove(&key) {
+                let now = now();
+                hosted.leg.write_bye(now, &mut self.rtcp);
+                send_rtcp(&mut hosted, &self.rtcp, &mut self.wire);
+            }
+        }
+    }
+
+    fn serve(&mut self) {
+        self.datagrams.begin();
+        self.handshakes = self.limits.handshakes_per_tick;
+        let mut legs = std::mem::take(&mut self.legs);
+        let mut failed = Vec::new();
+        for (key, hosted) in &mut legs {
+            let now = now();
+            self.receive(now, hosted);
+            if hosted.sockets.is_due(now) && self.handshakes > 0 {
+                self.handshakes -= 1;
+                if let Some(reason) = hosted.sockets.drive(now) {
+                    tracing::warn!(endpoint = key.1.0, reason, "encrypted video failed");
+                    failed.push(*key);
+                }
+            }
+            self.hand_on(now, *key, hosted);
+            self.send(now, hosted);
+        }
+        self.legs = legs;
+        for key in failed {
+            self.metrics.video.failed.inc();
+            if let Some(hosted) = self.legs.remove(&key) {
+                hosted.room.set_video(key.1, None);
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Instant, hosted: &mut Hosted) {
+        let Hosted { sockets, leg, .. } = hosted;
+        let most = self.limits.video.datagrams_per_read;
+        if sockets.path.is_some() {
+            sockets.receive(&mut self.datagrams, most, leg.as_mut());
+            return;
+        }
+        let datagrams = &mut self.datagrams;
+        datagrams.read(&sockets.rtp, most, |_, from, packet| {
+            // RTCP on RTP's port (RFC 5761 §4), agreed on or not.
+            if matches!(packet, [_, 192..=223, ..]) {
+                leg.handle_rtcp(now, from, packet);
+            } else {
+                leg.handle_rtp(now, from, packet);
+            }
+            true
+        });
+        if let Some(socket) = &sockets.rtcp {
+            datagrams.read(socket, most, |_, from, packet| {
+                leg.handle_rtcp(now, from, packet);
+                true
+            });
+        }
+    }
+
+    /// Frames and wishes of a leg to the picture thread.
+    fn hand_on(
+        &self,
+        now: Instant,
+        (conference, endpoint): (ConferenceId, EndpointId),
+        hosted: &mut Hosted,
+    ) {
+        while let Some(frame) = hosted.leg.poll_frame(now) {
+            self.metrics.video.frames_received.inc();
+            if hosted.broken && !frame.keyframe {
+                continue;
+            }
+            let work = Work::Frame {
+                conference,
+                source: endpoint,
+                frame,
+            };
+            hosted.broken = self.work.try_send(work).is_err();
+            if hosted.broken {
+                self.metrics.video.frames_dropped.inc();
+                hosted.leg.request_keyframe();
+            }
+        }
+        let target = hosted.leg.target(now);
+        let class = rate::class(target);
+        if class != hosted.class {
+            let told = self.work.try_send(Work::Target {
+                conference,
+                viewer: endpoint,
+                target,
+            });
+            if told.is_ok() {
+                hosted.class = class;
+            }
+        }
+        while let Some(event) = hosted.leg.poll_event() {
+            match event {
+                VideoLegEvent::KeyframeNeeded => self.order(Work::Keyframe {
+                    conference,
+                    viewer: endpoint,
+                }),
+                VideoLegEvent::KeyframeBySignalling => (self.sink)(McuEvent {
+                    conference,
+                    report: Report::KeyframeNeeded { endpoint },
+                }),
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant, hosted: &mut Hosted) {
+        while let Some(packet) = hosted.leg.poll_rtp(now) {
+            let Some(to) = hosted.leg.rtp_destination() else {
+                continue;
+            };
+            let sockets = &mut hosted.sockets;
+            let sent = if sockets.path.is_some() {
+                sockets.send_by_path(0, to, &packet, &mut self.wire)
+            } else {
+                sockets.send_rtp(to, &packet).is_ok()
+            };
+            self.metrics.video.packets_sent.inc();
+            self.metrics.sends_failed.inc_by(u64::from(!sent));
+        }
+        if hosted.leg.poll_rtcp(now, &mut self.rtcp) {
+            send_rtcp(hosted, &self.rtcp, &mut self.wire);
+        }
+    }
+
+    /// What may be lost because it repeats itself.
+    fn order(&self, work: Work) {
+        if self.work.try_send(work).is_err() {
+            self.metrics.video.frames_dropped.inc();
+        }
+    }
+}
+
+fn send_rtcp(hosted: &mut Hosted, packet: &[u8], wire: &mut Vec<u8>) {
+    let Some(to) = hosted.leg.rtcp_destination() else {
+        return;
+    };
+    let sockets = &mut hosted.sockets;
+    if sockets.path.is_some() {
+        sockets.send_by_path(1, to, packet, wire);
+        return;
+    }
+    let socket = sockets.rtcp.as_ref().unwrap_or(&sockets.rtp);
+    // Reports repeat themselves.
+    drop(socket.send_to(packet, to));
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clock for its cores"
+)]
+fn now() -> Instant {
+    Instant::now()
+}

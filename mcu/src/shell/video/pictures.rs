@@ -1,0 +1,462 @@
+//! The thread of pictures: decodes what the packet thread hands on, composes and encodes once every frame time.
+
+use super::Gauges;
+use super::control::START_BITRATE;
+use super::packets::Made;
+use super::room::{Attendee, Room, State};
+use super::setup::VideoSetup;
+use crate::control::{ConferenceId, EndpointId};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::shell::priority;
+use crate::video::compose::{Face, Fonts};
+use crate::video::conference::{
+    VideoConference, VideoConfig, VideoCounters, VideoOutput, VideoSettings,
+};
+use crate::video::layout::{Absent, Identity, Person, SourceId, SpeechSettings};
+use crate::video::plan::PlanSettings;
+use crate::video::source::SourceSettings;
+use crate::video::viewer::{ViewerId, ViewerSettings};
+use plenum_media::video::codec::BuiltIn;
+use plenum_media::video::frame::EncodedFrame;
+use plenum_media::video::negotiated::NegotiatedVideo;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+/// How long a thread without conferences sleeps at most.
+const IDLE: Duration = Duration::from_millis(20);
+/// The level we give to whoever leads by the voices, and to everybody else who talks, dBov: the mixer has decided who
+/// is louder.
+const LEADING: f32 = -10.0;
+const TALKING: f32 = -20.0;
+
+/// What the packet thread sends.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A frame of a peer.
+    Frame {
+        conference: ConferenceId,
+        source: EndpointId,
+        frame: EncodedFrame,
+    },
+    /// A viewer needs a keyframe.
+    Keyframe {
+        conference: ConferenceId,
+        viewer: EndpointId,
+    },
+    /// Bits a second a viewer may have now.
+    Target {
+        conference: ConferenceId,
+        viewer: EndpointId,
+        target: u32,
+    },
+}
+
+/// A conference that has video now.
+pub(super) type Opened = (ConferenceId, Arc<Room>);
+
+/// A conference with video.
+struct Shown {
+    room: Arc<Room>,
+    version: u64,
+    video: VideoConference,
+    /// Who is in it as a source, and as a viewer with what was agreed on.
+    sources: BTreeSet<EndpointId>,
+    viewers: BTreeMap<EndpointId, NegotiatedVideo>,
+    targets: BTreeMap<EndpointId, u32>,
+    talking: Vec<(SourceId, f32)>,
+    counted: VideoCounters,
+}
+
+/// The thread.
+pub(super) struct Pictures {
+    setup: VideoSetup,
+    limits: Arc<Limits>,
+    metrics: Metrics,
+    gauges: Arc<Gauges>,
+    opens: Receiver<Opened>,
+    work: Receiver<Work>,
+    made: SyncSender<Made>,
+    conferences: BTreeMap<ConferenceId, Shown>,
+    /// Busy since the last tick.
+    busy: Duration,
+    load: f32,
+}
+
+impl Pictures {
+    pub(super) fn new(
+        setup: VideoSetup,
+        limits: &Arc<Limits>,
+        metrics: &Metrics,
+        gauges: Arc<Gauges>,
+        (opens, work, made): (Receiver<Opened>, Receiver<Work>, SyncSender<Made>),
+    ) -> Self {
+        Self {
+            setup,
+            limits: Arc::clone(limits),
+            metrics: metrics.clone(),
+            gauges,
+            opens,
+            work,
+            made,
+            conferences: BTreeMap::new(),
+            busy: Duration::ZERO,
+            load: 0.0,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        priority::defer();
+        let period = Duration::from_secs(1) / self.setup.frame_rate.max(1);
+        let mut next = now() + period;
+        while !self.gauges.stop.load(Ordering::Relaxed) {
+            while let Ok((conference, room)) = self.opens.try_recv() {
+                self.open(conference, room);
+            }
+            let wait = next.saturating_duration_since(now());
+            let idle = self.conferences.is_empty();
+            match self.work.recv_timeout(if idle { IDLE } else { wait }) {
+                Ok(work) => {
+                    let begun = now();
+                    self.take(begun, work);
+                    self.busy += now().saturating_duration_since(begun);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // The packet thread is gone; soon somebody will say stop.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(IDLE),
+            }
+            let begun = now();
+            if begun < next {
+                continue;
+            }
+            self.tick_all(begun);
+            self.account(begun, period);
+            // What was missed is not made up for: the next picture shows the present.
+            next = (next + period).max(now());
+        }
+    }
+
+    fn open(&mut self, conference: ConferenceId, room: Arc<Room>) {
+        if self.conferences.contains_key(&conference) {
+            return;
+        }
+        let settings = settings(&room.state());
+        let config = config(&self.setup, &self.limits);
+        let codecs = BuiltIn {
+            limits: self.limits.video.decoder,
+        };
+        let fonts = Fonts::of_system();
+        let video = VideoConference::new(settings, config, Box::new(codecs), fonts, now());
+        let shown = Shown {
+            version: 0,
+            room,
+            video,
+            sources: BTreeSet::new(),
+            viewers: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            talking: Vec::new(),
+            counted: VideoCounters::default(),
+        };
+        self.conferences.insert(conference, shown);
+        self.metrics.video.conferences.inc();
+        self.follow(conference);
+    }
+
+    fn take(&mut self, now: Instant, work: Work) {
+        match work {
+            Work::Frame {
+                conference,
+                source,
+                frame,
+            } => {
+                self.guarded(conference, |shown| {
+                    shown.video.handle_frame(now, SourceId(source.0), &frame);
+                });
+            }
+            Work::Keyframe { conference, viewer } => {
+                self.guarded(conference, |shown| {
+                    shown.video.request_keyframe(ViewerId(viewer.0));
+                });
+            }
+            Work::Target {
+                conference,
+                viewer,
+                target,
+            } => {
+                self.guarded(conference, |shown| {
+                    shown.targets.insert(viewer, target);
+                    shown.video.set_target(ViewerId(viewer.0), target);
+                });
+            }
+        }
+    }
+
+    /// Takes over what is new in a room. Answers whether anybody has video there still.
+    fn follow(&mut self, conference: ConferenceId) -> bool {
+        let rows = self.setup.rows;
+        self.guarded(conference, |shown| {
+            let version = shown.room.version();
+            if shown.version != version {
+                shown.version = version;
+                shown.follow(&shown.room.state(), rows);
+            }
+            !shown.viewers.is_empty()
+        })
+        .unwrap_or(false)
+    }
+
+    fn tick_all(&mut self, at: Instant) {
+        let all: Vec<ConferenceId> = self.conferences.keys().copied().collect();
+        let load = self.gauges.load.load(Ordering::Relaxed);
+        for conference in all {
+            if !self.follow(conference) {
+                if self.conferences.remove(&conference).is_some() {
+                    self.metrics.video.conferences.dec();
+                }
+                continue;
+            }
+            let made = self.made.clone();
+            let metrics = self.metrics.clone();
+            self.guarded(conference, |shown| {
+                shown.video.handle_load(load);
+                shown.video.observe(at, &shown.talking);
+                shown.tick(at, conference, &made, &metrics);
+                shown.count(&metrics);
+            });
+        }
+    }
+
+    /// Runs something on a conference. A panic ends its video, and nothing else: the voices are elsewhere.
+    fn guarded<T>(
+        &mut self,
+        conference: ConferenceId,
+        run: impl FnOnce(&mut Shown) -> T,
+    ) -> Option<T> {
+        let shown = self.conferences.get_mut(&conference)?;
+        // The conference is never used again after a panic, so no broken state can be seen.
+        let result = catch_unwind(AssertUnwindSafe(|| run(shown)));
+        if result.is_err() {
+            tracing::error!(
+                conference = conference.0,
+                "the video of a conference failed"
+            );
+            self.metrics.video.failed.inc();
+            self.metrics.video.conferences.dec();
+            let gone = self.conferences.remove(&conference);
+            if let Some(shown) = &gone {
+                for attendee in shown.room.state().attendees {
+                    shown.room.set_video(attendee.endpoint, None);
+                }
+            }
+            // Dropping what a panic left behind may panic again.
+            drop(catch_unwind(AssertUnwindSafe(|| drop(gone))));
+        }
+        result.ok()
+    }
+
+    fn account(&mut self, begun: Instant, period: Duration) {
+        self.busy += now().saturating_duration_since(begun);
+        let busy = std::mem::take(&mut self.busy);
+        self.metrics.video.tick_duration.observe(busy.as_secs_f64());
+        let permille = busy.as_secs_f32() / period.as_secs_f32() * 1_000.0;
+        // About a second's average.
+        self.load += (permille - self.load) * 0.04;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped into the range of the type"
+        )]
+        let load = self.load.clamp(0.0, 1_000_000.0) as u32;
+        self.gauges.load.store(load, Ordering::Relaxed);
+    }
+}
+
+impl Shown {
+    fn follow(&mut self, state: &State, rows: usize) {
+        self.video.set_settings(settings(state));
+        let present: Vec<&Attendee> = state
+            .attendees
+            .iter()
+            .filter(|one| one.in_mix && !state.over)
+            .collect();
+        for attendee in &present {
+            let sends = attendee.video.as_ref().is_some_and(|video| video.receiving);
+            let person = Person {
+                source: SourceId(attendee.endpoint.0),
+                identity: Identity(attendee.endpoint.0),
+                importance: 0,
+                pin: None,
+                floor: false,
+                video: sends,
+            };
+            let face = Face {
+                name: Arc::clone(&attendee.name),
+                muted: attendee.muted,
+                speaking: attendee.talking,
+            };
+            // Beyond the bound nobody more is shown; they are heard.
+            if self.video.set_source(person, face).is_ok() {
+                self.sources.insert(attendee.endpoint);
+            }
+        }
+        let gone = |one: &EndpointId| !present.iter().any(|other| other.endpoint == *one);
+        let gone: Vec<EndpointId> = self.sources.iter().copied().filter(gone).collect();
+        for endpoint in gone {
+            self.sources.remove(&endpoint);
+            self.video.remove_source(SourceId(endpoint.0));
+        }
+        self.talking = present
+            .iter()
+            .filter(|one| one.talking)
+            .map(|one| {
+                let leads = state.speaker == Some(one.endpoint);
+                let level = if leads { LEADING } else { TALKING };
+                (SourceId(one.endpoint.0), level)
+            })
+            .collect();
+        self.follow_viewers(state, rows);
+    }
+
+    fn follow_viewers(&mut self, state: &State, rows: usize) {
+        let looking = |one: &&Attendee| one.video.is_some() && !state.over;
+        for attendee in state.attendees.iter().filter(looking) {
+            let Some(agreed) = &attendee.video else {
+                continue;
+            };
+            let endpoint = attendee.endpoint;
+            let before = self.viewers.insert(endpoint, agreed.clone());
+            let target = self.targets.get(&endpoint).copied();
+            let mut limits = agreed.limits;
+            limits.rows = limits.rows.min(rows);
+            let settings = ViewerSettings {
+                source: Some(SourceId(endpoint.0)),
+                layout: attendee.layout,
+                seats: None,
+                pins: Vec::new(),
+                self_view: state.settings.self_view,
+                content_in_main: true,
+                format: agreed.send,
+                limits,
+                target: target.unwrap_or_else(|| agreed.bitrate.min(START_BITRATE)),
+            };
+            let viewer = ViewerId(endpoint.0);
+            // Beyond the bound nobody more gets a picture.
+            if self.video.set_viewer(viewer, settings).is_err() {
+                continue;
+            }
+            let looks = agreed.sending && attendee.in_mix;
+            self.video.set_paused(viewer, !looks);
+            let looked = before.is_some_and(|before| before.sending);
+            if looks && !looked {
+                self.video.request_keyframe(viewer);
+            }
+        }
+        let here = |one: &EndpointId| {
+            let mut looking = state.attendees.iter().filter(looking);
+            looking.any(|other| other.endpoint == *one)
+        };
+        let gone: Vec<EndpointId> = self
+            .viewers
+            .keys()
+            .copied()
+            .filter(|one| !here(one))
+            .collect();
+        for endpoint in gone {
+            self.viewers.remove(&endpoint);
+            self.targets.remove(&endpoint);
+            self.video.remove_viewer(ViewerId(endpoint.0));
+        }
+    }
+
+    fn tick(
+        &mut self,
+        at: Instant,
+        conference: ConferenceId,
+        made: &SyncSender<Made>,
+        metrics: &Metrics,
+    ) {
+        let mut dropped = Vec::new();
+        self.video.tick(at, &mut |output| match output {
+            VideoOutput::Frame { viewers, frame } => {
+                let frame = Made::Frame {
+                    conference,
+                    viewers: viewers.iter().map(|viewer| EndpointId(viewer.0)).collect(),
+                    at,
+                    frame,
+                };
+                if made.try_send(frame).is_err() {
+                    metrics.video.frames_dropped.inc();
+                    dropped.extend(viewers);
+                }
+            }
+            VideoOutput::RequestKeyframe(source) => {
+                let wish = Made::Keyframe {
+                    conference,
+                    endpoint: EndpointId(source.0),
+                };
+                // It is asked for again.
+                drop(made.try_send(wish));
+            }
+            VideoOutput::Seen { .. } => {}
+        });
+        for viewer in dropped {
+            self.video.request_keyframe(viewer);
+        }
+    }
+
+    fn count(&mut self, metrics: &Metrics) {
+        let (now, before) = (self.video.counters(), self.counted);
+        let video = &metrics.video;
+        video.decodes.inc_by(now.decodes - before.decodes);
+        let faults = now.decode_faults + now.decode_overruns;
+        let counted = before.decode_faults + before.decode_overruns;
+        video.decode_faults.inc_by(faults - counted);
+        video
+            .compositions
+            .inc_by(now.compositions - before.compositions);
+        video.encodes.inc_by(now.encodes - before.encodes);
+        video.skipped.inc_by(now.skipped - before.skipped);
+        self.counted = now;
+    }
+}
+
+fn settings(state: &State) -> VideoSettings {
+    VideoSettings {
+        layout: state.settings.layout,
+        template: None,
+        placement: state.settings.placement,
+        seats: Vec::new(),
+        names: BTreeMap::new(),
+        absent: Absent::default(),
+        audio_tiles: state.settings.audio_tiles,
+        banner: state.settings.banner.as_deref().map(Arc::from),
+    }
+}
+
+fn config(setup: &VideoSetup, limits: &Limits) -> VideoConfig {
+    VideoConfig {
+        source: SourceSettings::default(),
+        plan: PlanSettings {
+            frame_rate: setup.frame_rate,
+            max_payload: limits.video.max_payload,
+            encoders: limits.video.encoders,
+            ..PlanSettings::default()
+        },
+        speech: SpeechSettings::default(),
+        style: setup.style.clone(),
+        members: limits.video.members,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clock for its cores"
+)]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,137 @@
+//! Our own video section, and its text.
+
+use super::remote::TRANSPORT_CC;
+use crate::sdp::attr::{Direction, Profile};
+use crate::sdp::describe::write_mid;
+use crate::sdp::ice::{IceDescription, OurIce};
+use crate::sdp::security::OurSecurity;
+use crate::video::frame::VideoCodec;
+use crate::video::h264::Params;
+use crate::video::negotiated::FeedbackSet;
+use bytes::Bytes;
+use std::fmt::Write;
+
+/// One format of our section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoFormat {
+    /// Its number.
+    pub pt: u8,
+    /// The codec.
+    pub codec: VideoCodec,
+    /// What we receive of H.264; `None` for other codecs.
+    pub h264: Option<Params>,
+    /// The number of retransmissions of it (RFC 4588).
+    pub rtx: Option<u8>,
+    /// The feedback we take and give.
+    pub feedback: FeedbackSet,
+}
+
+/// Our video section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoSection {
+    /// The offer's in an answer.
+    pub profile: Profile,
+    /// Our ports for RTP and RTCP.
+    pub ports: (u16, u16),
+    /// Our formats, the most wanted first.
+    pub formats: Vec<VideoFormat>,
+    /// Macroblocks of the largest picture we receive: `max-fs` of VP8 and VP9.
+    pub macroblocks: u32,
+    /// Bits a second we receive at most.
+    pub bitrate: u32,
+    /// Which way pictures may flow, seen from us.
+    pub direction: Direction,
+    /// RTCP on the RTP port.
+    pub rtcp_mux: bool,
+    /// The identifier of transport-wide sequence numbers.
+    pub transport_cc: Option<u8>,
+    /// The offer's `a=mid:`, or none.
+    pub mid: Option<Bytes>,
+    /// What we say of keys.
+    pub security: OurSecurity,
+    /// What we say of ICE.
+    pub ice: OurIce,
+    /// Our sources: pictures, retransmissions; and their canonical name (RFC 5576).
+    pub sources: (u32, u32, String),
+}
+
+/// Octets of IP, UDP and RTP headers in `b=AS`, as a share of what is carried: 5 %.
+const HEADERS_SHARE: u32 = 20;
+
+impl VideoSection {
+    /// Appends the section.
+    pub(in crate::sdp) fn write(&self, out: &mut String) -> std::fmt::Result {
+        write!(out, "m=video {} {}", self.ports.0, self.profile.as_str())?;
+        for format in &self.formats {
+            write!(out, " {}", format.pt)?;
+            if let Some(rtx) = format.rtx {
+                write!(out, " {rtx}")?;
+            }
+        }
+        let with_headers = self.bitrate.saturating_add(self.bitrate / HEADERS_SHARE);
+        write!(
+            out,
+            "\r\nb=AS:{}\r\nb=TIAS:{}\r\n",
+            with_headers / 1_000,
+            self.bitrate
+        )?;
+        write_mid(out, self.mid.as_ref())?;
+        for format in &self.formats {
+            self.write_format(out, format)?;
+        }
+        self.write_rest(out)
+    }
+
+    fn write_format(&self, out: &mut String, format: &VideoFormat) -> std::fmt::Result {
+        let pt = format.pt;
+        write!(out, "a=rtpmap:{pt} {}\r\n", format.codec.rtpmap())?;
+        match &format.h264 {
+            Some(params) => write!(out, "a=fmtp:{pt} {params}\r\n")?,
+            None => write!(out, "a=fmtp:{pt} max-fr=30;max-fs={}\r\n", self.macroblocks)?,
+        }
+        let flags = format.feedback.flags().into_iter();
+        for (_, name) in flags.zip(FeedbackSet::NAMES).filter(|(said, _)| *said) {
+            write!(out, "a=rtcp-fb:{pt} {name}\r\n")?;
+        }
+        if let Some(rtx) = format.rtx {
+            write!(out, "a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={pt}\r\n")?;
+        }
+        Ok(())
+    }
+
+    fn write_rest(&self, out: &mut String) -> std::fmt::Result {
+        if self.rtcp_mux {
+            out.push_str("a=rtcp-mux\r\n");
+        }
+        // RFC 3605 §2.1: needed when the port is not the next one.
+        if self.ports.0.checked_add(1) != Some(self.ports.1) {
+            write!(out, "a=rtcp:{}\r\n", self.ports.1)?;
+        }
+        if let Some(id) = self.transport_cc {
+            write!(out, "a=extmap:{id} {TRANSPORT_CC}\r\n")?;
+        }
+        self.security.write(out)?;
+        match &self.ice {
+            OurIce::Nothing => {}
+            OurIce::Mismatch => out.push_str(IceDescription::MISMATCH),
+            OurIce::Description(ice) => ice.write_media(out, self.rtcp_mux)?,
+        }
+        if self.mid.is_some() {
+            // RFC 8830 §2: the stream of our audio, so that both are played together.
+            out.push_str("a=msid:plenum video\r\n");
+        }
+        if self.direction.sends() {
+            let (main, repair, cname) = &self.sources;
+            if self.formats.iter().any(|format| format.rtx.is_some()) {
+                write!(
+                    out,
+                    "a=ssrc-group:FID {main} {repair}\r\na=ssrc:{main} cname:{cname}\r\n\
+                     a=ssrc:{repair} cname:{cname}\r\n"
+                )?;
+            } else {
+                write!(out, "a=ssrc:{main} cname:{cname}\r\n")?;
+            }
+        }
+        write!(out, "a={}\r\n", self.direction.as_str())
+    }
+}

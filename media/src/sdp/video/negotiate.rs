@@ -1,0 +1,458 @@
+//! Offer and answer of a video section (RFC 3264) as pure functions.
+
+use super::describe::{VideoFormat, VideoSection};
+use super::local::LocalVideo;
+use super::remote::{Bounds, Parameters, RemoteFormat, RemoteVideo, is_content};
+use crate::limits::Limits;
+use crate::path::{Keying, NegotiatedPath};
+use crate::sdp::agreement::Agreement;
+use crate::sdp::attr::{Direction, Profile};
+use crate::sdp::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
+use crate::sdp::negotiate::first_profile;
+use crate::sdp::security::{self, OurSecurity, Protection};
+use crate::sdp::{Local, SessionDescription};
+use crate::video::format::{ReceiveFormat, SendFormat};
+use crate::video::frame::VideoCodec;
+use crate::video::h264::{PacketizationMode, Params, Profile as H264Profile};
+use crate::video::negotiated::{FeedbackSet, NegotiatedVideo};
+use crate::video::rate::PictureLimits;
+
+/// What both sides agreed on about video.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgreedVideo {
+    /// Which section it is.
+    pub index: usize,
+    /// What we said of it.
+    pub section: VideoSection,
+    /// What the video leg does.
+    pub video: NegotiatedVideo,
+    /// Where the keys come from.
+    pub keying: Keying,
+    /// How the ways between us are found.
+    pub ice: Option<Box<AgreedIce>>,
+}
+
+impl AgreedVideo {
+    /// How packets are to travel; `None` for plain RTP.
+    pub fn path(&self) -> Option<NegotiatedPath> {
+        let more = self.keying != Keying::Plain || self.ice.is_some();
+        more.then(|| NegotiatedPath {
+            keying: self.keying.clone(),
+            ice: self.ice.clone(),
+            rtp: self.video.remote_rtp,
+            rtcp: self.video.remote_rtcp,
+            rtcp_mux: self.video.rtcp_mux,
+        })
+    }
+}
+
+/// Answers the video of an offer: the section that is taken, or `None` where none can be. Section `audio` is not
+/// looked at.
+pub(in crate::sdp) fn answer(
+    local: &Local,
+    direction: Direction,
+    offer: &SessionDescription,
+    audio: usize,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+) -> Option<AgreedVideo> {
+    let ours = local.video.as_deref()?;
+    let local = ours.of(local);
+    let before = previous.and_then(|previous| previous.video.as_deref());
+    let candidates = candidates(&local, offer, audio, before);
+    // A group in force takes in what is offered with it, and no answer can keep that out (RFC 9143 §7.3.3).
+    let grouped = previous
+        .and_then(Agreement::section)
+        .is_some_and(|section| section.bundled);
+    candidates.into_iter().find_map(|index| {
+        take(
+            (&local, ours),
+            direction,
+            offer,
+            index,
+            (before, grouped),
+            limits,
+        )
+    })
+}
+
+/// The sections worth looking at: the one in force, then the protected ones, then the others.
+fn candidates(
+    local: &Local,
+    offer: &SessionDescription,
+    audio: usize,
+    before: Option<&AgreedVideo>,
+) -> Vec<usize> {
+    let mut found: Vec<(bool, bool, usize)> = offer
+        .media
+        .iter()
+        .enumerate()
+        .filter(|(index, section)| {
+            let video = section.m.media().eq_ignore_ascii_case("video");
+            *index != audio && video && section.m.port() != 0 && !is_content(section)
+        })
+        .map(|(index, section)| {
+            let kept = before.is_some_and(|before| before.index == index);
+            let secure = Profile::parse(section.m.proto()).is_secure();
+            let wanted = secure == (local.protection != Protection::Never);
+            (!kept, !wanted, index)
+        })
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, _, index)| index).collect()
+}
+
+fn take(
+    (local, ours): (&Local, &LocalVideo),
+    direction: Direction,
+    offer: &SessionDescription,
+    index: usize,
+    (before, grouped): (Option<&AgreedVideo>, bool),
+    limits: &Limits,
+) -> Option<AgreedVideo> {
+    let remote = RemoteVideo::read(offer, index, local.address, limits).ok()?;
+    if grouped && before.is_none() && remote.transport.bundled {
+        return None;
+    }
+    let format = choose(ours, &remote)?;
+    let before = before.filter(|before| before.index == index);
+    let keys = before.map(|before| (&before.section.security, &before.keying));
+    let transport = &remote.transport;
+    let (security, keying) = security::answer(
+        local,
+        transport.profile,
+        &transport.security,
+        transport.ice,
+        keys,
+    )
+    .ok()?;
+    let rtcp_mux = local.rtcp_mux && transport.rtcp_mux;
+    let theirs = IceDescription::read(offer, index, limits);
+    let (our_ice, ice) = match (&local.ice, theirs) {
+        (Some(ours), Some(theirs)) => {
+            let before = before.and_then(|before| before.ice.as_deref());
+            ours.answer(theirs, transport.rtp, rtcp_mux, before, limits.ice)
+        }
+        (Some(_) | None, _) => (OurIce::Nothing, None),
+    };
+    let transport_cc = remote.transport_cc.filter(|_| format.feedback.transport_cc);
+    let section = VideoSection {
+        profile: transport.profile,
+        ports: (ours.rtp_port, ours.rtcp_port),
+        formats: vec![answered(ours, format, transport_cc)],
+        macroblocks: ours.macroblocks(),
+        bitrate: ours.bitrate,
+        direction: transport.direction.reversed().and(direction),
+        rtcp_mux,
+        transport_cc,
+        mid: transport.mid.clone(),
+        security,
+        ice: our_ice,
+        sources: (ours.sources.0, ours.sources.1, ours.cname.clone()),
+    };
+    let video = agreed(ours, &section, &remote, format, section.direction)?;
+    Some(AgreedVideo {
+        index,
+        section,
+        video,
+        keying,
+        ice,
+    })
+}
+
+/// The format to take: by our order of codecs, then H.264's mode 1 before 0, then the profile we encode, then the peer's
+/// order.
+fn choose<'a>(ours: &LocalVideo, remote: &'a RemoteVideo) -> Option<&'a RemoteFormat> {
+    let rank = |format: &RemoteFormat| {
+        let codec = format.parameters.codec();
+        let codec = ours.codecs.iter().position(|known| *known == codec)?;
+        let (mode, profile) = match &format.parameters {
+            Parameters::H264(params) => (
+                params.mode != PacketizationMode::NonInterleaved,
+                profile_rank(params.profile)?,
+            ),
+            Parameters::Vp8(_) | Parameters::Vp9(_) => (false, 0),
+        };
+        Some((codec, mode, profile))
+    };
+    let ranked = remote
+        .formats
+        .iter()
+        .filter_map(|format| Some((rank(format)?, format)));
+    ranked
+        .min_by_key(|(rank, _)| *rank)
+        .map(|(_, format)| format)
+}
+
+/// Who decodes these profiles decodes Constrained Baseline, which is what we encode; and we decode them, but for what
+/// nobody uses of them.
+const fn profile_rank(profile: H264Profile) -> Option<u8> {
+    match profile {
+        H264Profile::ConstrainedBaseline => Some(0),
+        H264Profile::Baseline => Some(1),
+        H264Profile::ConstrainedHigh => Some(2),
+        H264Profile::High => Some(3),
+        H264Profile::Main => Some(4),
+        H264Profile::Extended => None,
+    }
+}
+
+/// Our form of the peer's format.
+fn answered(ours: &LocalVideo, format: &RemoteFormat, transport_cc: Option<u8>) -> VideoFormat {
+    let h264 = match &format.parameters {
+        Parameters::H264(params) => Some(params.answer(&ours.h264(params.mode))),
+        Parameters::Vp8(_) | Parameters::Vp9(_) => None,
+    };
+    VideoFormat {
+        pt: format.pt,
+        codec: format.parameters.codec(),
+        h264,
+        rtx: format.rtx.filter(|_| format.feedback.nack),
+        feedback: FeedbackSet {
+            transport_cc: transport_cc.is_some(),
+            ..format.feedback
+        },
+    }
+}
+
+/// What the video leg does after both have spoken.
+fn agreed(
+    ours: &LocalVideo,
+    section: &VideoSection,
+    remote: &RemoteVideo,
+    format: &RemoteFormat,
+    direction: Direction,
+) -> Option<NegotiatedVideo> {
+    let said = section.formats.first()?;
+    let transport = &remote.transport;
+    let (send, receive) = formats(&format.parameters);
+    let bounds = bounds(&format.parameters, said.h264.as_ref());
+    // `b=AS` counts headers as well: a twentieth at usual packet sizes.
+    let of_total = transport.bandwidth.map(|total| total - total / 20);
+    let bitrate = [
+        transport.payload_bandwidth,
+        of_total,
+        bounds.bits_per_second,
+    ]
+    .into_iter()
+    .flatten()
+    .fold(ours.bitrate, u32::min);
+    let rtcp = if section.rtcp_mux {
+        transport.rtp.filter(|_| transport.rtcp_on)
+    } else {
+        transport.rtcp
+    };
+    Some(NegotiatedVideo {
+        send,
+        send_pt: format.pt,
+        send_rtx: said.rtx.and(format.rtx),
+        receive,
+        receive_pt: said.pt,
+        receive_rtx: said.rtx,
+        transport_cc: section.transport_cc,
+        feedback: said.feedback,
+        limits: PictureLimits {
+            rows: format.rows.map_or(ours.rows, |rows| rows.min(ours.rows)),
+            macroblocks: bounds.macroblocks,
+            macroblocks_per_second: bounds.macroblocks_per_second,
+        },
+        bitrate,
+        sources: ours.sources,
+        remote_rtp: transport.rtp,
+        remote_rtcp: rtcp,
+        rtcp_mux: section.rtcp_mux,
+        sending: direction.sends() && transport.rtp.is_some(),
+        receiving: direction.receives(),
+    })
+}
+
+fn formats(parameters: &Parameters) -> (SendFormat, ReceiveFormat) {
+    match parameters {
+        Parameters::H264(params) => (
+            SendFormat::H264(params.mode),
+            ReceiveFormat::H264(params.sets.clone()),
+        ),
+        Parameters::Vp8(_) => (SendFormat::Vp8, ReceiveFormat::Vp8),
+        Parameters::Vp9(_) => (SendFormat::Vp9, ReceiveFormat::Vp9),
+    }
+}
+
+/// What the peer takes.
+struct Taken {
+    macroblocks: u32,
+    macroblocks_per_second: u32,
+    bits_per_second: Option<u32>,
+}
+
+fn bounds(parameters: &Parameters, ours: Option<&Params>) -> Taken {
+    match parameters {
+        Parameters::H264(params) => {
+            // Without asymmetry the level of the answer is that of both directions (RFC 6184 §8.2.2).
+            let symmetric = ours.filter(|ours| !(ours.asymmetry && params.asymmetry));
+            let least = |theirs: u32, ours: fn(&Params) -> u32| {
+                symmetric.map_or(theirs, |params| theirs.min(ours(params)))
+            };
+            Taken {
+                macroblocks: least(params.frame_macroblocks(), Params::frame_macroblocks),
+                macroblocks_per_second: least(
+                    params.macroblocks_per_second(),
+                    Params::macroblocks_per_second,
+                ),
+                bits_per_second: Some(least(params.bits_per_second(), Params::bits_per_second)),
+            }
+        }
+        Parameters::Vp8(Bounds { max_fs, max_fr }) | Parameters::Vp9(Bounds { max_fs, max_fr }) => {
+            let frame = max_fs.unwrap_or(u32::MAX);
+            Taken {
+                macroblocks: frame,
+                macroblocks_per_second: max_fr.map_or(u32::MAX, |fr| frame.saturating_mul(fr)),
+                bits_per_second: None,
+            }
+        }
+    }
+}
+
+/// Our section in an offer: the one there was with what is in force, or a new one where we want to offer video.
+pub(in crate::sdp) fn offer(
+    local: &Local,
+    direction: Direction,
+    previous: Option<&Agreement>,
+) -> Option<VideoSection> {
+    let ours = local.video.as_deref()?;
+    let of_video = ours.of(local);
+    let before = previous.and_then(|previous| previous.video.as_deref());
+    let keys = before.map(|before| (&before.section.security, &before.keying));
+    let security = OurSecurity::offer(&of_video, keys);
+    let generation = before.and_then(|before| before.ice.as_ref());
+    let ice = offered_ice(
+        &of_video,
+        before.is_none(),
+        generation.map(|agreed| agreed.generation),
+    );
+    match before {
+        Some(before) => Some(VideoSection {
+            direction,
+            security,
+            ice,
+            rtcp_mux: of_video.rtcp_mux,
+            ..before.section.clone()
+        }),
+        None => Some(VideoSection {
+            profile: first_profile(&of_video),
+            ports: (ours.rtp_port, ours.rtcp_port),
+            formats: everything(ours),
+            macroblocks: ours.macroblocks(),
+            bitrate: ours.bitrate,
+            direction,
+            rtcp_mux: of_video.rtcp_mux,
+            transport_cc: None,
+            mid: None,
+            security,
+            ice,
+            sources: (ours.sources.0, ours.sources.1, ours.cname.clone()),
+        }),
+    }
+}
+
+/// Every format that we speak, with its retransmissions.
+fn everything(ours: &LocalVideo) -> Vec<VideoFormat> {
+    const H264: [Option<PacketizationMode>; 2] = [
+        Some(PacketizationMode::NonInterleaved),
+        Some(PacketizationMode::SingleNal),
+    ];
+    let modes = |codec: &VideoCodec| match codec {
+        VideoCodec::H264 => H264.to_vec(),
+        VideoCodec::Vp8 | VideoCodec::Vp9 => vec![None],
+    };
+    let forms = ours
+        .codecs
+        .iter()
+        .flat_map(|codec| modes(codec).into_iter().map(move |mode| (*codec, mode)));
+    (96..=126_u8)
+        .step_by(2)
+        .zip(forms)
+        .map(|(pt, (codec, mode))| VideoFormat {
+            pt,
+            codec,
+            h264: mode.map(|mode| ours.h264(mode)),
+            rtx: Some(pt + 1),
+            feedback: FeedbackSet {
+                transport_cc: false,
+                ..FeedbackSet::ALL
+            },
+        })
+        .collect()
+}
+
+/// What the answer to our section means; `None` where it is refused or nothing can be agreed on.
+pub(in crate::sdp) fn conclude(
+    local: &Local,
+    (index, offered): (usize, &VideoSection),
+    answer: &SessionDescription,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+) -> Option<AgreedVideo> {
+    let ours = local.video.as_deref()?;
+    let local = ours.of(local);
+    let theirs = answer.media.get(index)?;
+    if theirs.m.port() == 0 || !theirs.m.media().eq_ignore_ascii_case("video") {
+        return None;
+    }
+    let remote = RemoteVideo::read(answer, index, local.address, limits).ok()?;
+    let before = previous.and_then(|previous| previous.video.as_deref());
+    let keys = before.map(|before| (&before.section.security, &before.keying));
+    let (format, said) = remote.formats.iter().find_map(|format| {
+        let mode = |params: &Params| params.mode;
+        let same = |said: &&VideoFormat| {
+            let theirs = match &format.parameters {
+                Parameters::H264(params) => Some(mode(params)),
+                Parameters::Vp8(_) | Parameters::Vp9(_) => None,
+            };
+            said.codec == format.parameters.codec() && said.h264.as_ref().map(mode) == theirs
+        };
+        Some((format, offered.formats.iter().find(same)?))
+    })?;
+    let (security, keying) = security::conclude(
+        &local,
+        remote.transport.profile,
+        &offered.security,
+        &remote.transport.security,
+        keys,
+    )
+    .ok()?;
+    let both = said
+        .feedback
+        .flags()
+        .into_iter()
+        .zip(format.feedback.flags());
+    let mut flags = [false; 6];
+    for (flag, (ours, theirs)) in flags.iter_mut().zip(both) {
+        *flag = ours && theirs;
+    }
+    let mut section = offered.clone();
+    section.rtcp_mux &= remote.transport.rtcp_mux;
+    section.transport_cc = section.transport_cc.and(remote.transport_cc);
+    section.formats = vec![VideoFormat {
+        rtx: format.rtx.and(said.rtx),
+        feedback: FeedbackSet::of(flags),
+        ..said.clone()
+    }];
+    section.security = security;
+    let ice = match (&local.ice, &section.ice) {
+        (Some(ours), OurIce::Description(_)) => {
+            let theirs = IceDescription::read(answer, index, limits);
+            let before = before.and_then(|before| before.ice.as_deref());
+            ours.conclude(theirs, section.rtcp_mux, before, limits.ice)
+        }
+        (Some(_) | None, _) => None,
+    };
+    let direction = section.direction.and(remote.transport.direction.reversed());
+    let video = agreed(ours, &section, &remote, format, direction)?;
+    Some(AgreedVideo {
+        index,
+        section,
+        video,
+        keying,
+        ice,
+    })
+}
