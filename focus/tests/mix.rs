@@ -180,21 +180,24 @@ fn keys_mute_oneself_and_the_roster_says_what_the_mixer_does() {
 }
 
 #[test]
-fn digits_come_by_info_too() {
+fn digits_and_wishes_for_a_picture_come_by_info_too() {
     let mut bench = Bench::new(configured());
     bench.join(1, "bob");
     bench.actions();
-    for (content_type, body, status) in [
-        ("application/dtmf-relay", "Signal=5\r\nDuration=160", 200),
-        ("application/dtmf", "#", 200),
-        ("application/dtmf-relay", "Signal=hook", 400),
-        ("application/media_control+xml", "<x/>", 415),
+    let wish = "<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>\
+                </vc_primitive></media_control>";
+    for (content_type, body, status, told) in [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=160", 200, 1),
+        ("application/dtmf", "#", 200, 1),
+        ("application/dtmf-relay", "Signal=hook", 400, 0),
+        ("application/media_control+xml", wish, 200, 1),
+        ("application/media_control+xml", "<x/>", 200, 0),
+        ("text/plain", "5", 415, 0),
     ] {
         bench.obeying = false;
         let answer = bench.in_dialog(1, Method::Info, Some((content_type, body.as_bytes())));
-        assert_eq!(answer.status.code(), status, "{content_type}");
-        let told = bench.mcu.drain(..).count();
-        assert_eq!(told, usize::from(status == 200), "{content_type}");
+        assert_eq!(answer.status.code(), status, "{content_type}: {body}");
+        assert_eq!(bench.mcu.drain(..).count(), told, "{content_type}: {body}");
     }
     assert_eq!(
         bench.in_dialog(1, Method::Info, None).status,
