@@ -100,7 +100,7 @@ impl Limits {
                 connections: section.get("sip_connections", "20000"),
                 connections_per_source: section.get("sip_connections_per_source", "256"),
                 connection_idle: section.get::<Seconds>("sip_connection_idle_s", "1800").0,
-                write_queue_bytes: section.get("sip_write_queue_bytes", "262144"),
+                write_queue_bytes: section.get("sip_write_queue_bytes", "4194304"),
                 ringing: section.get::<Seconds>("ringing_s", "180").0,
                 events: plenum_sip::limits::EventLimits {
                     subscriptions: section.get("subscriptions", "20000"),
