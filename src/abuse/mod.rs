@@ -3,9 +3,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | `bucket` | counts that leak |
-//! | `sentry` | [`Sentry`]: the core, told the time: offences in, judgements out |
+//! | `sentry` | `Sentry`: the core, told the time: offences in, judgements out |
 //! | `bans` | who is shut out until when, and why |
-//! | `watch` | [`Watch`]: the sentry as the shells share it; what is logged |
+//! | `watch` | `Watch`: the sentry as the shells share it; what is logged |
 //! | `screen` | requests of SIP from outside of calls |
 //! | `web` | connections and requests of the public side of HTTP |
 //! | `metrics` | what is counted |
