@@ -9,8 +9,8 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Simulated phones: load, faults and what they hear.
@@ -89,21 +89,13 @@ fn settings_for(scenario: &Scenario) -> ServerSettings {
 }
 
 /// Adds the users that are to register.
-fn add_users(plenum: &Path, server: &Server, count: u32) -> io::Result<()> {
+fn add_users(server: &Server, count: u32) -> io::Result<()> {
     for number in 0..count {
-        let mut child = process::Command::new(plenum)
-            .args(["user", "add", &format!("sip:user{number}@example.com")])
-            .arg("--config")
-            .arg(server.folder().join("plenum.toml"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()?;
-        if let Some(mut input) = child.stdin.take() {
-            writeln!(input, "user{number}-secret")?;
-        }
-        if !child.wait()?.success() {
-            return Err(io::Error::other("a user cannot be added"));
-        }
+        let address = format!("sip:user{number}@example.com");
+        let password = format!("user{number}-secret\n");
+        server
+            .operate(&["user", "add", &address], &password)
+            .map_err(io::Error::other)?;
     }
     if count > 0 {
         // The server looks for new users every second.
@@ -150,7 +142,7 @@ fn carry_out(command: Command, out: &mut impl Write) -> Result<bool, Box<dyn Err
                 let scenario = Scenario::load(&name)?;
                 let server = Server::start(&plenum, &settings_for(&scenario))?;
                 let users = scenario.registering.map_or(0, |it| it.users);
-                add_users(&plenum, &server, users)?;
+                add_users(&server, users)?;
                 let report = run(&name, &scenario, server.sip(), Some(server.pid()))?;
                 writeln!(out, "{report}")?;
                 reports.push(report);

@@ -58,6 +58,7 @@ impl Default for ServerSettings {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    program: PathBuf,
     sip: SocketAddr,
     http: SocketAddr,
     folder: PathBuf,
@@ -109,6 +110,7 @@ impl Server {
             .spawn()?;
         let mut server = Self {
             child,
+            program: program.to_owned(),
             sip,
             http,
             folder,
@@ -160,6 +162,33 @@ impl Server {
         let parts = status.zip(text.split_once("\r\n\r\n"));
         let (status, (_, body)) = parts.ok_or_else(|| io::Error::other("no answer of HTTP"))?;
         Ok((status, body.to_owned()))
+    }
+
+    /// Runs the program with this server's configuration and `input` on its standard input, as its
+    /// operator does: what it printed, which is an error where it says that it failed.
+    pub fn operate(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        let run = || {
+            let mut child = Command::new(&self.program)
+                .args(arguments)
+                .arg("--config")
+                .arg(self.folder.join("plenum.toml"))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            if let Some(mut typed) = child.stdin.take() {
+                // Who asks for nothing may have ended already.
+                drop(typed.write_all(input.as_bytes()));
+            }
+            child.wait_with_output()
+        };
+        let output = run().map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        if output.status.success() {
+            Ok(text)
+        } else {
+            Err(text)
+        }
     }
 
     /// What it has logged.

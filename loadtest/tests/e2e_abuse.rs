@@ -25,7 +25,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
-use users::{UserPhone, add, challenge, plenum, shape, start};
+use users::{UserPhone, add, challenge, shape, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Where the phones are, and the scanners.
@@ -82,9 +82,7 @@ fn scan(fleet: &mut Fleet, server: &Server, tool: &str, arguments: &[&str]) -> S
 }
 
 fn bans(server: &Server) -> String {
-    let (good, text) = plenum(server, &["ban", "list"], "");
-    assert!(good, "{text}");
-    text
+    server.operate(&["ban", "list"], "").unwrap()
 }
 
 fn is_listed(server: &Server, source: &str, kind: &str) -> bool {
@@ -99,8 +97,9 @@ fn a_scanner_learns_nothing_and_is_shut_out_while_people_talk() {
     let host = server.sip().ip().to_string();
     for user in ["1001", "1050"] {
         let address = format!("sip:{user}@{host}");
-        let (good, text) = plenum(&server, &["user", "add", &address], "0777\n");
-        assert!(good, "{text}");
+        server
+            .operate(&["user", "add", &address], "0777\n")
+            .unwrap();
     }
     let mut fleet = talk(&server);
 
@@ -122,7 +121,7 @@ fn a_scanner_learns_nothing_and_is_shut_out_while_people_talk() {
         !tcp_is_closed(HERE, server.sip()),
         "that may have been forged"
     );
-    assert!(plenum(&server, &["ban", "lift", HERE], "").0);
+    server.operate(&["ban", "lift", HERE], "").unwrap();
 
     // A password that is the 777th to be tried.
     let range = ["-u1001", "-r1-1000", "-z4", "--maximumtime=2"];
@@ -140,7 +139,7 @@ fn a_scanner_learns_nothing_and_is_shut_out_while_people_talk() {
     assert!(tcp_is_closed(HERE, server.sip()));
     fleet.run(SECOND).unwrap();
     nobody_noticed(&fleet);
-    assert!(plenum(&server, &["ban", "lift", HERE], "").0);
+    server.operate(&["ban", "lift", HERE], "").unwrap();
     assert!(!tcp_is_closed(HERE, server.sip()));
 }
 

@@ -1,10 +1,5 @@
 //! A browser that is registered over a WebSocket, by JsSIP, and is called into a conference.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, its own functions included"
-)]
-
 mod hear;
 
 use hear::{HIGH, LOW, judge, tone};
@@ -13,35 +8,9 @@ use plenum_loadtest::peer::baresip::{Baresip, Recording};
 use plenum_loadtest::peer::chromium::Chromium;
 use plenum_loadtest::peer::jssip;
 use plenum_loadtest::server::{Server, ServerSettings, program};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Runs the program against the running server.
-fn plenum(server: &Server, arguments: &[&str], input: &str) -> String {
-    let mut child = Command::new(program().unwrap())
-        .args(arguments)
-        .arg("--config")
-        .arg(server.folder().join("plenum.toml"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Who asks for nothing may have ended already.
-    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {text}\n{}",
-        server.log()
-    );
-    text
-}
 
 const REGISTERED: &str = r#"
     globalThis.said = [];
@@ -75,7 +44,9 @@ fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
     settings.http = format!("public_listen = \"{}:8443\"\n", settings.ip);
     let server = Server::start(&program().unwrap(), &settings).unwrap();
     let address = "sip:jane@example.com";
-    plenum(&server, &["user", "add", address], "jane-secret\n");
+    server
+        .operate(&["user", "add", address], "jane-secret\n")
+        .unwrap();
     let mut phone = Baresip::start(Codec::Pcma, tone(LOW)).unwrap();
     phone
         .call(&format!("sip:standup@{}", server.sip()))
@@ -96,7 +67,7 @@ fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
         browser.evaluate("said[0]").unwrap().as_str(),
         Some("registered")
     );
-    plenum(&server, &["call", "standup", address], "");
+    server.operate(&["call", "standup", address], "").unwrap();
     browser
         .wait_for(
             "said.includes('confirmed') && Boolean(document.querySelector('audio')?.srcObject)",
@@ -127,6 +98,8 @@ fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
     };
     judge("the phone", &end, 0.0, HIGH, LOW);
     // And is hung up from here.
-    plenum(&server, &["conference", "end", "standup"], "");
+    server
+        .operate(&["conference", "end", "standup"], "")
+        .unwrap();
     browser.wait_for("said.includes('ended')").unwrap();
 }

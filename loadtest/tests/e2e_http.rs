@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::unwrap_in_result,
     clippy::indexing_slicing,
     reason = "a test fails by panicking, its own functions included"
 )]
@@ -17,7 +16,6 @@ use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -76,23 +74,6 @@ fn metrics_are_prometheus_text_and_move_with_a_call() {
     assert!(moved >= 5, "only {moved} samples moved:\n{after}");
 }
 
-/// `plenum conference` with this server's configuration: what it prints, if it succeeds.
-fn operator(server: &Server, arguments: &[&str]) -> Result<String, String> {
-    let out = Command::new(program().unwrap())
-        .arg("conference")
-        .args(arguments)
-        .arg("--config")
-        .arg(server.folder().join("plenum.toml"))
-        .output()
-        .unwrap();
-    let text = |octets| String::from_utf8(octets).unwrap();
-    if out.status.success() {
-        Ok(text(out.stdout))
-    } else {
-        Err(text(out.stderr))
-    }
-}
-
 /// Reads live events from now on, until the server ends.
 fn events(server: &Server) -> std::thread::JoinHandle<String> {
     // It answers SIP a moment before it answers HTTP.
@@ -117,7 +98,9 @@ fn events(server: &Server) -> std::thread::JoinHandle<String> {
 
 /// The endpoint that `show` lists for a phone.
 fn endpoint(server: &Server, phone: &str) -> String {
-    let shown = operator(server, &["show", "standup"]).unwrap();
+    let shown = server
+        .operate(&["conference", "show", "standup"], "")
+        .unwrap();
     let mut lines = shown.lines();
     let line = lines.find(|line| line.contains(&format!("sip:{phone}@")));
     let mut columns = line.unwrap().split_whitespace();
@@ -161,24 +144,43 @@ fn an_operator_sees_and_steers_a_conference_and_keeps_its_record() {
     assert_eq!(call(&mut fleet, 1000.0), CallState::Up);
     assert_eq!(call(&mut fleet, 440.0), CallState::Up);
     fleet.run(SECOND / 2).unwrap();
-    assert!(operator(&server, &["list"]).unwrap().contains("standup"));
+    assert!(
+        server
+            .operate(&["conference", "list"], "")
+            .unwrap()
+            .contains("standup")
+    );
 
     let first = endpoint(&server, "p0");
     for (order, loud) in [("mute", false), ("unmute", true)] {
-        operator(&server, &[order, "standup", &first]).unwrap();
+        server
+            .operate(&["conference", order, "standup", &first], "")
+            .unwrap();
         let heard = level(&mut fleet);
         assert_eq!(heard > -30.0, loud, "after {order}: {heard} dBFS");
     }
-    operator(&server, &["lock", "standup"]).unwrap();
+    server
+        .operate(&["conference", "lock", "standup"], "")
+        .unwrap();
     assert_eq!(call(&mut fleet, 660.0), CallState::Refused(403));
-    operator(&server, &["unlock", "standup"]).unwrap();
+    server
+        .operate(&["conference", "unlock", "standup"], "")
+        .unwrap();
     let echo = Echo::start().unwrap();
     let to = format!("sip:echo@{}", echo.address());
-    operator(&server, &["dial", "standup", &to]).unwrap();
-    operator(&server, &["kick", "standup", &first]).unwrap();
-    let unknown = operator(&server, &["kick", "standup", "1"]).unwrap_err();
+    server
+        .operate(&["conference", "dial", "standup", &to], "")
+        .unwrap();
+    server
+        .operate(&["conference", "kick", "standup", &first], "")
+        .unwrap();
+    let unknown = server
+        .operate(&["conference", "kick", "standup", "1"], "")
+        .unwrap_err();
     assert!(unknown.contains("no such endpoint"), "{unknown}");
-    operator(&server, &["end", "standup"]).unwrap();
+    server
+        .operate(&["conference", "end", "standup"], "")
+        .unwrap();
     let by_server = CallState::Over { by_server: true };
     let over = fleet.run_until(10 * SECOND, |fleet| {
         let phones = fleet.phones().iter().take(2);

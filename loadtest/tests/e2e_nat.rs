@@ -17,7 +17,6 @@ use plenum_loadtest::peer::baresip::{Baresip, Recording, Way};
 use plenum_loadtest::peer::coturn::Coturn;
 use plenum_loadtest::peer::internet::{Home, Internet, Mapping, Namespace, SERVER, TURN};
 use plenum_loadtest::server::{Server, ServerSettings, program};
-use std::process::Command;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,17 +42,6 @@ fn phone(home: &Home, codec: Codec, hz: f64, media: &str) -> Baresip {
     home.inside.within(start).unwrap()
 }
 
-/// Runs the program against a running server, beside it.
-fn plenum(place: &Namespace, server: &Server, arguments: &[&str]) -> String {
-    let mut command = Command::new(program().unwrap());
-    command.args(arguments).arg("--config");
-    command.arg(server.folder().join("plenum.toml"));
-    let output = place.within(|| command.output()).unwrap().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 /// A metric of the server; 0 where it is not there.
 fn metric(place: &Namespace, server: &Server, name: &str) -> u64 {
     let (_, text) = place.within(|| server.get("/metrics")).unwrap().unwrap();
@@ -74,7 +62,8 @@ fn rfc4961_plain_phones_behind_nats_hear_each_other_and_are_hung_up_from_here() 
     two.call(&uri).unwrap();
     std::thread::sleep(6 * SECOND);
     // A request of ours finds its way back through the NATs.
-    plenum(&internet.public, &server, &["conference", "end", "standup"]);
+    let end = || server.operate(&["conference", "end", "standup"], "");
+    internet.public.within(end).unwrap().unwrap();
     for phone in [&mut one, &mut two] {
         phone.await_event("CALL_CLOSED", 15 * SECOND).unwrap();
     }
@@ -190,6 +179,20 @@ fn a_server_behind_nat_whose_ports_are_forwarded() {
     judge("with ICE", &two, 3.5, LOW, HIGH);
 }
 
+/// A server's home and two phones', of which the first is behind the same kind of NAT as the server.
+fn office_and_phones(mapping: Mapping) -> (Internet, Home, Home, Home) {
+    let mut internet = Internet::new().unwrap();
+    let office = internet.home(mapping).unwrap();
+    let one = internet.home(mapping).unwrap();
+    let two = internet.home(Mapping::Kept).unwrap();
+    (internet, office, one, two)
+}
+
+fn turn_server(internet: &Internet) -> Coturn {
+    let start = || Coturn::start(TURN);
+    internet.public.within(start).unwrap().unwrap()
+}
+
 /// Calls of two phones with ICE into a server at home, and how many ways there were by TURN.
 fn through_servers(office: &Home, server: &Server, one: &Home, two: &Home, media: &str) -> u64 {
     let uri = format!("sip:standup@{}:5060", office.outer);
@@ -215,17 +218,8 @@ fn through_servers(office: &Home, server: &Server, one: &Home, two: &Home, media
 
 #[test]
 fn rfc8445_a_server_behind_nat_is_found_by_its_reflexive_address() {
-    let mut internet = Internet::new().unwrap();
-    let office = internet.home(Mapping::Kept).unwrap();
-    let (one, two) = (
-        internet.home(Mapping::Kept).unwrap(),
-        internet.home(Mapping::Kept).unwrap(),
-    );
-    let turn = internet
-        .public
-        .within(|| Coturn::start(TURN))
-        .unwrap()
-        .unwrap();
+    let (internet, office, one, two) = office_and_phones(Mapping::Kept);
+    let turn = turn_server(&internet);
     let server = server_at(&office, &format!("stun = \"{}\"\n", turn.address()));
     let media = format!(";medianat=ice;stunserver=stun:{TURN}");
     let relayed = through_servers(&office, &server, &one, &two, &media);
@@ -234,17 +228,8 @@ fn rfc8445_a_server_behind_nat_is_found_by_its_reflexive_address() {
 
 #[test]
 fn rfc8656_a_server_behind_a_strict_firewall_is_reached_by_turn() {
-    let mut internet = Internet::new().unwrap();
-    let office = internet.home(Mapping::Symmetric).unwrap();
-    let (one, two) = (
-        internet.home(Mapping::Symmetric).unwrap(),
-        internet.home(Mapping::Kept).unwrap(),
-    );
-    let turn = internet
-        .public
-        .within(|| Coturn::start(TURN))
-        .unwrap()
-        .unwrap();
+    let (internet, office, one, two) = office_and_phones(Mapping::Symmetric);
+    let turn = turn_server(&internet);
     office.allow_udp_only_to(&format!("{TURN} . 3478")).unwrap();
     let server = server_at(
         &office,

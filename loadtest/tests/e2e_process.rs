@@ -14,7 +14,6 @@ use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::wire::Message;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -209,12 +208,8 @@ fn when_media_ports_run_out_callers_are_told_and_ports_come_back() {
 }
 
 /// `plenum call` with this server's configuration.
-fn call_out(server: &Server, to: &str) -> Output {
-    Command::new(program().unwrap())
-        .args(["call", "standup", to, "--config"])
-        .arg(server.folder().join("plenum.toml"))
-        .output()
-        .unwrap()
+fn call_out(server: &Server, to: &str) -> Result<String, String> {
+    server.operate(&["call", "standup", to], "")
 }
 
 fn settings_with_token() -> ServerSettings {
@@ -230,7 +225,7 @@ fn who_is_called_from_the_command_line_is_in_the_conference() {
     let server = start(&settings_with_token());
     let echo = Echo::start().unwrap();
     let out = call_out(&server, &format!("sip:echo@{}", echo.address()));
-    assert!(out.status.success(), "{out:?}\n{}", server.log());
+    assert!(out.is_ok(), "{out:?}\n{}", server.log());
     assert!(server.log().contains("joined"), "{}", server.log());
 }
 
@@ -267,9 +262,9 @@ fn who_cannot_be_called_is_named_on_the_command_line() {
         busy.send(answer).unwrap();
         contact
     });
-    let out = call_out(&server, &format!("sip:busy@{address}"));
-    assert!(!out.status.success());
-    let words = String::from_utf8_lossy(&out.stderr).to_lowercase();
+    let words = call_out(&server, &format!("sip:busy@{address}"))
+        .unwrap_err()
+        .to_lowercase();
     assert!(words.contains("busy"), "{words}");
     let contact = answering.join().unwrap();
     assert!(
@@ -281,9 +276,7 @@ fn who_cannot_be_called_is_named_on_the_command_line() {
         ("sip:bob@nowhere.invalid".to_owned(), "reach"),
         ("nonsense".to_owned(), "sip address"),
     ] {
-        let out = call_out(&server, &to);
-        assert_eq!(out.status.code(), Some(1), "{to}: {out:?}");
-        let words = String::from_utf8_lossy(&out.stderr).to_lowercase();
+        let words = call_out(&server, &to).unwrap_err().to_lowercase();
         assert!(words.contains(word), "{to}: {words}");
     }
 }

@@ -13,7 +13,6 @@ use plenum_loadtest::peer::kamailio::{Kamailio, Provision};
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
 use plenum_loadtest::tones;
-use std::process::Command;
 use std::time::Duration;
 
 const LOW: f64 = 440.0;
@@ -60,23 +59,11 @@ fn start(rest: String, sip: String) -> Server {
     Server::start(&program().unwrap(), &settings).unwrap()
 }
 
-/// A command of the program against the running server: whether it went well, and what it said.
-fn command(server: &Server, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(program().unwrap())
-        .args(arguments)
-        .arg("--config")
-        .arg(server.folder().join("plenum.toml"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    (output.status.success(), text.into_owned())
-}
-
 /// Waits until `plenum trunk list` says this.
 fn await_list(server: &Server, within: u64, fits: impl Fn(&str) -> bool) -> String {
     let end = clock::now() + Duration::from_secs(within);
     loop {
-        let (_, text) = command(server, &["trunk", "list"]);
+        let text = server.operate(&["trunk", "list"], "").unwrap();
         if fits(&text) {
             return text;
         }
@@ -122,7 +109,9 @@ fn call_the_number(server: &Server, provider: &Kamailio) {
         .call(&format!("sip:{DID}@{}", provider.address()))
         .unwrap();
     std::thread::sleep(Duration::from_secs(5));
-    let (_, roster) = command(server, &["conference", "show", "board"]);
+    let roster = server
+        .operate(&["conference", "show", "board"], "")
+        .unwrap();
     let (caller, inside) = (caller.finish().unwrap(), inside.finish().unwrap());
     hears("the caller", &caller, HIGH);
     hears("who is inside", &inside, LOW);
@@ -178,23 +167,25 @@ fn rfc3261_22_3_a_telephone_is_called_through_the_provider_with_digest() {
     let phone = Baresip::subscribe(Codec::Pcma, tone(LOW), &account).unwrap();
     let mut inside = Baresip::start(Codec::Pcmu, tone(HIGH)).unwrap();
     inside.call(&format!("sip:board@{}", server.sip())).unwrap();
-    let (called, text) = command(&server, &["call", "board", "030 777"]);
-    assert!(called, "{text}\n{}\n{}", server.log(), provider.log());
+    let called = server.operate(&["call", "board", "030 777"], "");
+    assert!(
+        called.is_ok(),
+        "{called:?}\n{}\n{}",
+        server.log(),
+        provider.log()
+    );
     std::thread::sleep(Duration::from_secs(5));
-    let (_, list) = command(&server, &["trunk", "list"]);
+    let list = server.operate(&["trunk", "list"], "").unwrap();
     let (phone, inside) = (phone.finish().unwrap(), inside.finish().unwrap());
     hears("the phone", &phone, HIGH);
     hears("who is inside", &inside, LOW);
     assert!(list.contains("0   1"), "the call is counted:\n{list}");
 
-    let (called, text) = command(&server, &["call", "board", "+44 1"]);
-    assert!(!called && text.contains("no rule allows"), "{text}");
+    let text = server.operate(&["call", "board", "+44 1"], "").unwrap_err();
+    assert!(text.contains("no rule allows"), "{text}");
     let around = format!("sip:{PHONE}9@{}", provider.address());
-    let (called, text) = command(&server, &["call", "board", &around]);
-    assert!(
-        !called && text.contains("404"),
-        "by the rule, not around it: {text}"
-    );
+    let text = server.operate(&["call", "board", &around], "").unwrap_err();
+    assert!(text.contains("404"), "by the rule, not around it: {text}");
 }
 
 #[test]
@@ -296,8 +287,8 @@ fn a_trunk_that_does_not_answer_is_down_and_the_next_one_is_called() {
         password: "secret-p",
     };
     let _phone = Baresip::subscribe(Codec::Pcma, tone(LOW), &account).unwrap();
-    let (called, text) = command(&server, &["call", "board", PHONE]);
-    assert!(called, "{text}\n{}", server.log());
+    let called = server.operate(&["call", "board", PHONE], "");
+    assert!(called.is_ok(), "{called:?}\n{}", server.log());
 }
 
 #[test]

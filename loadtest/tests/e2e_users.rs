@@ -15,8 +15,9 @@ use plenum_loadtest::server::ServerSettings;
 use plenum_loadtest::signal::Signal;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
-use users::{UserPhone, add, challenge, plenum, shape, start, strict};
+use users::{UserPhone, add, challenge, shape, start, strict};
 
 const NOT_SEEN_YET: Duration = Duration::from_secs(3);
 
@@ -52,11 +53,8 @@ fn rfc3261_10_and_rfc7616_users_register_by_either_digest_and_are_listed() {
         2,
         "{answer}"
     );
-    let (good, list) = plenum(&server, &["user", "list"], "");
-    assert!(
-        good && list.contains(to) && !list.contains("secret"),
-        "{list}"
-    );
+    let list = server.operate(&["user", "list"], "").unwrap();
+    assert!(list.contains(to) && !list.contains("secret"), "{list}");
     let answer = phone.register("Expires: 10\r\n");
     assert!(
         answer.starts_with("SIP/2.0 423") && answer.contains("Min-Expires: 60"),
@@ -162,18 +160,20 @@ fn wrong_password_unknown_user_replay_stale_and_disabled_each_have_their_answer(
         "of another user: {stolen}"
     );
 
-    assert!(plenum(&server, &["user", "disable", to], "").0);
+    server.operate(&["user", "disable", to], "").unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let disabled = alice.ask_twice("SHA-256", how, "");
     assert!(
         disabled.starts_with("SIP/2.0 403") && disabled.contains("disabled"),
         "{disabled}"
     );
-    assert!(plenum(&server, &["user", "enable", to], "").0);
+    server.operate(&["user", "enable", to], "").unwrap();
     std::thread::sleep(Duration::from_millis(500));
     assert!(alice.register("").starts_with("SIP/2.0 200"));
-    let (good, text) = plenum(&server, &["user", "delete", "sip:nobody@example.com"], "");
-    assert!(!good && text.contains("there is no user"), "{text}");
+    let text = server
+        .operate(&["user", "delete", "sip:nobody@example.com"], "")
+        .unwrap_err();
+    assert!(text.contains("there is no user"), "{text}");
 }
 
 #[test]
@@ -190,8 +190,10 @@ fn a_forged_from_is_challenged_strangers_come_in_and_users_are_who_they_are() {
     assert!(forged.starts_with("SIP/2.0 401"), "{forged}");
     let proven = alice.ask_twice("SHA-256", ("INVITE", &uri, &uri), "");
     assert!(proven.starts_with("SIP/2.0 200"), "{proven}");
-    let (good, roster) = plenum(&server, &["conference", "show", "standup"], "");
-    assert!(good && roster.contains("alice@example.com"), "{roster}");
+    let roster = server
+        .operate(&["conference", "show", "standup"], "")
+        .unwrap();
+    assert!(roster.contains("alice@example.com"), "{roster}");
     let mut stranger = Baresip::start(Codec::Pcmu, Signal::Silence).unwrap();
     stranger.call(&uri).unwrap();
 }
@@ -209,16 +211,10 @@ fn registrations_survive_kill_9_and_all_devices_ring() {
         assert!(register_soon(phone).starts_with("SIP/2.0 200"));
     }
     server.kill().unwrap();
-    let server = start(&settings);
-    let folder_of = server.folder().to_owned();
+    let server = Arc::new(start(&settings));
+    let calling = Arc::clone(&server);
     let call = std::thread::spawn(move || {
-        let program = plenum_loadtest::server::program().unwrap();
-        let config = folder_of.join("plenum.toml");
-        std::process::Command::new(program)
-            .args(["call", "standup", "sip:bob@example.com", "--config"])
-            .arg(config)
-            .output()
-            .unwrap()
+        calling.operate(&["call", "standup", "sip:bob@example.com"], "")
     });
     let rung: Vec<String> = phones
         .iter()
@@ -243,14 +239,11 @@ fn registrations_survive_kill_9_and_all_devices_ring() {
     phones[0].answer(&cancel, "200 OK");
     phones[0].answer(&rung[0], "487 Request Terminated");
     assert!(phones[0].request("ACK").is_some());
-    let call = call.join().unwrap();
-    assert!(
-        call.status.success(),
-        "{}",
-        String::from_utf8_lossy(&call.stderr)
-    );
-    let (good, text) = plenum(&server, &["call", "standup", "sip:nobody@example.com"], "");
-    assert!(!good && text.contains("there is no user"), "{text}");
+    call.join().unwrap().unwrap();
+    let text = server
+        .operate(&["call", "standup", "sip:nobody@example.com"], "")
+        .unwrap_err();
+    assert!(text.contains("there is no user"), "{text}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -262,8 +255,9 @@ fn baresip_registers_is_called_and_heard_of() {
     });
     let (host, address) = (server.sip().ip(), server.sip().to_string());
     let carol = format!("sip:carol@{host}");
-    let (good, text) = plenum(&server, &["user", "add", &carol], "carol-secret\n");
-    assert!(good, "{text}");
+    server
+        .operate(&["user", "add", &carol], "carol-secret\n")
+        .unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let account = Account {
         user: "carol",
@@ -271,11 +265,13 @@ fn baresip_registers_is_called_and_heard_of() {
         password: "carol-secret",
     };
     let mut phone = Baresip::subscribe(Codec::Pcmu, Signal::Silence, &account).unwrap();
-    let (good, text) = plenum(&server, &["call", "standup", &carol], "");
-    assert!(good, "{text}\n{}", phone.log());
+    let called = server.operate(&["call", "standup", &carol], "");
+    assert!(called.is_ok(), "{called:?}\n{}", phone.log());
     let established = phone.await_event("CALL_ESTABLISHED", Duration::from_secs(5));
     established.unwrap();
     let copy = server.folder().join("copy.db");
-    let (good, text) = plenum(&server, &["store", "backup", copy.to_str().unwrap()], "");
-    assert!(good && copy.exists(), "{text}");
+    server
+        .operate(&["store", "backup", copy.to_str().unwrap()], "")
+        .unwrap();
+    assert!(copy.exists());
 }

@@ -13,7 +13,6 @@ use plenum_loadtest::peer::video_phone::{
 };
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
-use std::process::Command;
 use std::time::Duration;
 
 const RED: Rgb = (200, 30, 30);
@@ -317,11 +316,8 @@ fn press(phone: &mut VideoPhone, keys: &str) {
 
 /// `plenum conference layout quarters LAYOUT`.
 fn order(server: &Server, layout: &str) -> bool {
-    let output = Command::new(program().unwrap())
-        .args(["conference", "layout", "quarters", layout, "--config"])
-        .arg(server.folder().join("plenum.toml"))
-        .output();
-    output.unwrap().status.success()
+    let order = ["conference", "layout", "quarters", layout];
+    server.operate(&order, "").is_ok()
 }
 
 #[test]

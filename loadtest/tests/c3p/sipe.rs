@@ -4,23 +4,6 @@
 use super::{Person, body, start_with};
 use crate::SECOND;
 use plenum_loadtest::peer::sipe::Sipe;
-use plenum_loadtest::server::{Server, program};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
-fn add_user(server: &Server, user: &str) {
-    let mut child = Command::new(program().unwrap())
-        .args(["user", "add", &format!("sip:{user}"), "--config"])
-        .arg(server.folder().join("plenum.toml"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(b"unused-secret\n").unwrap();
-    drop(input);
-    assert!(child.wait().unwrap().success());
-}
 
 #[test]
 fn pidgin_sipe_signs_in_joins_watches_and_is_removed() {
@@ -36,7 +19,8 @@ fn pidgin_sipe_signs_in_joins_watches_and_is_removed() {
     let mut pia = Person::new(&server, "pia", true);
     pia.focus.clone_from(&focus);
     pia.join();
-    add_user(&server, "alice@example.com");
+    let user = ["user", "add", "sip:alice@example.com"];
+    server.operate(&user, "unused-secret\n").unwrap();
     let alice = Sipe::start(server.sip(), "alice@example.com").unwrap();
     let logs = |what: &str| assert!(alice.logs(what, 20 * SECOND), "{what}: {}", alice.log());
     // REGISTER.

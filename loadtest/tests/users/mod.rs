@@ -4,8 +4,6 @@ use plenum_loadtest::digest::Login;
 use plenum_loadtest::peer::raw::RawPhone;
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::wire::Message;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A server that trusts nobody's `From`.
@@ -22,34 +20,13 @@ pub(crate) fn start(settings: &ServerSettings) -> Server {
     Server::start(&program().unwrap(), settings).unwrap()
 }
 
-/// Runs the program against the running server's configuration. Answers whether it went well, and
-/// what it printed.
-pub(crate) fn plenum(server: &Server, arguments: &[&str], input: &str) -> (bool, String) {
-    let mut child = Command::new(program().unwrap())
-        .args(arguments)
-        .arg("--config")
-        .arg(server.folder().join("plenum.toml"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Who asks for nothing may have ended already.
-    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
-}
-
 /// Adds a user with the password `NAME-secret`.
 pub(crate) fn add(server: &Server, name: &str) {
     let address = format!("sip:{name}@example.com");
     let password = format!("{name}-secret\n");
-    let (good, text) = plenum(server, &["user", "add", &address], &password);
-    assert!(good, "{text}");
+    server
+        .operate(&["user", "add", &address], &password)
+        .unwrap();
 }
 
 /// A phone that says it is `name@example.com`.
