@@ -22,7 +22,7 @@ TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio kamailio-
 # Arguments of the server, as in: make run ARGS="--config plenum.toml"
 ARGS ?=
 # Scenarios of `make bench`.
-SCENARIOS ?= g711-100 g711-100-srtp g711-400 opus-100 opus-100-all calls-per-second control-200 crowd-500 crowd-1000
+SCENARIOS ?= g711-100 g711-100-srtp g711-400 opus-100 opus-100-all calls-per-second lossy flood forged-flood registers control-200 crowd-500 crowd-1000 video-1 video-20
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TEST_STEPS := fmt-check build lint core unit e2e doc

@@ -22,6 +22,7 @@ pub mod run;
 pub mod scenario;
 pub mod sdp;
 pub mod server;
+pub mod sights;
 pub mod signal;
 pub mod socket;
 pub mod srtp;

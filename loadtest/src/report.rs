@@ -4,6 +4,7 @@ use crate::beside::Besides;
 use crate::codec::Codec;
 use crate::crowd::CrowdResult;
 use crate::scenario::Good;
+use crate::sights::SightsResult;
 use crate::storm::StormResult;
 use crate::tones::Click;
 use serde::Serialize;
@@ -38,6 +39,8 @@ pub struct Report {
     pub crowd: Option<CrowdResult>,
     /// What came beside the calls.
     pub besides: Option<Besides>,
+    /// What viewers saw.
+    pub sights: Option<SightsResult>,
     /// Bounds of the scenario that were not kept, in words.
     pub failures: Vec<String>,
 }
@@ -237,6 +240,8 @@ impl Report {
                 .push(format!("{lost} watchers lost, {untold} not told in time"));
         }
         self.judge_registers(good);
+        let sights = self.sights.iter().flat_map(|sights| sights.judge(good));
+        self.failures.extend(sights);
         let failures: Vec<String> = self.listeners.iter().filter_map(Listener::fault).collect();
         self.failures.extend(failures);
     }
@@ -390,6 +395,9 @@ impl fmt::Display for Report {
         }
         if let Some(crowd) = &self.crowd {
             row("crowd", crowd.to_string())?;
+        }
+        if let Some(sights) = &self.sights {
+            row("sights", sights.to_string())?;
         }
         if let Some(besides) = self.beside() {
             row("besides", besides)?;

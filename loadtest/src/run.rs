@@ -10,6 +10,7 @@ use crate::hearing::{self, Heard};
 use crate::process::Usage;
 use crate::report::{Generator, Listener, Media, Report, ServerUse, Setup, quantile};
 use crate::scenario::{Phones, Scenario};
+use crate::sights::Show;
 use crate::signal::Signal;
 use crate::storm::Storm;
 use crate::tones;
@@ -39,14 +40,8 @@ pub fn run(
     let mut fleet = Fleet::new(server, loop_time(ramp + warmup + window), seed)?;
     let usage = || pid.and_then(Usage::of);
     let idle = usage();
-    if let Some(crowd) = &scenario.crowd {
-        found(&mut fleet, crowd, server)?;
-    }
-    if let Some(phones) = &scenario.phones {
-        join(&mut fleet, phones, scenario.crowd.is_some())?;
-    }
-    gather(&mut fleet, scenario)?;
-    if scenario.phones.is_some() || scenario.crowd.is_some() {
+    let mut show = assemble(&mut fleet, scenario, server)?;
+    if scenario.phones.is_some() || scenario.crowd.is_some() || show.is_some() {
         fleet.run(warmup)?;
     }
     let joined = usage();
@@ -56,6 +51,9 @@ pub fn run(
     let own_before = Usage::of(std::process::id()).unwrap_or_default();
     let (before, begun) = (usage(), clock::now());
     fleet.begin_window();
+    if let Some(show) = &mut show {
+        show.begin_window();
+    }
     move_crowd(&mut fleet, scenario);
     let beside = (scenario.forged.is_some() || scenario.registering.is_some())
         .then(|| Beside::start(scenario.forged, scenario.registering, server));
@@ -63,6 +61,7 @@ pub fn run(
     let window_s = clock::now().saturating_sub(begun).as_secs_f64();
     let besides = beside.map(Beside::stop).transpose()?;
     let mut after = usage();
+    let sights = show.map(Show::stop).transpose()?;
     let own_after = Usage::of(std::process::id()).unwrap_or_default();
     let up = fleet.up();
     let mut report = Report {
@@ -74,6 +73,7 @@ pub fn run(
         media: media(fleet.phones(), window_s),
         generator: generator(&fleet, own_before, own_after),
         besides,
+        sights,
         ..Report::default()
     };
     if fleet.storm.is_some() {
@@ -97,6 +97,23 @@ pub fn run(
     let refusals_expected = scenario.storm.as_ref().is_some_and(|s| s.refusals_expected);
     report.judge(&scenario.good, refusals_expected);
     Ok(report)
+}
+
+/// Everybody comes who is to be there before the window.
+fn assemble(
+    fleet: &mut Fleet,
+    scenario: &Scenario,
+    server: SocketAddr,
+) -> Result<Option<Show>, FleetError> {
+    if let Some(crowd) = &scenario.crowd {
+        found(fleet, crowd, server)?;
+    }
+    if let Some(phones) = &scenario.phones {
+        join(fleet, phones, scenario.crowd.is_some())?;
+    }
+    gather(fleet, scenario)?;
+    let sights = scenario.sights.as_ref();
+    Ok(sights.map(|it| Show::start(it, server)).transpose()?)
 }
 
 /// How long it takes until all phones have called.

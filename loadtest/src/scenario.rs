@@ -4,6 +4,7 @@ use crate::beside::{Forged, Registering};
 use crate::codec::Codec;
 use crate::crowd::CrowdSettings;
 use crate::netem::NetemSettings;
+use crate::sights::Sights;
 use crate::storm::StormSettings;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -25,6 +26,8 @@ pub struct Scenario {
     pub storm: Option<StormSettings>,
     /// Participants that watch.
     pub crowd: Option<CrowdSettings>,
+    /// Viewers of somebody who flashes and beeps.
+    pub sights: Option<Sights>,
     /// INVITEs that nobody stands behind, during the window.
     pub forged: Option<Forged>,
     /// Phones that register, during the window.
@@ -111,6 +114,10 @@ pub struct Good {
     pub cpu_ms_per_register: Option<f64>,
     /// REGISTERs per second answered 200.
     pub registers_per_second: Option<f64>,
+    /// From the sending of a flash until its picture is at a viewer, median, ms.
+    pub picture_ms: Option<f64>,
+    /// Between a flash and its beep at a viewer, either way, worst, ms.
+    pub lip_sync_ms: Option<f64>,
 }
 
 /// Why a scenario cannot be had.
@@ -130,7 +137,7 @@ pub enum ScenarioError {
 }
 
 /// The scenarios shipped, by name.
-pub const SHIPPED: [(&str, &str); 16] = [
+pub const SHIPPED: [(&str, &str); 18] = [
     ("g711-100", include_str!("../scenarios/g711-100.toml")),
     (
         "g711-100-srtp",
@@ -165,6 +172,8 @@ pub const SHIPPED: [(&str, &str); 16] = [
         include_str!("../scenarios/forged-flood.toml"),
     ),
     ("registers", include_str!("../scenarios/registers.toml")),
+    ("video-1", include_str!("../scenarios/video-1.toml")),
+    ("video-20", include_str!("../scenarios/video-20.toml")),
 ];
 
 impl Scenario {
@@ -203,7 +212,8 @@ mod tests {
             assert!(
                 scenario.phones.is_some()
                     || scenario.storm.is_some()
-                    || scenario.registering.is_some(),
+                    || scenario.registering.is_some()
+                    || scenario.sights.is_some(),
                 "{name}"
             );
         }

@@ -1,6 +1,6 @@
 //! A video phone by hand: SIP as text, H.264 that ffmpeg encoded (RFC 6184), and what comes back decoded by ffmpeg.
 //!
-//! Its camera shows one colour. It packs and unpacks by itself, so that it is a second opinion on payload format,
+//! Its camera shows one colour, or flashes with a beep each second. It packs and unpacks by itself, so that it is a second opinion on payload format,
 //! retransmission and keyframe requests; it sends PCMU when told to talk.
 
 mod h264;
@@ -24,6 +24,12 @@ pub type Rgb = (u8, u8, u8);
 const FRAME: Duration = Duration::from_millis(40);
 /// Between two packets of audio.
 const AUDIO: Duration = Duration::from_millis(20);
+/// How long a flash and its beep last.
+pub const FLASH: Duration = FRAME.saturating_mul(LIT);
+/// The same in pictures.
+const LIT: u32 = 5;
+/// A sample beyond this belongs to a beep.
+const LOUD: i16 = 1_000;
 /// The payload type of H.264.
 const H264: u8 = 99;
 /// The size of pictures when they are judged: rows and columns of averages.
@@ -40,6 +46,8 @@ pub struct VideoPhoneSettings {
     pub mode: u8,
     /// The direction of its video.
     pub direction: &'static str,
+    /// Its camera is dark but for the first [`FLASH`] of each second, and it beeps meanwhile.
+    pub flashes: bool,
 }
 
 impl VideoPhoneSettings {
@@ -50,6 +58,7 @@ impl VideoPhoneSettings {
             attributes: "a=rtcp-fb:99 nack\r\na=rtcp-fb:99 nack pli\r\n".to_owned(),
             mode: 1,
             direction: "sendrecv",
+            flashes: false,
         }
     }
 }
@@ -66,6 +75,22 @@ struct Shared {
     nacks: AtomicU64,
     repeated: AtomicU64,
     received: Mutex<Vec<Received>>,
+    marks: Mutex<Marks>,
+}
+
+/// Flashes and beeps, each as time since the system's clock began.
+#[derive(Clone, Debug, Default)]
+pub struct Marks {
+    /// When the first packet of the first picture of a flash was sent.
+    pub flashed: Vec<Duration>,
+    /// When the first packet of a beep was sent.
+    pub beeped: Vec<Duration>,
+    /// When the first sample of a beep came that was not preceded by another for as long as it lasts.
+    pub heard: Vec<Duration>,
+    /// The end of the beep that is being heard.
+    until: Duration,
+    /// When this phone began to listen, to which [`Received::at`] refers.
+    pub begun: Duration,
 }
 
 /// One picture as it came.
@@ -134,7 +159,10 @@ impl VideoPhone {
         name: &str,
         settings: VideoPhoneSettings,
     ) -> io::Result<Self> {
-        let camera = camera(settings.colour)?;
+        let camera = match settings.flashes {
+            true => Camera::Flashing(camera((16, 16, 16))?, camera(settings.colour)?),
+            false => Camera::Steady(camera(settings.colour)?),
+        };
         let [audio, video] = [bind()?, bind()?];
         let ports = (audio.local_addr()?.port(), video.local_addr()?.port());
         let mut this = Self {
@@ -162,6 +190,7 @@ impl VideoPhone {
             camera,
             receiver: Depacketiser::default(),
             sending: this.settings.direction != "recvonly",
+            flashes: this.settings.flashes,
         };
         this.thread = Some(std::thread::spawn(move || worker.run()));
         Ok(this)
@@ -271,6 +300,12 @@ impl VideoPhone {
         self.shared.repeated.load(Ordering::Relaxed)
     }
 
+    /// The flashes and beeps that it sent, and the beeps that it heard, so far.
+    pub fn marks(&self) -> Marks {
+        let marks = self.shared.marks.lock();
+        marks.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The pictures so far, as they came.
     pub fn received(&self) -> Vec<Received> {
         let received = self.shared.received.lock();
@@ -319,14 +354,38 @@ struct Worker {
     shared: Arc<Shared>,
     audio: (UdpSocket, SocketAddr),
     video: Option<(UdpSocket, SocketAddr)>,
-    camera: Vec<Picture>,
+    camera: Camera,
     receiver: Depacketiser,
     sending: bool,
+    flashes: bool,
+}
+
+/// What it sees.
+enum Camera {
+    /// Always the same.
+    Steady(Vec<Picture>),
+    /// Dark, and then light.
+    Flashing(Vec<Picture>, Vec<Picture>),
+}
+
+impl Camera {
+    /// The picture of this number, and whether it begins a flash.
+    fn picture(&self, number: u32) -> Option<(&Picture, bool)> {
+        let at = |pictures: &Vec<Picture>, n: u32| n as usize % pictures.len().max(1);
+        match self {
+            Self::Steady(camera) => Some((camera.get(at(camera, number))?, false)),
+            Self::Flashing(dark, light) => match number % 25 {
+                n if n < LIT => Some((light.get(at(light, n))?, n == 0)),
+                n => Some((dark.get(at(dark, n - LIT))?, false)),
+            },
+        }
+    }
 }
 
 impl Worker {
     fn run(mut self) {
         let begun = clock::now();
+        self.marks(|marks| marks.begun = begun);
         let (mut picture, mut packet) = (0_u32, 0_u32);
         let mut sequence = 1_000_u16;
         let mut frozen = 0_u32;
@@ -351,7 +410,12 @@ impl Worker {
 
     fn send_audio(&self, number: u32) {
         // Silence is sent as well: a phone that sends nothing is lost in the end.
-        let loud = self.shared.talking.load(Ordering::Relaxed);
+        let turn = AUDIO * (number % 50);
+        let beeps = self.flashes && turn < FLASH;
+        if beeps && turn.is_zero() {
+            self.marks(|marks| marks.beeped.push(clock::now()));
+        }
+        let loud = beeps || self.shared.talking.load(Ordering::Relaxed);
         let mut datagram = header(0, false, number, number * 160, 0x0a0d_1001);
         for n in 0..160_u32 {
             let phase = f64::from((number * 160 + n) % 8_000) / 8_000.0;
@@ -368,11 +432,12 @@ impl Worker {
         let Some((socket, to)) = &self.video else {
             return;
         };
-        let count = u32::try_from(self.camera.len()).unwrap_or(1).max(1);
-        let index = usize::try_from(shown % count).unwrap_or(0);
-        let Some(picture) = self.camera.get(index) else {
+        let Some((picture, flash)) = self.camera.picture(shown) else {
             return;
         };
+        if flash {
+            self.marks(|marks| marks.flashed.push(clock::now()));
+        }
         let mut payloads: Vec<Vec<u8>> = Vec::new();
         for unit in picture {
             fragment(unit, &mut payloads);
@@ -389,7 +454,11 @@ impl Worker {
 
     fn receive(&mut self, since: Duration) {
         let mut buffer = [0; 2_048];
-        while self.audio.0.recv_from(&mut buffer).is_ok() {}
+        while let Ok((length, _)) = self.audio.0.recv_from(&mut buffer) {
+            // Who is heard is listed in the header (RFC 3550 §5.1).
+            let header = 12 + 4 * usize::from(buffer[0] & 0x0f);
+            self.listen(buffer.get(header..length).unwrap_or_default());
+        }
         let Some((socket, to)) = &self.video else {
             return;
         };
@@ -406,6 +475,27 @@ impl Worker {
                 }
             }
         }
+    }
+
+    fn marks(&self, note: impl FnOnce(&mut Marks)) {
+        let marks = self.shared.marks.lock();
+        note(&mut marks.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes where a beep begins.
+    fn listen(&self, payload: &[u8]) {
+        let mut samples = payload.iter().map(|octet| g711::from_ulaw(*octet));
+        let Some(first) = samples.position(|sample| sample.abs() > LOUD) else {
+            return;
+        };
+        let now = clock::now();
+        let at = now + Duration::from_secs_f64(first as f64 / 8_000.0);
+        self.marks(|marks| {
+            if at > marks.until {
+                marks.heard.push(at);
+            }
+            marks.until = now + FLASH;
+        });
     }
 
     /// Counts PLI, FIR and NACK in a compound packet.
