@@ -5,11 +5,12 @@ use crate::access::Role;
 use crate::detail::DetailRecord;
 use crate::disconnect::DisconnectReason;
 use crate::pin_guard::PinOutcome;
-use crate::record::ConferenceName;
+use crate::record::{ConferenceName, SeatFor};
 use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
-use plenum_mcu::control::{EndpointId, McuCommand, MediaFilter, Quality};
-use plenum_mcu::video::layout::Layout;
+use plenum_mcu::control::{
+    Absent, EndpointId, Layout, McuCommand, MediaFilter, PanePlacement, Quality,
+};
 use plenum_sip::endpoint::{
     Accept, AcceptRefer, AcceptSubscription, Answer, Body, Invite, InviteId, Notification,
     NotifierId, ServerTxId, Termination,
@@ -223,6 +224,15 @@ pub enum Command {
         /// To what.
         role: Role,
     },
+    /// Who is seen where.
+    Pictures(PictureCommand),
+    /// End the conference: everybody hears so and is hung up.
+    End,
+}
+
+/// What can be asked of the pictures of a conference.
+#[derive(Clone, Debug)]
+pub enum PictureCommand {
     /// Another layout of the picture. Completed at once.
     Layout {
         /// For whom; `None`: for all who have chosen none.
@@ -230,8 +240,45 @@ pub enum Command {
         /// Which; `None`: the conference's own.
         layout: Option<Layout>,
     },
-    /// End the conference: everybody hears so and is hung up.
-    End,
+    /// Pane placement of the running conference, before that of its record, each value by itself
+    /// (CM-103, CM-112). Completed at once.
+    Placement(PanePlacement),
+    /// The panes kept for people: all of them, in the place of those before. Completed at once.
+    Seats {
+        /// Whose, and where.
+        seats: Vec<SeatFor>,
+        /// What is there while they are away.
+        absent: Absent,
+    },
+    /// How one endpoint is seen, or what it sees. Completed when the mixer has applied it.
+    Looks {
+        /// Whose.
+        endpoint: EndpointId,
+        /// What is different.
+        change: LooksChange,
+    },
+}
+
+/// What is to be different in how an endpoint is seen, or in what it sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LooksChange {
+    /// Its importance (CM-101); 0 for none.
+    Importance(u32),
+    /// Pinned for everybody, the lowest number first; `None`: not pinned.
+    Pin(Option<u32>),
+    /// Others see its pictures, or a tile.
+    Hidden(bool),
+    /// It gets no pictures, or the conference's.
+    Blind(bool),
+    /// It may choose another layout (CM-089); `None`: as before it came.
+    ChangeLayout(Option<bool>),
+    /// Whom it wants to see, and where: for its own view alone.
+    View {
+        /// Endpoints it wants to see, in order.
+        pins: Vec<EndpointId>,
+        /// Panes kept in its view; `None`: those of the conference.
+        seats: Option<Vec<SeatFor>>,
+    },
 }
 
 /// Who of those who wait in the lobby.
@@ -258,6 +305,9 @@ pub enum CommandError {
     /// There is no such conference.
     #[error("there is no such conference")]
     UnknownConference,
+    /// Panes cannot be kept like that.
+    #[error("{0}")]
+    BadSeat(&'static str),
     /// Not a URI that can be called.
     #[error("`{0}` is not a SIP address that can be called")]
     BadUri(String),

@@ -3,7 +3,7 @@
 use crate::access::{Access, AdmissionPolicy, Autopromote, Members, Permitted, ServerMode};
 use crate::keys::KeyMap;
 use crate::pin::Pin;
-use plenum_mcu::control::ConferenceVideo;
+use plenum_mcu::control::{ConferenceVideo, Layout, PanePlacement};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +65,12 @@ pub struct ConferenceRecord {
     pub without_presenter: WithoutPresenter,
     /// Who may watch without taking part (RFC 4575 §6).
     pub watchers: Watchers,
-    /// Its pictures.
+    /// Its pictures, but for pane placement and seats.
     pub video: ConferenceVideo,
+    /// Pane placement (CM-100): what holds unless the running conference is told otherwise.
+    pub placement: PanePlacement,
+    /// What is known of people before they come.
+    pub people: Vec<Person>,
     /// People may choose another layout for themselves (CM-081, `changeLayoutAllowed`).
     pub change_layout: bool,
 }
@@ -103,6 +107,8 @@ impl ConferenceRecord {
             without_presenter: WithoutPresenter::GoOn,
             watchers: Watchers::default(),
             video: ConferenceVideo::default(),
+            placement: PanePlacement::default(),
+            people: Vec::new(),
             change_layout: true,
         }
     }
@@ -164,6 +170,36 @@ impl fmt::Debug for ConferenceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.0, f)
     }
+}
+
+/// How somebody is to be seen, and what they see, whenever they come (CM-080, CM-089, CM-101).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The address of record. Only calls that are believed to be theirs are.
+    pub aor: String,
+    /// What is written in their seat while they are away.
+    pub name: Option<String>,
+    /// Importance, for pane placement and precedence; 0 for none.
+    pub importance: u32,
+    /// Pinned for everybody, the lowest number first.
+    pub pin: Option<u32>,
+    /// The pane kept for them, from 1.
+    pub seat: Option<usize>,
+    /// The layout they begin with; else the conference's.
+    pub layout: Option<Layout>,
+    /// They may choose another layout; else as the conference says.
+    pub change_layout: Option<bool>,
+}
+
+/// A pane kept for somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatFor {
+    /// The address of record.
+    pub aor: String,
+    /// What is written there while they are away.
+    pub name: String,
+    /// Which pane, from 1.
+    pub pane: usize,
 }
 
 /// Where a record comes from.

@@ -5,7 +5,7 @@
 
 use crate::caller::{Peer, entity, short};
 use crate::info::Role;
-use plenum_mcu::control::{EndpointId, MediaFilter, VideoMedia};
+use plenum_mcu::control::{EndpointId, EndpointVideo, MediaFilter, PaneContent, VideoMedia};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -63,6 +63,10 @@ pub struct Participant {
     pub talking: bool,
     /// What was agreed on about its video, if it has any.
     pub video: Option<VideoMedia>,
+    /// How it is seen, and what it sees.
+    pub looks: EndpointVideo,
+    /// What the panes of its picture show.
+    pub seen: Vec<PaneContent>,
 }
 
 /// What an endpoint is connected to (CB-120, CB-123).
@@ -298,6 +302,8 @@ impl Roster {
                 silent: false,
                 talking: false,
                 video: None,
+                looks: EndpointVideo::default(),
+                seen: Vec::new(),
             },
         );
         self.touch(user_id);
@@ -424,8 +430,29 @@ impl Roster {
     /// What the mixer reports of video. Whether anything is different now.
     pub(crate) fn set_video(&mut self, id: EndpointId, video: Option<VideoMedia>) -> bool {
         self.change(id, |endpoint| {
+            if video.is_none_or(|video| !video.receives) {
+                endpoint.seen.clear();
+            }
             std::mem::replace(&mut endpoint.video, video) != video
         })
+    }
+
+    /// How an endpoint is seen from now on, and what it sees.
+    pub(crate) fn set_looks(&mut self, id: EndpointId, looks: EndpointVideo) {
+        self.change(id, |endpoint| {
+            let different = endpoint.looks != looks;
+            endpoint.looks = looks;
+            different
+        });
+    }
+
+    /// What the mixer reports of the panes an endpoint sees.
+    pub(crate) fn set_seen(&mut self, id: EndpointId, panes: Vec<PaneContent>) {
+        self.change(id, |endpoint| {
+            let different = endpoint.seen != panes;
+            endpoint.seen = panes;
+            different
+        });
     }
 
     /// What the mixer reports of talking. Whether anything is different now.

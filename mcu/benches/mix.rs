@@ -293,6 +293,7 @@ fn add(
             agc: false,
             noise_gate: false,
             name: String::new(),
+            looks: Box::default(),
             protection: None,
             offers: Offers::Phone,
         },

@@ -4,7 +4,8 @@
 //! Every command with a [`CommandId`] is answered exactly once by [`Report::Done`], successfully or not.
 //! SDP crosses as opaque octets: the focus carries it between SIP and the MCU and never reads it.
 
-use crate::video::layout::{Layout, Placement};
+pub use crate::pictures::*;
+
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -81,12 +82,14 @@ pub enum Action {
         /// Who.
         endpoint: EndpointId,
     },
-    /// Another layout of the picture, at once.
-    Layout {
-        /// For whom; `None`: for all who have chosen none themselves.
-        endpoint: Option<EndpointId>,
-        /// Which; `None`: the conference's, or for all [`Layout::Automatic`].
-        layout: Option<Layout>,
+    /// The pictures of the conference are to be these, at once.
+    Pictures(Box<ConferenceVideo>),
+    /// How an endpoint is to be seen, and what it sees, at once.
+    Looks {
+        /// Which.
+        endpoint: EndpointId,
+        /// All of it, not a change to it.
+        looks: Box<EndpointVideo>,
     },
     /// In the mix, or apart (PIN, lobby, hold).
     Place {
@@ -147,34 +150,6 @@ pub struct ConferenceSettings {
     pub video: ConferenceVideo,
 }
 
-/// The pictures of a conference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConferenceVideo {
-    /// For viewers without a choice of their own.
-    pub layout: Layout,
-    /// Pane placement.
-    pub placement: Placement,
-    /// People see themselves, too.
-    pub self_view: bool,
-    /// People without pictures get tiles.
-    pub audio_tiles: bool,
-    /// A line above the picture.
-    pub banner: Option<String>,
-}
-
-impl Default for ConferenceVideo {
-    /// The automatic layout, tiles for those who have no camera, nobody sees himself.
-    fn default() -> Self {
-        Self {
-            layout: Layout::default(),
-            placement: Placement::default(),
-            self_view: false,
-            audio_tiles: true,
-            banner: None,
-        }
-    }
-}
-
 /// How an endpoint starts.
 #[derive(Clone, Debug)]
 pub struct EndpointSettings {
@@ -198,6 +173,8 @@ pub struct EndpointSettings {
     pub noise_gate: bool,
     /// What others see it called.
     pub name: String,
+    /// How it is seen, and what it sees.
+    pub looks: Box<EndpointVideo>,
 }
 
 /// Whether media of a peer may, or must, be encrypted.
@@ -390,6 +367,13 @@ pub enum Report {
         endpoint: EndpointId,
         /// The stream.
         video: Option<VideoMedia>,
+    },
+    /// An endpoint sees other people now, pane by pane.
+    Seen {
+        /// Who.
+        endpoint: EndpointId,
+        /// Whom, from pane 1.
+        panes: Vec<PaneContent>,
     },
     /// The endpoint must be asked by signalling for a keyframe (RFC 5168): it understands no feedback.
     KeyframeNeeded {

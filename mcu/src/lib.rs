@@ -10,6 +10,7 @@ mod endpoint;
 pub mod limits;
 mod listener;
 pub mod metrics;
+mod pictures;
 #[cfg(feature = "shell")]
 pub mod shell;
 pub mod video;

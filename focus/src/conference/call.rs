@@ -6,8 +6,7 @@ use crate::conference::commands::Callee;
 use crate::conference::renegotiation::Renegotiation;
 use crate::joining::{Door, State};
 use crate::output::{DialOutId, RequestId};
-use plenum_mcu::control::{MediaFilter, PlaybackId};
-use plenum_mcu::video::layout::Layout;
+use plenum_mcu::control::{EndpointVideo, MediaFilter, PlaybackId};
 use plenum_sip::endpoint::InviteId;
 use std::time::Duration;
 
@@ -40,8 +39,12 @@ pub(crate) struct Call {
     pub(crate) withheld: Option<Role>,
     /// How long it may ring.
     pub(crate) ringing: Duration,
-    /// The layout chosen for it.
-    pub(crate) layout: Option<Layout>,
+    /// How it is to be seen and what it is to see; what is in force is in the roster.
+    pub(crate) looks: EndpointVideo,
+    /// Its pictures were taken out of the conference, by somebody of this role (CB-247.8).
+    pub(crate) unseen: Option<Role>,
+    /// It may choose another layout, whatever the conference says.
+    pub(crate) change_layout: Option<bool>,
     /// Who is to be told when it is in the mix, or will never be.
     pub(crate) on_joined: Option<RequestId>,
     /// Who is to be told when it is gone.

@@ -118,10 +118,7 @@ impl Focus {
                 let result = self.change_role(now, user, role);
                 self.complete(request, result);
             }
-            Command::Layout { endpoint, layout } => {
-                let result = self.set_layout(now, endpoint, layout);
-                self.complete(request, result);
-            }
+            Command::Pictures(command) => self.handle_picture_command(now, request, command),
             Command::End => {
                 self.begin_farewell(now, None, DisconnectReason::ConferenceEnded);
                 self.complete(request, Ok(()));

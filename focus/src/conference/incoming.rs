@@ -269,6 +269,7 @@ impl Focus {
                 .as_ref()
                 .map_or(Offers::Phone, |uri| self.settings.policy.offers(uri)),
             name: shown_name(peer),
+            looks: Box::new(self.looks_of(peer)),
         }
     }
 

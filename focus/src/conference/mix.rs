@@ -28,6 +28,7 @@ impl Focus {
             self.complete(request, Ok(()));
         }
         self.note_lead(now);
+        self.intend(now, endpoint);
         // CB-139: a participant has one endpoint in a mixer.
         let participates = self.participates(user);
         let callee = self

@@ -28,7 +28,7 @@ impl Focus {
         let settings = ConferenceSettings {
             max_endpoints: self.most_endpoints(),
             language: self.record.language.clone(),
-            video: self.record.video.clone(),
+            video: self.conference_video(),
         };
         self.mcu(now, Purpose::Create, Action::Create(settings));
     }

@@ -18,6 +18,7 @@
 //! | `control` | commands by INFO |
 //! | `notifier` | who is told what changes, and when |
 //! | `document` | the conference as a document |
+//! | `pictures`, `seats` | who is seen where, and by whom |
 //! | `departure` | how endpoints of users who are gone left |
 //! | `lead` | roles, and what becomes of a conference without a presenter |
 //! | `commands` | calling out, removing, muting, locking, ending |
@@ -45,6 +46,7 @@ mod release;
 mod renegotiation;
 mod reports;
 mod requests;
+mod seats;
 
 #[cfg(feature = "shell")]
 pub(crate) use crate::conference::requests::{answer_for, answer_without_call};
@@ -57,6 +59,7 @@ use crate::conference::control::{Undertaking, is_undertaking};
 use crate::conference::mixer::Mixer;
 use crate::conference::notifier::Notifier;
 use crate::conference::pending::{Pending, Purpose};
+use crate::conference::pictures::Pictures;
 use crate::conference::refer::{Referral, is_referral};
 use crate::conference::renegotiation::Renegotiation;
 use crate::disconnect::DisconnectReason;
@@ -129,6 +132,8 @@ pub struct Focus {
     last_undertaking: u64,
     /// Who may mute and unmute themselves, and how newcomers begin (CB-287).
     filter_rules: MediaFiltersRules,
+    /// Who is seen where, as commanded.
+    pictures: Pictures,
     /// Tones when people come and go, if a presenter has said so; else as the record says.
     announcements: Option<bool>,
     /// Who leads the conversation.
@@ -204,6 +209,7 @@ impl Focus {
             undertakings: BTreeMap::new(),
             last_undertaking: 0,
             filter_rules: MediaFiltersRules::default(),
+            pictures: Pictures::new(&record),
             announcements: None,
             speaker: None,
             notifier: Notifier::default(),
@@ -396,13 +402,17 @@ impl Focus {
             joining,
         });
         let pin_asked = entry.pin_asked;
+        let looks = self.looks_of(&peer);
+        let change_layout = self.person(&peer).and_then(|person| person.change_layout);
         let call = Call {
             acked: false,
             pin_wrong: (pin_asked && peer.source.is_some()).then_some(0),
             peer,
             sip,
             media: MediaEndpoint::Present,
-            layout: None,
+            looks: looks.clone(),
+            unseen: None,
+            change_layout,
             state,
             renegotiation: Renegotiation::Idle,
             entity: entry.entity.or_else(|| self.expected.remove(&user)),
@@ -417,6 +427,7 @@ impl Focus {
             on_gone: Vec::new(),
         };
         self.calls.insert(endpoint, call);
+        self.roster.set_looks(endpoint, looks);
         self.founded = true;
         self.settings.metrics.participants.inc();
         self.timers.set(Timer::Grace, None);

@@ -4,7 +4,8 @@ use crate::conference::Focus;
 use crate::output::{McuType, Output, RequestId};
 use crate::timer::Timer;
 use plenum_mcu::control::{
-    Action, Audience, CommandId, EndpointId, McuCommand, McuError, PlaybackId, Prompt, Sentence,
+    Action, Audience, CommandId, EndpointId, EndpointVideo, McuCommand, McuError, PlaybackId,
+    Prompt, Sentence,
 };
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -32,6 +33,15 @@ pub(crate) enum Purpose {
         endpoint: EndpointId,
         /// What to say to it when applied.
         say: Option<Sentence>,
+        /// Who is to be told.
+        request: Option<RequestId>,
+    },
+    /// How an endpoint is seen, and what it sees.
+    Looks {
+        /// Whose.
+        endpoint: EndpointId,
+        /// What it is then.
+        looks: Box<EndpointVideo>,
         /// Who is to be told.
         request: Option<RequestId>,
     },

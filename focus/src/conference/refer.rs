@@ -192,7 +192,7 @@ fn status_of(result: Result<(), CommandError>) -> StatusCode {
         CommandError::NotJoined(DisconnectReason::Busy) => StatusCode::BUSY_HERE,
         CommandError::NotJoined(DisconnectReason::NoAnswer) => StatusCode::TEMPORARILY_UNAVAILABLE,
         CommandError::NotJoined(DisconnectReason::Rejected(status)) => status,
-        CommandError::BadUri(_) => StatusCode::UNSUPPORTED_URI_SCHEME,
+        CommandError::BadUri(_) | CommandError::BadSeat(_) => StatusCode::UNSUPPORTED_URI_SCHEME,
         CommandError::Refused(refusal) => refusal.status(),
         CommandError::NotJoined(_)
         | CommandError::UnknownEndpoint

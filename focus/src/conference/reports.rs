@@ -44,6 +44,9 @@ impl Focus {
                 self.handle_media(endpoint, filter, on_hold, silent);
             }
             Report::Video { endpoint, video } => self.handle_video(endpoint, video),
+            Report::Seen { endpoint, panes } => {
+                self.roster.set_seen(endpoint, panes);
+            }
             Report::KeyframeNeeded { endpoint } => self.ask_for_keyframe(endpoint),
             Report::Dtmf { endpoint, digit } => self.advance(now, endpoint, Input::Digit(digit.0)),
             Report::Played { playback } => self.handle_played(now, playback),
@@ -84,6 +87,18 @@ impl Focus {
                 request,
             } => {
                 self.handle_filtered(now, endpoint, say, result.clone());
+                if let Some(request) = request {
+                    self.complete(request, result.map_err(CommandError::Mcu));
+                }
+            }
+            Purpose::Looks {
+                endpoint,
+                looks,
+                request,
+            } => {
+                if result.is_ok() {
+                    self.handle_looked(endpoint, *looks);
+                }
                 if let Some(request) = request {
                     self.complete(request, result.map_err(CommandError::Mcu));
                 }

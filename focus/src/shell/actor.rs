@@ -280,6 +280,7 @@ impl Actor {
             record: Arc::clone(self.focus.record()),
             locked: self.focus.is_locked(),
             access: *self.focus.access(),
+            pictures: self.focus.conference_video(),
             document: self.focus.snapshot(),
             users: self.focus.roster().users().cloned().collect(),
             endpoints: self.focus.roster().endpoints().cloned().collect(),

@@ -86,6 +86,7 @@ impl Message {
             Report::ActiveSpeaker { .. } => (StateKind::Speaker, None),
             Report::Media { endpoint, .. } => (StateKind::Media, Some(endpoint)),
             Report::Video { endpoint, .. } => (StateKind::Video, Some(endpoint)),
+            Report::Seen { endpoint, .. } => (StateKind::Seen, Some(endpoint)),
             Report::Done { .. }
             | Report::Answer { .. }
             | Report::Offer { .. }
@@ -107,6 +108,7 @@ type StateKey = (McuType, StateKind, Option<EndpointId>);
 enum StateKind {
     Media,
     Video,
+    Seen,
     Talking,
     Speaker,
 }

@@ -34,7 +34,7 @@ use crate::record::{ConferenceName, ConferenceRecord};
 use crate::roster::{Participant, User};
 use dashmap::DashMap;
 use mailbox::{Mailbox, Message};
-use plenum_mcu::control::{ConferenceId, Mcu, McuEvent};
+use plenum_mcu::control::{ConferenceId, ConferenceVideo, Mcu, McuEvent};
 use plenum_sip::endpoint::{Event, InviteId, NotifierId};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -100,6 +100,8 @@ pub struct Snapshot {
     pub users: Vec<User>,
     /// With what.
     pub endpoints: Vec<Participant>,
+    /// Its pictures as they are now.
+    pub pictures: ConferenceVideo,
     /// All of it as a document: what participants are told (RFC 4575, MS-CONFBAS).
     pub document: ConferenceInfo,
 }

@@ -223,7 +223,7 @@ impl Inner {
                 | Command::Deny(_)
                 | Command::MuteAll(_)
                 | Command::SetRole { .. }
-                | Command::Layout { .. }
+                | Command::Pictures(_)
                 | Command::End => return Err(CommandError::UnknownConference),
             },
         };

@@ -440,7 +440,8 @@ impl Bench {
             | Action::Destroy
             | Action::Rollback { .. }
             | Action::Keyframe { .. }
-            | Action::Layout { .. }
+            | Action::Pictures(_)
+            | Action::Looks { .. }
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }

@@ -99,8 +99,9 @@ impl Inner {
         match action {
             Action::Place { endpoint, stage } => video.rooms.place(conference, *endpoint, *stage),
             Action::Remove { endpoint } => video.rooms.leave(conference, *endpoint),
-            Action::Layout { endpoint, layout } => {
-                video.rooms.arrange(conference, *endpoint, *layout);
+            Action::Pictures(pictures) => video.rooms.arrange(conference, pictures),
+            Action::Looks { endpoint, looks } => {
+                video.rooms.look(conference, *endpoint, looks);
             }
             Action::Destroy => video.rooms.close(conference),
             Action::Create(_)

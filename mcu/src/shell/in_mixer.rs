@@ -38,7 +38,8 @@ pub(super) fn in_mixer(action: Action) -> Option<Order<Sockets>> {
         | Action::Answer { .. }
         | Action::Rollback { .. }
         | Action::Keyframe { .. }
-        | Action::Layout { .. }
+        | Action::Pictures(_)
+        | Action::Looks { .. }
         | Action::Remove { .. } => None,
     }
 }

@@ -327,7 +327,11 @@ impl Inner {
                 self.signalled_keyframe(&one.video, conference, endpoint)?;
                 Ok(Settled::Now)
             }
-            Action::Layout { .. } => Ok(Settled::Now),
+            Action::Pictures(_) => Ok(Settled::Now),
+            Action::Looks { endpoint, .. } => {
+                this.endpoint(endpoint)?;
+                Ok(Settled::Now)
+            }
             Action::Rollback { endpoint } => {
                 let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
                 session.rollback();

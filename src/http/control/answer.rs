@@ -80,7 +80,7 @@ impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
         let status = match &error {
             CommandError::UnknownConference => return Self::NO_CONFERENCE,
-            CommandError::BadUri(_) => StatusCode::BAD_REQUEST,
+            CommandError::BadUri(_) | CommandError::BadSeat(_) => StatusCode::BAD_REQUEST,
             CommandError::UnknownEndpoint | CommandError::UnknownUser => StatusCode::NOT_FOUND,
             CommandError::NotWaiting | CommandError::Ending => StatusCode::CONFLICT,
             CommandError::NotJoined(_) | CommandError::Mcu(_) => StatusCode::BAD_GATEWAY,

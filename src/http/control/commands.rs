@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use plenum_focus::access::Role;
-use plenum_focus::output::{Command, Whom};
+use plenum_focus::output::{Command, PictureCommand, Whom};
 use plenum_focus::roster::UserId;
 use plenum_mcu::video::layout::Layout;
 use std::collections::BTreeSet;
@@ -84,12 +84,14 @@ pub(super) async fn role(
 
 pub(super) async fn layout(State(control): Server, target: Target, body: Bytes) -> Done {
     let (endpoint, layout) = (Some(target.endpoint), chosen(&body)?);
-    carry_out(&control, &target, Command::Layout { endpoint, layout }).await
+    let command = PictureCommand::Layout { endpoint, layout };
+    carry_out(&control, &target, Command::Pictures(command)).await
 }
 
 pub(super) async fn layout_of_all(State(control): Server, target: Target, body: Bytes) -> Done {
     let (endpoint, layout) = (None, chosen(&body)?);
-    carry_out(&control, &target, Command::Layout { endpoint, layout }).await
+    let command = PictureCommand::Layout { endpoint, layout };
+    carry_out(&control, &target, Command::Pictures(command)).await
 }
 
 pub(super) async fn mute(State(control): Server, target: Target) -> Done {

@@ -133,7 +133,9 @@ pub(super) fn failure_of(error: &CommandError) -> Failure {
         CommandError::UnknownConference | CommandError::Ending => {
             Failure::Command(CommandReason::ConferenceDoesntExist)
         }
-        CommandError::BadUri(_) => Failure::Command(CommandReason::UserUnknown),
+        CommandError::BadUri(_) | CommandError::BadSeat(_) => {
+            Failure::Command(CommandReason::UserUnknown)
+        }
         CommandError::NotWaiting | CommandError::Fault => {
             Failure::Command(CommandReason::OtherFailure)
         }

@@ -237,6 +237,7 @@ pub(super) fn settings() -> EndpointSettings {
         agc: false,
         noise_gate: false,
         name: String::new(),
+        looks: Box::default(),
         protection: None,
         offers: Offers::Phone,
     }

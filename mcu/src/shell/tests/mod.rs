@@ -149,6 +149,7 @@ fn settings() -> EndpointSettings {
         agc: false,
         noise_gate: false,
         name: String::new(),
+        looks: Box::default(),
         protection: None,
         offers: Offers::Phone,
     }

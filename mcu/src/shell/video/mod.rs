@@ -103,6 +103,7 @@ impl Video {
                 setup.clone(),
                 limits,
                 metrics,
+                Arc::clone(sink),
                 Arc::clone(&gauges),
                 (opens, frames, composed),
             );

@@ -5,15 +5,16 @@ use super::control::START_BITRATE;
 use super::packets::Made;
 use super::room::{Attendee, Room, State};
 use super::setup::VideoSetup;
-use crate::control::{ConferenceId, EndpointId};
+use crate::control::{ConferenceId, EndpointId, McuEvent, PaneContent, Report};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::shell::EventSink;
 use crate::shell::priority;
 use crate::video::compose::{Face, Fonts};
 use crate::video::conference::{
     VideoConference, VideoConfig, VideoCounters, VideoOutput, VideoSettings,
 };
-use crate::video::layout::{Absent, Identity, Person, SourceId, SpeechSettings};
+use crate::video::layout::{Content, Person, SourceId, SpeechSettings};
 use crate::video::plan::PlanSettings;
 use crate::video::source::SourceSettings;
 use crate::video::viewer::{ViewerId, ViewerSettings};
@@ -77,6 +78,7 @@ pub(super) struct Pictures {
     setup: VideoSetup,
     limits: Arc<Limits>,
     metrics: Metrics,
+    sink: EventSink,
     gauges: Arc<Gauges>,
     opens: Receiver<Opened>,
     work: Receiver<Work>,
@@ -92,6 +94,7 @@ impl Pictures {
         setup: VideoSetup,
         limits: &Arc<Limits>,
         metrics: &Metrics,
+        sink: EventSink,
         gauges: Arc<Gauges>,
         (opens, work, made): (Receiver<Opened>, Receiver<Work>, SyncSender<Made>),
     ) -> Self {
@@ -99,6 +102,7 @@ impl Pictures {
             setup,
             limits: Arc::clone(limits),
             metrics: metrics.clone(),
+            sink,
             gauges,
             opens,
             work,
@@ -222,10 +226,11 @@ impl Pictures {
             }
             let made = self.made.clone();
             let metrics = self.metrics.clone();
+            let sink = Arc::clone(&self.sink);
             self.guarded(conference, |shown| {
                 shown.video.handle_load(load);
                 shown.video.observe(at, &shown.talking);
-                shown.tick(at, conference, &made, &metrics);
+                shown.tick(at, conference, (&made, &sink), &metrics);
                 shown.count(&metrics);
             });
         }
@@ -288,11 +293,11 @@ impl Shown {
             let sends = attendee.video.as_ref().is_some_and(|video| video.receiving);
             let person = Person {
                 source: SourceId(attendee.endpoint.0),
-                identity: Identity(attendee.endpoint.0),
-                importance: 0,
-                pin: None,
+                identity: attendee.looks.identity,
+                importance: attendee.looks.importance,
+                pin: attendee.looks.pin,
                 floor: false,
-                video: sends,
+                video: sends && !attendee.looks.hidden,
             };
             let face = Face {
                 name: Arc::clone(&attendee.name),
@@ -335,9 +340,14 @@ impl Shown {
             limits.rows = limits.rows.min(rows);
             let settings = ViewerSettings {
                 source: Some(SourceId(endpoint.0)),
-                layout: attendee.layout,
-                seats: None,
-                pins: Vec::new(),
+                layout: attendee.looks.layout,
+                seats: attendee.looks.seats.clone(),
+                pins: attendee
+                    .looks
+                    .pins
+                    .iter()
+                    .map(|one| SourceId(one.0))
+                    .collect(),
                 self_view: state.settings.self_view,
                 content_in_main: true,
                 format: agreed.send,
@@ -349,7 +359,7 @@ impl Shown {
             if self.video.set_viewer(viewer, settings).is_err() {
                 continue;
             }
-            let looks = agreed.sending && attendee.in_mix;
+            let looks = agreed.sending && attendee.in_mix && !attendee.looks.blind;
             self.video.set_paused(viewer, !looks);
             let looked = before.is_some_and(|before| before.sending);
             if looks && !looked {
@@ -377,7 +387,7 @@ impl Shown {
         &mut self,
         at: Instant,
         conference: ConferenceId,
-        made: &SyncSender<Made>,
+        (made, sink): (&SyncSender<Made>, &EventSink),
         metrics: &Metrics,
     ) {
         let mut dropped = Vec::new();
@@ -402,7 +412,13 @@ impl Shown {
                 // It is asked for again.
                 drop(made.try_send(wish));
             }
-            VideoOutput::Seen { .. } => {}
+            VideoOutput::Seen { viewer, panes } => sink(McuEvent {
+                conference,
+                report: Report::Seen {
+                    endpoint: EndpointId(viewer.0),
+                    panes: panes.into_iter().map(shown).collect(),
+                },
+            }),
         });
         for viewer in dropped {
             self.video.request_keyframe(viewer);
@@ -425,14 +441,28 @@ impl Shown {
     }
 }
 
+/// What a pane shows, as the focus is told.
+fn shown(content: Content) -> PaneContent {
+    match content {
+        Content::Blank => PaneContent::Blank,
+        Content::Source(source) => PaneContent::Endpoint(EndpointId(source.0)),
+        Content::Absent(identity) => PaneContent::Absent(identity),
+        Content::Shared(source) => PaneContent::Content(EndpointId(source.0)),
+    }
+}
+
 fn settings(state: &State) -> VideoSettings {
+    let seats = &state.settings.seats;
     VideoSettings {
         layout: state.settings.layout,
-        template: None,
+        template: state.settings.template.clone(),
         placement: state.settings.placement,
-        seats: Vec::new(),
-        names: BTreeMap::new(),
-        absent: Absent::default(),
+        seats: seats.iter().map(|named| named.seat).collect(),
+        names: seats
+            .iter()
+            .map(|named| (named.seat.identity, named.name.as_str().into()))
+            .collect(),
+        absent: state.settings.absent,
         audio_tiles: state.settings.audio_tiles,
         banner: state.settings.banner.as_deref().map(Arc::from),
     }

@@ -1,9 +1,9 @@
 //! Who is in a conference, as its pictures need it.
 
 use crate::control::{
-    ConferenceId, ConferenceVideo, EndpointId, EndpointSettings, McuEvent, Report, Stage,
+    ConferenceId, ConferenceVideo, EndpointId, EndpointSettings, EndpointVideo, McuEvent, Report,
+    Stage,
 };
-use crate::video::layout::Layout;
 use plenum_media::video::negotiated::NegotiatedVideo;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,8 +40,8 @@ pub(super) struct Attendee {
     pub(super) in_mix: bool,
     pub(super) muted: bool,
     pub(super) talking: bool,
-    /// The layout chosen for this one.
-    pub(super) layout: Option<Layout>,
+    /// How it is seen, and what it sees.
+    pub(super) looks: EndpointVideo,
     /// What was agreed on about video.
     pub(super) video: Option<NegotiatedVideo>,
 }
@@ -85,7 +85,7 @@ impl Rooms {
             in_mix: settings.stage == Stage::Mix,
             muted: settings.filter.muted,
             talking: false,
-            layout: None,
+            looks: EndpointVideo::clone(&settings.looks),
             video: None,
         };
         if let Some(room) = self.find(conference) {
@@ -110,20 +110,21 @@ impl Rooms {
         self.amend(conference, endpoint, |one| one.in_mix = stage == Stage::Mix);
     }
 
-    /// The layout for one, or for all who have chosen none.
-    pub(in crate::shell) fn arrange(
+    /// Other pictures of the whole conference.
+    pub(in crate::shell) fn arrange(&self, conference: ConferenceId, pictures: &ConferenceVideo) {
+        if let Some(room) = self.find(conference) {
+            room.change(|state| state.settings = pictures.clone());
+        }
+    }
+
+    /// How one is seen, and what it sees.
+    pub(in crate::shell) fn look(
         &self,
         conference: ConferenceId,
-        endpoint: Option<EndpointId>,
-        layout: Option<Layout>,
+        endpoint: EndpointId,
+        looks: &EndpointVideo,
     ) {
-        match (endpoint, self.find(conference)) {
-            (Some(endpoint), _) => self.amend(conference, endpoint, |one| one.layout = layout),
-            (None, Some(room)) => room.change(|state| {
-                state.settings.layout = layout.unwrap_or_default();
-            }),
-            (None, None) => {}
-        }
+        self.amend(conference, endpoint, |one| one.looks = looks.clone());
     }
 
     /// Takes over what the mixer says.
@@ -147,6 +148,7 @@ impl Rooms {
             | Report::Answer { .. }
             | Report::Offer { .. }
             | Report::Video { .. }
+            | Report::Seen { .. }
             | Report::KeyframeNeeded { .. }
             | Report::Dtmf { .. }
             | Report::Played { .. }

@@ -27,7 +27,7 @@ pub use speech::{Speech, SpeechSettings};
 pub struct SourceId(pub u64);
 
 /// Whose source it is, beyond one call: who reconnects has the same identity again. Chosen by the focus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(pub u64);
 
 #[cfg(test)]
