@@ -21,7 +21,7 @@ pub(crate) fn sip_config(config: &Config) -> plenum_sip::endpoint::Config {
         })
     });
     plenum_sip::endpoint::Config {
-        user_agent: SERVER_NAME.into(),
+        user_agent: sip.user_agent.as_str().into(),
         allow: METHODS.into(),
         supported: vec!["100rel".into(), "timer".into()],
         allow_events: vec!["conference".into()],
@@ -58,8 +58,6 @@ pub(crate) fn listen(wanted: &[Listen]) -> Vec<plenum_sip::transport::Listen> {
         .collect()
 }
 
-/// What `User-Agent` and `Server` say.
-const SERVER_NAME: &str = concat!("Plenum/", env!("CARGO_PKG_VERSION"));
 /// Every transport there is.
 const ALL_TRANSPORTS: [Transport; 5] = [
     Transport::Udp,

@@ -146,6 +146,8 @@ pub(crate) enum Effect {
     Wait,
     /// Out of the lobby.
     StopWaiting,
+    /// Whoever called is there, and may be sent media.
+    Confirm,
     /// Into the mix.
     Place,
     /// It is in the mix. Whether it came by PIN.
@@ -250,7 +252,13 @@ fn negotiating(
 /// the 200 had the offer.
 fn unacknowledged(who: WhoOffered, cx: &Context<'_>, input: Input, effects: &mut Effects) -> State {
     match (input, who) {
-        (Input::Acked(_), WhoOffered::Peer) => return enter(cx, effects),
+        (Input::Acked(_), WhoOffered::Peer) => {
+            // Straight into the mix says the same.
+            if cx.pin_asked || cx.door != Door::Open {
+                effects.push(Effect::Confirm);
+            }
+            return enter(cx, effects);
+        }
         (Input::Acked(Some(answer)), WhoOffered::Focus) => {
             effects.push(Effect::Answer(answer));
             return State::Settling;

@@ -107,7 +107,7 @@ impl KeyDoor {
                 key: true,
             }),
             Verdict::Absent => Shown::Nothing(self.ask(now, peer, realm, false)),
-            Verdict::Stale => Shown::Useless(self.ask(now, peer, realm, true)),
+            Verdict::Stale(_) => Shown::Useless(self.ask(now, peer, realm, true)),
             Verdict::Malformed(what) => Shown::Useless(Refusal::MalformedCredentials(what)),
             Verdict::Denied { .. } => Shown::Wrong(self.ask(now, peer, realm, false)),
         }

@@ -37,7 +37,7 @@ fn rfc4579_5_1_a_caller_is_answered_by_a_focus_and_is_in_the_mix_after_ack() {
     assert!(contact.params.has("isfocus"));
     assert_eq!(contact.user.as_ref().unwrap(), &"standup");
     let bob = bench.last_endpoint();
-    assert_eq!(bench.endpoints[&bob], Stage::Apart, "not before the ACK");
+    assert_eq!(bench.endpoints[&bob], Stage::Unconfirmed, "before the ACK");
     assert_eq!(
         bench.focus.roster().endpoint(bob).unwrap().status,
         EndpointStatus::Pending

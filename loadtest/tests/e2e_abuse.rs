@@ -13,10 +13,11 @@ use plenum_loadtest::call::CallState;
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::digest::Login;
 use plenum_loadtest::fleet::{Fleet, PhoneSettings};
-use plenum_loadtest::peer::raw::Fields;
+use plenum_loadtest::peer::raw::{Fields, RawPhone};
 use plenum_loadtest::peer::sipvicious::Scan;
 use plenum_loadtest::server::{Server, ServerSettings};
 use plenum_loadtest::signal::Signal;
+use plenum_loadtest::wire::Message;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -264,6 +265,75 @@ fn rfc3261_26_3_2_4_answers_to_who_may_not_be_there_stay_small() {
         let answers = exchange(name, method);
         assert_eq!(answers.len(), 1, "{method}: {answers:?}");
     }
+}
+
+#[test]
+fn rfc3261_26_3_2_4_no_media_go_to_who_may_not_have_called() {
+    let server = start(&public(""));
+    let host = server.sip();
+    for name in ["board", "secret"] {
+        // The one who is to be flooded, and the one who sends in his name.
+        let victim = UdpSocket::bind("127.0.0.99:0").unwrap();
+        victim.set_nonblocking(true).unwrap();
+        let forger = RawPhone::at("127.0.0.98".parse().unwrap(), host).unwrap();
+        let at = victim.local_addr().unwrap();
+        let offer = plenum_loadtest::sdp::describe(at, Codec::Pcmu, 1, "sendrecv");
+        let uri = format!("sip:{name}@{host}");
+        let mut fields = Fields {
+            method: "INVITE",
+            uri: &uri,
+            branch: name,
+            call_id: name,
+            cseq: "1 INVITE",
+            to_tag: "",
+            more: "",
+            body: &offer,
+        };
+        forger.send(forger.request(&fields)).unwrap();
+        let answer = forger.final_response("INVITE").unwrap().unwrap();
+        assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+        assert_eq!(datagrams(&victim, 2 * SECOND), 0, "{name}: before the ACK");
+        // With the ACK it was no forgery.
+        let message = Message::parse(answer.as_bytes()).unwrap();
+        fields.method = "ACK";
+        fields.cseq = "1 ACK";
+        fields.branch = "ack";
+        fields.to_tag = message.to_tag().unwrap();
+        fields.body = "";
+        forger.send(forger.request(&fields)).unwrap();
+        let after = datagrams(&victim, SECOND);
+        assert!(after >= 25, "{name}: {after} packets after the ACK");
+    }
+}
+
+/// How many datagrams come within this time.
+fn datagrams(socket: &UdpSocket, time: Duration) -> usize {
+    std::thread::sleep(time);
+    let mut buffer = [0; 2048];
+    std::iter::repeat_with(|| socket.recv(&mut buffer))
+        .take_while(Result::is_ok)
+        .count()
+}
+
+#[test]
+fn what_scanners_are_told_names_no_version_or_nothing_at_all() {
+    let server = start(&public(""));
+    let mut phone = UserPhone::at(&server, "curious", "127.0.0.74");
+    let uri = format!("sip:board@{}", server.sip());
+    let answer = phone.ask("OPTIONS", &uri, &uri, "");
+    assert!(answer.contains("\r\nServer: Plenum\r\n"), "{answer}");
+    drop(server);
+    let mut settings = public("unknown_domains = \"silent\"\n");
+    settings.sip = "domains = [\"conf.example.com\"]\nuser_agent = \"\"\n".to_owned();
+    let server = start(&settings);
+    let mut fleet = Fleet::new(server.sip(), SECOND, 5).unwrap();
+    let map = ["--first=1", "-p5060"];
+    let found = scan(&mut fleet, &server, "svmap", &map);
+    assert!(found.contains("found nothing"), "{found}");
+    let mut phone = UserPhone::at(&server, "curious", "127.0.0.74");
+    let uri = "sip:board@conf.example.com";
+    let answer = phone.ask("OPTIONS", uri, uri, "");
+    assert!(!answer.contains("\r\nServer:"), "{answer}");
 }
 
 #[test]

@@ -208,6 +208,9 @@ pub enum Stage {
     Mix,
     /// Hears only prompts and ambience addressed to it, is heard by nobody, its DTMF is reported.
     Apart,
+    /// As [`Self::Apart`], but who made the offer has not shown to be there: until it is placed elsewhere (the ACK has
+    /// come) or media come from it, nothing is sent to the address that it names, which may be anybody's.
+    Unconfirmed,
 }
 
 /// What passes between an endpoint and the mix.

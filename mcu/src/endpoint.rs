@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use plenum_media::leg::{AudioLeg, LegQuality};
-use plenum_media::negotiated::NegotiatedAudio;
+use plenum_media::negotiated::{NegotiatedAudio, SendFormat};
 
 use crate::audio::agc::Agc;
 use crate::audio::announce::Playback;
@@ -113,6 +113,16 @@ impl<P> Endpoint<P> {
         self.on_hold = !negotiated.sending;
         self.leg.apply(now, negotiated);
         was != (self.receiving, self.on_hold)
+    }
+
+    /// Whether anything may be sent to it: not to somebody who may never have called.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.stage != Stage::Unconfirmed || self.leg.has_heard()
+    }
+
+    /// How to encode what it is sent; `None` while nothing is.
+    pub(crate) fn send_format(&self) -> Option<SendFormat> {
+        self.leg.send_format().filter(|_| self.is_confirmed())
     }
 
     /// May the conference hear it?

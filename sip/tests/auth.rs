@@ -8,7 +8,7 @@
 
 use plenum_sip::auth::{
     Algorithm, Asked, Authenticator, Challenge, ChallengeError, Credential, Credentials, Denied,
-    Ha1, Hash, Secret, Settings, Verdict, choose,
+    Ha1, Hash, Secret, Settings, Verdict, Worthless, choose,
 };
 use plenum_sip::msg::{AuthParams, HeaderName, Method, Request, Text, Uri};
 use proptest::prelude::*;
@@ -177,7 +177,7 @@ fn rfc7616_3_3_an_old_nonce_is_stale_where_the_password_is_right() {
     assert!(info.contains("nextnonce=\""), "it ages: {info}");
     bed.now += Duration::from_secs(200);
     let late = answered(&request(""), &challenge, &alice(), 2);
-    assert_eq!(bed.check(&late), Verdict::Stale);
+    assert_eq!(bed.check(&late), Verdict::Stale(Worthless::Expired));
     let credentials = Credentials::password("alice", "guess");
     let wrong = answered(
         &request(""),
@@ -188,7 +188,42 @@ fn rfc7616_3_3_an_old_nonce_is_stale_where_the_password_is_right() {
     assert!(matches!(bed.check(&wrong), Verdict::Denied { .. }));
     let mut later = Bed::new(Settings::default());
     later.judge = Authenticator::new(Settings::default(), [6; 32], later.now);
-    assert_eq!(later.check(&late), Verdict::Stale, "of a server before");
+    let foreign = Verdict::Stale(Worthless::Foreign);
+    assert_eq!(later.check(&late), foreign, "of a server before");
+}
+
+#[test]
+fn a_nonce_that_is_not_ours_or_for_another_realm_is_told_from_an_old_one() {
+    let mut bed = Bed::new(Settings::default());
+    let offered = bed.challenges();
+    let change = |from: &str, to: &str| {
+        let text = offered[0].to_string().replacen(from, to, 1);
+        let challenge = Challenge::read(&parse(&Text::from(text))).unwrap();
+        answered(&request(""), &challenge, &alice(), 1)
+    };
+    let invented = change("nonce=\"", "nonce=\"f");
+    let verdict = bed.check(&invented);
+    assert_eq!(verdict, Verdict::Stale(Worthless::Foreign), "invented");
+    let elsewhere = bed.judge.challenge(bed.now, "other.test", false, PEER);
+    let nonce = |text: &str| {
+        let rest = text.split_once("nonce=\"").unwrap().1;
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let (ours, theirs) = (offered[0].to_string(), elsewhere[0].to_string());
+    let moved = change(&nonce(&ours), &nonce(&theirs));
+    let verdict = bed.check(&moved);
+    assert_eq!(verdict, Verdict::Stale(Worthless::Foreign), "another realm");
+}
+
+#[test]
+fn rfc8760_2_4_an_algorithm_that_was_not_offered_is_no_answer() {
+    let mut bed = Bed::new(settings(Algorithm::plain(Hash::Sha256)));
+    let offered = bed.challenges();
+    let text = offered[0].to_string().replace("SHA-256", "MD5");
+    let challenge = Challenge::read(&parse(&Text::from(text))).unwrap();
+    let weak = answered(&request(""), &challenge, &alice(), 1);
+    let verdict = bed.check(&weak);
+    assert_eq!(verdict, Verdict::Malformed("Digest Algorithm Not Offered"));
 }
 
 #[test]
@@ -226,7 +261,7 @@ fn rfc2069_without_qop_a_nonce_is_good_once() {
         panic!("once");
     };
     assert_eq!(granted.info(b""), None, "did not ask");
-    assert_eq!(bed.check(&right), Verdict::Stale);
+    assert_eq!(bed.check(&right), Verdict::Stale(Worthless::UsedUp));
 }
 
 #[test]
@@ -347,6 +382,6 @@ proptest! {
         let mut judge = Authenticator::new(Settings::default(), [1; 32], now);
         let request = request("").with(HeaderName::Authorization, value);
         let verdict = judge.check(now, &request, REALM, |_, _| None);
-        prop_assert!(!matches!(verdict, Verdict::Granted(_) | Verdict::Stale));
+        prop_assert!(!matches!(verdict, Verdict::Granted(_) | Verdict::Stale(_)));
     }
 }

@@ -92,6 +92,8 @@ pub struct Sip {
     pub t1: Duration,
     /// How long a call without media may do without its connection.
     pub reconnect: Duration,
+    /// What `User-Agent` and `Server` say; empty: they are not sent.
+    pub user_agent: String,
 }
 
 /// `[media]`: RTP and audio.
@@ -317,6 +319,7 @@ fn read_sip(section: &mut Section<'_, '_>) -> Sip {
         min_session_expires: section.get::<Seconds>("min_session_expires_s", "90").0,
         t1: section.get::<Milliseconds>("t1_ms", "500").0,
         reconnect: section.get::<Milliseconds>("reconnect_ms", "5000").0,
+        user_agent: section.get("user_agent", "\"Plenum\""),
     };
     if sip.listen.is_empty() {
         section.refuse("listen", "must name at least one socket".to_owned());

@@ -22,7 +22,7 @@ use plenum_focus::access::Identity;
 use plenum_focus::caller::{Peer, Vouched};
 use plenum_focus::policy::{Network, Policy};
 use plenum_focus::store::{User, Users};
-use plenum_sip::auth::{Authenticator, Denied, Granted, Origin, Verdict};
+use plenum_sip::auth::{Authenticator, Denied, Granted, Origin, Verdict, Worthless};
 use plenum_sip::endpoint::{Answer, Flow};
 use plenum_sip::msg::{AuthParams, HeaderName, NameAddr, Request, StatusCode, Text, Uri};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -116,7 +116,7 @@ impl Gate {
             Required::Everybody => true,
         };
         match realm {
-            Some(realm) if asked => Decision::Refuse(self.challenge(now, flow, &realm, false)),
+            Some(realm) if asked => Decision::Refuse(self.ask(now, (request, flow), &realm)),
             None if asked => Decision::Refuse(said(
                 StatusCode::FORBIDDEN,
                 "This server has no users, and nobody else may call",
@@ -174,15 +174,18 @@ impl Gate {
             users.find(name, realm)?.secret(hash).cloned()
         });
         match verdict {
-            Verdict::Absent => Err(Box::new(self.challenge(now, flow, realm, false))),
+            Verdict::Absent => Err(Box::new(self.ask(now, (request, flow), realm))),
             Verdict::Malformed(what) => {
                 self.deny(DenialReason::Malformed);
                 let mut answer = said(StatusCode::BAD_REQUEST, what);
                 answer.reason = Some(what.into());
                 Err(Box::new(answer))
             }
-            Verdict::Stale => {
-                self.deny(DenialReason::Stale);
+            Verdict::Stale(why) => {
+                self.deny(match why {
+                    Worthless::Expired | Worthless::UsedUp => DenialReason::Stale,
+                    Worthless::Foreign => DenialReason::ForeignNonce,
+                });
                 Err(Box::new(self.challenge(now, flow, realm, true)))
             }
             Verdict::Denied { username: _, why } => {
@@ -224,6 +227,14 @@ impl Gate {
     /// Whether these credentials can only come from where they say.
     fn evidence(&self, request: &Request, flow: &Flow) -> Evidence {
         evidence(&[self.origin()], flow, Some(request))
+    }
+
+    /// Asks for credentials somebody who has brought none for this realm.
+    fn ask(&mut self, now: Instant, (request, flow): (&Request, &Flow), realm: &str) -> Answer {
+        if request.headers.get(&HeaderName::Authorization).is_some() {
+            self.deny(DenialReason::AnotherRealm);
+        }
+        self.challenge(now, flow, realm, false)
     }
 
     fn challenge(&mut self, now: Instant, flow: &Flow, realm: &str, stale: bool) -> Answer {

@@ -41,8 +41,12 @@ pub enum DenialReason {
     WrongPassword,
     /// The very same credentials came before.
     Replayed,
-    /// The nonce is too old.
+    /// The nonce is too old, or was used up.
     Stale,
+    /// The nonce is not ours for this realm: invented, for another one, or of before a restart.
+    ForeignNonce,
+    /// They are for another realm.
+    AnotherRealm,
     /// They cannot be read.
     Malformed,
     /// The user is shut out.

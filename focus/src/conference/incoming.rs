@@ -241,7 +241,11 @@ impl Focus {
         offer: Option<Bytes>,
     ) {
         let state = State::Negotiating(Described::awaited(offer.is_some()));
-        let settings = self.endpoint_settings(&peer, entry.filter);
+        let mut settings = self.endpoint_settings(&peer, entry.filter);
+        if offer.is_some() {
+            // Before its ACK nobody knows whether it was this peer who called (RFC 3261 §26.3.2.4).
+            settings.stage = Stage::Unconfirmed;
+        }
         let leg = SipLeg::Offered(id);
         let endpoint = self.admit(now, peer, leg, state, JoiningMethod::DialedIn, entry);
         self.by_invite.insert(id, endpoint);

@@ -78,7 +78,7 @@ use crate::timer::{Timer, Timers};
 use crate::uri::{ConferenceUris, Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{
-    Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Quality,
+    Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Quality, Stage,
 };
 use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId, Reach};
 use plenum_sip::msg::{Host, NameAddr, Params, Uri};
@@ -482,13 +482,13 @@ impl Focus {
             Effect::StopPlaying => self.stop_playing(now, endpoint),
             Effect::Wait => self.hold(now, endpoint),
             Effect::StopWaiting => self.stop_waiting(now, endpoint),
+            Effect::Confirm => {
+                let stage = Stage::Apart;
+                self.mcu(now, Purpose::Nothing, Action::Place { endpoint, stage });
+            }
             Effect::Place => {
-                let stage = plenum_mcu::control::Stage::Mix;
-                self.mcu(
-                    now,
-                    Purpose::Place(endpoint),
-                    Action::Place { endpoint, stage },
-                );
+                let (purpose, stage) = (Purpose::Place(endpoint), Stage::Mix);
+                self.mcu(now, purpose, Action::Place { endpoint, stage });
             }
             Effect::Entered => self.enter(now, endpoint),
             Effect::PinWrong => self.count_wrong_pin(endpoint),

@@ -385,7 +385,11 @@ impl Bench {
                 offer,
                 settings,
             } => {
-                assert_eq!(settings.stage, Stage::Apart);
+                let first = match offer {
+                    Some(_) => Stage::Unconfirmed,
+                    None => Stage::Apart,
+                };
+                assert_eq!(settings.stage, first);
                 match self.refusal.take() {
                     Some(error) => result = Err(error),
                     None => {

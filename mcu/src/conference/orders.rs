@@ -196,7 +196,7 @@ impl<P> McuConference<P> {
             self.reports.push(Report::Played { playback });
         }
         gone.leg.write_bye(now, &mut self.packet);
-        if let Some(to) = gone.leg.rtcp_destination()
+        if let Some(to) = gone.leg.rtcp_destination().filter(|_| gone.is_confirmed())
             && !self.packet.is_empty()
         {
             network.send_rtcp(&mut gone.port, to, &self.packet);

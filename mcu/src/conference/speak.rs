@@ -61,7 +61,7 @@ impl<P> McuConference<P> {
         self.plan.begin(tick);
         for endpoint in self.slots.iter_mut().flatten() {
             let class = class_of(endpoint, alone);
-            let Some(format) = endpoint.leg.send_format() else {
+            let Some(format) = endpoint.send_format() else {
                 endpoint.listener.private = None;
                 endpoint.listener.group = None;
                 endpoint.listener.class = None;
@@ -161,7 +161,7 @@ impl<P> McuConference<P> {
             return;
         };
         let prompt = next_prompt(endpoint, &mut self.frames.prompt, &mut self.reports);
-        let Some(format) = endpoint.leg.send_format() else {
+        let Some(format) = endpoint.send_format() else {
             return;
         };
         let class = endpoint.listener.class.unwrap_or_default();
@@ -254,6 +254,7 @@ impl<P> McuConference<P> {
         for (slot, endpoint) in (0_u64..).zip(self.slots.iter_mut()) {
             let Some(endpoint) = endpoint else { continue };
             if slot % RTCP_TICKS == turn
+                && endpoint.is_confirmed()
                 && endpoint.leg.poll_rtcp(now, &mut self.packet)
                 && let Some(to) = endpoint.leg.rtcp_destination()
             {

@@ -175,6 +175,11 @@ impl AudioLeg {
         self.stream.event.is_some()
     }
 
+    /// RTP came from the peer since its address was signalled last.
+    pub fn has_heard(&self) -> bool {
+        self.latch.latched().is_some()
+    }
+
     /// Where RTP goes: the latched source, else what the peer signalled. `None` while the peer wants none.
     pub fn rtp_destination(&self) -> Option<SocketAddr> {
         let signalled = self.negotiated.as_ref()?.remote_rtp?;

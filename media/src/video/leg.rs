@@ -318,6 +318,11 @@ impl VideoLeg {
         self.counters
     }
 
+    /// RTP came from the peer since its address was signalled last.
+    pub fn has_heard(&self) -> bool {
+        self.latch.latched().is_some()
+    }
+
     /// Where RTP goes: where the peer's comes from, else what it signalled.
     pub fn rtp_destination(&self) -> Option<SocketAddr> {
         let signalled = self.negotiated.as_ref()?.remote_rtp?;

@@ -37,5 +37,5 @@ pub use algorithm::{Algorithm, Ha1, Hash};
 pub use challenge::{Challenge, ChallengeError};
 pub use client::{Asked, Credential, Credentials, Secret, choose};
 pub use digest::Qop;
-pub use nonce::Origin;
+pub use nonce::{Origin, Worthless};
 pub use server::{Authenticator, Denied, Granted, Settings, Verdict};

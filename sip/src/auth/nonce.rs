@@ -28,13 +28,24 @@ pub(super) struct Nonces {
     floor: Option<NonceId>,
 }
 
+/// Why a nonce is good for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Worthless {
+    /// It is older than it may be, or so many came since that it was forgotten.
+    Expired,
+    /// It is not one of ours for this realm: invented, for another realm, or made before a restart.
+    Foreign,
+    /// It came without a count, and was used before (RFC 2069).
+    UsedUp,
+}
+
 /// What a nonce is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It is ours and young enough.
     Fresh(NonceId),
-    /// It is not ours, or too old.
-    Stale,
+    /// It is not.
+    Stale(Worthless),
 }
 
 /// Which nonce counts were used: the highest, and which of the 64 up to it.
@@ -71,7 +82,7 @@ impl Nonces {
 
     pub(super) fn judge(&self, now: Instant, realm: &str, nonce: &str) -> Standing {
         let Some(id) = self.read(realm, nonce) else {
-            return Standing::Stale;
+            return Standing::Stale(Worthless::Foreign);
         };
         let made = self.began.checked_add(Duration::from_millis(id.made));
         let young = made.is_some_and(|made| now.saturating_duration_since(made) <= self.life);
@@ -79,7 +90,7 @@ impl Nonces {
         if young && !forgotten {
             Standing::Fresh(id)
         } else {
-            Standing::Stale
+            Standing::Stale(Worthless::Expired)
         }
     }
 
@@ -231,6 +242,9 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
+    const FOREIGN: Standing = Standing::Stale(Worthless::Foreign);
+    const EXPIRED: Standing = Standing::Stale(Worthless::Expired);
+
     #[test]
     fn a_nonce_tells_to_whom_it_was_sent() {
         let (nonces, now) = nonces(10);
@@ -242,13 +256,13 @@ mod tests {
         let other = nonces.make(now, "r", 2, "192.0.2.8".parse().unwrap());
         let mixed = format!("{}{}", &nonce[..60], &other[60..]);
         assert!(!origin.is_of(&mixed, PEER) && !origin.is_of(&mixed, "192.0.2.8".parse().unwrap()));
-        assert_eq!(nonces.judge(now, "r", &nonce[..60]), Standing::Stale);
+        assert_eq!(nonces.judge(now, "r", &nonce[..60]), FOREIGN);
     }
 
     fn id(standing: Standing) -> NonceId {
         match standing {
             Standing::Fresh(id) => id,
-            Standing::Stale => panic!("stale"),
+            Standing::Stale(_) => panic!("stale"),
         }
     }
 
@@ -278,13 +292,13 @@ mod tests {
         let nonce = nonces.make(now, "r", 1, PEER);
         assert!(matches!(nonces.judge(now, "r", &nonce), Standing::Fresh(_)));
         let old = now + Duration::from_secs(301);
-        assert_eq!(nonces.judge(old, "r", &nonce), Standing::Stale);
-        assert_eq!(nonces.judge(now, "other", &nonce), Standing::Stale);
+        assert_eq!(nonces.judge(old, "r", &nonce), EXPIRED);
+        assert_eq!(nonces.judge(now, "other", &nonce), FOREIGN);
         let mut forged = nonce;
         forged.replace_range(0..1, "1");
-        assert_eq!(nonces.judge(now, "r", &forged), Standing::Stale);
+        assert_eq!(nonces.judge(now, "r", &forged), FOREIGN);
         for text in ["", "é", "0000", &"é".repeat(40)] {
-            assert_eq!(nonces.judge(now, "r", text), Standing::Stale);
+            assert_eq!(nonces.judge(now, "r", text), FOREIGN);
         }
     }
 
@@ -300,7 +314,7 @@ mod tests {
             assert!(nonces.count(now, id, 1));
         }
         assert_eq!(nonces.counted(), 2);
-        assert_eq!(nonces.judge(now, "r", &made[0]), Standing::Stale);
+        assert_eq!(nonces.judge(now, "r", &made[0]), EXPIRED);
         assert!(matches!(
             nonces.judge(now, "r", &made[1]),
             Standing::Fresh(_)

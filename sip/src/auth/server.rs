@@ -3,7 +3,7 @@
 use super::algorithm::{Algorithm, Ha1, Hash, same};
 use super::challenge::{Challenge, push, quote};
 use super::digest::{Counted, Qop, Subject};
-use super::nonce::{NonceId, Nonces, Origin, Standing};
+use super::nonce::{NonceId, Nonces, Origin, Standing, Worthless};
 use crate::msg::{AuthParams, HeaderName, Request, Text, Uri};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -51,8 +51,8 @@ pub enum Verdict {
     Absent,
     /// They cannot be read: 400 with these words (RFC 3261 §22.4).
     Malformed(&'static str),
-    /// They are right, but their nonce is too old or was used up: challenge with `stale`.
-    Stale,
+    /// They are right, but their nonce is worthless: challenge with `stale`. Why is for counters only.
+    Stale(Worthless),
     /// They are wrong: challenge again. Who answers must not say which it was.
     Denied {
         /// The name that was tried.
@@ -145,27 +145,6 @@ impl Authenticator {
         offered.map(|one| challenge(one).print()).collect()
     }
 
-    /// One challenge of another algorithm than configured, such as the `MD5-sess` of MS-CONFBAS
-    /// CB-058.
-    pub fn challenge_with(
-        &mut self,
-        now: Instant,
-        realm: &str,
-        algorithm: Algorithm,
-        peer: IpAddr,
-    ) -> Text {
-        let nonce = self.nonces.make(now, realm, self.rng.next_u64(), peer);
-        let challenge = Challenge {
-            realm: realm.to_owned(),
-            nonce,
-            opaque: None,
-            algorithm,
-            qop: vec![Qop::Auth],
-            stale: false,
-        };
-        challenge.print()
-    }
-
     /// Judges the credentials in `Authorization` for this realm. `secret` answers what is kept of
     /// the password of a user of this realm; it is asked once.
     pub fn check(
@@ -196,6 +175,10 @@ impl Authenticator {
         if !is_meant(&presented.uri, &request.uri) {
             return Verdict::Malformed("Digest URI Is Not the Request-URI");
         }
+        // RFC 8760 §2.4: what was not offered is no answer.
+        if !self.settings.algorithms.contains(&presented.algorithm) {
+            return Verdict::Malformed("Digest Algorithm Not Offered");
+        }
         let hash = presented.algorithm.hash;
         let known = secret(&presented.username, hash);
         let ha1 = known
@@ -225,8 +208,9 @@ impl Authenticator {
         presented: Presented,
         peer: IpAddr,
     ) -> Verdict {
-        let Standing::Fresh(id) = self.nonces.judge(now, realm, &presented.nonce) else {
-            return Verdict::Stale;
+        let id = match self.nonces.judge(now, realm, &presented.nonce) {
+            Standing::Fresh(id) => id,
+            Standing::Stale(why) => return Verdict::Stale(why),
         };
         // Without `qop` nothing counts, and a nonce is good for one request (RFC 2069).
         let nc = presented.counted.as_ref().map_or(1, |(_, _, nc)| *nc);
@@ -237,7 +221,7 @@ impl Authenticator {
                     why: Denied::Replayed,
                 }
             } else {
-                Verdict::Stale
+                Verdict::Stale(Worthless::UsedUp)
             };
         }
         let next = self.next_nonce(now, realm, id, peer);

@@ -215,7 +215,7 @@ impl Trunks {
         let verdict = self.gate.check(now, request, realm, secret);
         let stale = match verdict {
             Verdict::Granted(_) => return None,
-            Verdict::Stale => true,
+            Verdict::Stale(_) => true,
             Verdict::Absent => false,
             Verdict::Denied { why, .. } => {
                 if why != auth::Denied::Replayed {

@@ -57,14 +57,17 @@ pub(super) struct Phone {
 
 /// Everything that was sent, by the port's name.
 #[derive(Default)]
-pub(super) struct Wire(Vec<(u64, Vec<u8>)>);
+pub(super) struct Wire(Vec<(u64, Vec<u8>)>, BTreeMap<u64, u64>);
 
 impl Network<u64> for Wire {
     fn send_rtp(&mut self, port: &mut u64, _to: SocketAddr, packet: &[u8]) {
         self.0.push((*port, packet.to_vec()));
+        *self.1.entry(*port).or_default() += 1;
     }
 
-    fn send_rtcp(&mut self, _port: &mut u64, _to: SocketAddr, _packet: &[u8]) {}
+    fn send_rtcp(&mut self, port: &mut u64, _to: SocketAddr, _packet: &[u8]) {
+        *self.1.entry(*port).or_default() += 1;
+    }
 }
 
 /// A conference and its phones.
@@ -157,6 +160,11 @@ impl Room {
     pub(super) fn filter(&mut self, phone: u64, filter: MediaFilter) {
         let endpoint = EndpointId(phone);
         self.order(Order::Filter { endpoint, filter }).unwrap();
+    }
+
+    /// Datagrams that were sent to a phone.
+    pub(super) fn sent_to(&self, phone: u64) -> u64 {
+        self.wire.1.get(&phone).copied().unwrap_or(0)
     }
 
     /// Lets ticks pass: every phone sends its packet a little before the tick.

@@ -83,10 +83,20 @@ struct Hosted {
     version: u64,
     sockets: Box<Sockets>,
     leg: Box<VideoLeg>,
+    /// The endpoint was in the mix: its peer has shown to be there.
+    confirmed: bool,
     /// A frame found no place: nothing is handed on until a keyframe.
     broken: bool,
     /// The rate class told to the picture thread last.
     class: u32,
+}
+
+impl Hosted {
+    /// Whether reports may be sent: not to an address that somebody may have named who never called. Pictures are for
+    /// those in the mix alone.
+    fn is_confirmed(&self) -> bool {
+        self.confirmed || self.leg.has_heard()
+    }
 }
 
 /// The thread.
@@ -175,6 +185,7 @@ impl Packets {
                     room,
                     sockets,
                     leg,
+                    confirmed: false,
                     broken: false,
                     class: 0,
                 };
@@ -240,15 +251,17 @@ impl Packets {
                 continue;
             }
             hosted.version = version;
+            hosted.confirmed |= hosted.room.is_mixed(*endpoint);
             if !hosted.room.has_video(*endpoint) {
                 gone.push((*conference, *endpoint));
             }
         }
         for key in gone {
             if let Some(mut hosted) = self.legs.remove(&key) {
-                let now = now();
-                hosted.leg.write_bye(now, &mut self.rtcp);
-                send_rtcp(&mut hosted, &self.rtcp, &mut self.wire);
+                hosted.leg.write_bye(now(), &mut self.rtcp);
+                if hosted.is_confirmed() {
+                    send_rtcp(&mut hosted, &self.rtcp, &mut self.wire);
+                }
             }
         }
     }
@@ -368,7 +381,7 @@ impl Packets {
             self.metrics.video.packets_sent.inc();
             self.metrics.sends_failed.inc_by(u64::from(!sent));
         }
-        if hosted.leg.poll_rtcp(now, &mut self.rtcp) {
+        if hosted.is_confirmed() && hosted.leg.poll_rtcp(now, &mut self.rtcp) {
             send_rtcp(hosted, &self.rtcp, &mut self.wire);
         }
     }

@@ -191,6 +191,13 @@ impl Room {
         !state.over && attendees.any(|one| one.endpoint == endpoint && one.video.is_some())
     }
 
+    /// Whether an endpoint is in the mix.
+    pub(super) fn is_mixed(&self, endpoint: EndpointId) -> bool {
+        let state = self.lock();
+        let mut attendees = state.attendees.iter();
+        attendees.any(|one| one.endpoint == endpoint && one.in_mix)
+    }
+
     /// Another agreement, or none.
     pub(super) fn set_video(&self, endpoint: EndpointId, video: Option<NegotiatedVideo>) {
         self.amend(endpoint, |one| one.video = video);
