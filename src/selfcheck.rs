@@ -2,10 +2,11 @@
 //!
 //! [`Facts`] are gathered once; [`findings`] is a pure function over them.
 
-use crate::config::Config;
+use crate::config::{Config, IceMode};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use plenum_sip::endpoint::Transport;
 use std::net::{IpAddr, UdpSocket};
+use std::time::Duration;
 
 /// What the machine is like.
 #[derive(Clone, Debug)]
@@ -139,7 +140,7 @@ pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
         );
     }
     let tls = crate::tls::findings(&config.tls);
-    for (serious, text) in tls.into_iter().chain(browsers(config)) {
+    for (serious, text) in tls.into_iter().chain(together(config)) {
         find(serious, text);
     }
     for ip in &facts.not_ours {
@@ -175,6 +176,23 @@ fn advertised(config: &Config) -> impl Iterator<Item = IpAddr> + '_ {
     let signalling = config.sip.advertise.iter();
     let signalling = signalling.filter_map(|one| one.host.trim_matches(['[', ']']).parse().ok());
     config.media.advertise.iter().copied().chain(signalling)
+}
+
+/// What does not go together.
+fn together(config: &Config) -> impl Iterator<Item = (bool, String)> {
+    [browsers(config), consent(config)].into_iter().flatten()
+}
+
+/// RFC 7675 §5.1: consent is asked for about every five seconds, six at most.
+fn consent(config: &Config) -> Option<(bool, String)> {
+    let least = Duration::from_secs(7);
+    let within = config.limits.mcu.media.ice.consent;
+    (config.media.nat.ice == IceMode::Full && within < least).then(|| {
+        let text = "limits.ice_consent_s is less than 7 and media.ice = \"full\": peers are asked \
+                    whether they consent every 4 to 6 s (RFC 7675), so all of them would be hung \
+                    up; set it to 7 or more";
+        (true, text.to_owned())
+    })
 }
 
 /// Browsers are invited, but find no WebSocket.
@@ -258,6 +276,11 @@ mod tests {
         assert!(check(quiet, &nat)[0].contains("192.0.2.1"));
         let zero = "[media]\nadvertise = [\"0.0.0.0\"]\n[limits]\ncalls = 100\n";
         assert!(check(zero, &facts())[0].contains("cannot be reached"));
+        let hasty = "[media]\nice = \"full\"\n[limits]\ncalls = 100\nice_consent_s = ";
+        assert!(check(&format!("{hasty}6"), &facts())[0].contains("set it to 7 or more"));
+        assert!(check(&format!("{hasty}7"), &facts()).is_empty());
+        let lite = hasty.replace("full", "lite");
+        assert!(check(&format!("{lite}2"), &facts()).is_empty());
         let local = "[sip]\nadvertise = \"127.0.0.1\"\n[limits]\ncalls = 100\n";
         assert!(check(local, &facts())[0].contains("this machine only"));
     }

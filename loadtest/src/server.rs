@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -115,7 +115,7 @@ impl Server {
             http,
             folder,
         };
-        server.await_answer()?;
+        server.await_answer(&called(&settings, sip))?;
         Ok(server)
     }
 
@@ -234,8 +234,12 @@ impl Server {
         kill(Pid::from_raw(pid), signal).map_err(io::Error::from)
     }
 
-    fn await_answer(&mut self) -> io::Result<()> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
+    fn await_answer(&mut self, called: &str) -> io::Result<()> {
+        let here = match self.sip.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            there @ IpAddr::V6(_) => there,
+        };
+        let socket = UdpSocket::bind((here, 0))?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let local = socket.local_addr()?;
         let mut buffer = [0; 2048];
@@ -244,10 +248,9 @@ impl Server {
                 break;
             }
             let options = format!(
-                "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKready{attempt}\r\n\
-                 Max-Forwards: 70\r\nFrom: <sip:ready@{local}>;tag=1\r\nTo: <sip:{to}>\r\n\
-                 Call-ID: ready{attempt}@load\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
-                to = self.sip
+                "OPTIONS sip:{called} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKready{attempt}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:ready@{local}>;tag=1\r\nTo: <sip:{called}>\r\n\
+                 Call-ID: ready{attempt}@load\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
             );
             // Until its socket is open the kernel refuses on its behalf; that is one more attempt.
             let sent = socket.send_to(options.as_bytes(), self.sip);
@@ -342,6 +345,13 @@ fn build() -> io::Result<PathBuf> {
     Ok(profile.join("plenum"))
 }
 
+/// By which host the server is asked whether it is there: some answer nobody who knows no name of theirs.
+fn called(settings: &ServerSettings, sip: SocketAddr) -> String {
+    let list = settings.sip.split_once("domains = [\"");
+    let first = list.and_then(|(_, rest)| rest.split_once('"'));
+    first.map_or_else(|| sip.to_string(), |(name, _)| name.to_owned())
+}
+
 /// Where a transport is listened on.
 fn port(transport: &str) -> u16 {
     match transport {
@@ -369,8 +379,9 @@ fn text(settings: &ServerSettings, sip: SocketAddr, http: SocketAddr) -> String 
         .iter()
         .map(|transport| format!(", \"{transport}:{ip}:{}\"", port(transport)))
         .collect();
+    let bound = ip.trim_matches(['[', ']']);
     format!(
-        "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"{further}]\n{more}\n[tls]\n{tls}\n[media]\nbind = [\"{ip}\"]\n\
+        "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"{further}]\n{more}\n[tls]\n{tls}\n[media]\nbind = [\"{bound}\"]\n\
          ports = \"{ports}\"\n{media}\n[http]\nlisten = \"{http}\"\n{more_http}\n[conferences]\n{conferences}\n\
          [limits]\n{limits}\n{rest}"
     )

@@ -66,6 +66,23 @@ impl Bans {
         time
     }
 
+    /// Takes over a ban of before; one whose source has been good for long enough is forgotten.
+    pub(super) fn restore(
+        &mut self,
+        now: Instant,
+        source: Source,
+        (why, left, times): (&'static str, Duration, u32),
+        since: Duration,
+    ) {
+        if since > self.ceiling.saturating_mul(2) {
+            return;
+        }
+        let record = self.sources.touch(now, source);
+        record.until = now.checked_add(left);
+        record.why = why;
+        record.times = times;
+    }
+
     /// Whether a source is banned; what comes from it is counted.
     pub(super) fn is_banned(&mut self, now: Instant, source: Source) -> bool {
         let Some(record) = self.sources.get_mut(source) else {

@@ -55,7 +55,7 @@
 //!
 //! Bounded by `limits.watched_sources` and `limits.banned_sources`. A flood from ever new addresses
 //! makes the longest quiet ones forgotten; bans have a table of their own, which only proven
-//! offences and operators fill. Nothing of this outlives the process.
+//! offences and operators fill. Bans are kept in the store, nothing else outlives the process.
 
 mod bans;
 mod bucket;

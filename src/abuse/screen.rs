@@ -7,7 +7,7 @@ use plenum_focus::uri::Domains;
 use plenum_sip::auth::Origin;
 use plenum_sip::endpoint::{Flow, Proof, Screen, Screened};
 use plenum_sip::msg::{Method, Request, StatusCode};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 /// The screen of the endpoint.
@@ -23,7 +23,14 @@ pub(crate) struct SipScreen {
 impl SipScreen {
     fn is_foreign(&self, request: &Request, flow: &Flow) -> bool {
         self.silent_outside.as_ref().is_some_and(|domains| {
-            request.uri.is_sip() && !domains.contain(&request.uri.host, flow.local.ip())
+            let host = &request.uri.host;
+            // Who scans addresses knows no name; whoever calls by ours has been told it.
+            let address = if request.method == Method::Options {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+            } else {
+                flow.local.ip()
+            };
+            request.uri.is_sip() && !domains.contain(host, address)
         })
     }
 }

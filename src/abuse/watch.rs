@@ -5,7 +5,10 @@ use super::metrics::Because;
 use super::sentry::{Consequence, Evidence, Judgement, Offence, Sentry};
 use super::{Metrics, Of, view};
 use crate::config::Config;
+use crate::store::{KeptBan, Store};
 use crate::trunk::view::Shown;
+use crate::users::wall;
+use axum::http::HeaderMap;
 use plenum_focus::Source;
 use plenum_focus::output::ConferenceEvent;
 use plenum_focus::per_source::PerSource;
@@ -14,7 +17,7 @@ use plenum_focus::policy::Network;
 use plenum_focus::shell::EventSink;
 use plenum_mcu::control::ConferenceId;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Shared by cloning. Nothing of it blocks for longer than a look into a table.
@@ -32,6 +35,10 @@ struct Inner {
     /// For the addresses of their servers.
     trunks: Shown,
     metrics: Metrics,
+    /// Where bans are kept; it goes before the watch does.
+    store: OnceLock<Weak<Store>>,
+    /// Web servers before ours whose word is taken for who asks them.
+    proxies: Vec<Network>,
 }
 
 /// Bounds of one source on the public side of HTTP.
@@ -54,6 +61,7 @@ impl Watch {
         let (abuse, limits) = (&config.abuse, &config.limits.abuse);
         let mut exempt = abuse.exempt.clone();
         exempt.extend_from_slice(&config.conferences.trusted);
+        exempt.extend_from_slice(&config.http.trusted_proxies);
         exempt.extend(config.trunk.iter().flat_map(|trunk| &trunk.from).copied());
         let settings = abuse.settings(limits);
         let of_web = OfWeb {
@@ -71,7 +79,61 @@ impl Watch {
             exempt,
             trunks,
             metrics,
+            store: OnceLock::new(),
+            proxies: config.http.trusted_proxies.clone(),
         }))
+    }
+
+    /// Takes over the bans of before, and keeps those that come.
+    pub(crate) fn remember(&self, store: &Arc<Store>, bans: Vec<KeptBan>) {
+        if !self.0.enabled {
+            return;
+        }
+        let (now, wall) = (now(), wall());
+        for ban in bans {
+            let left = Duration::from_secs(ban.until.saturating_sub(wall));
+            let since = Duration::from_secs(wall.saturating_sub(ban.until));
+            let was = (ban.why.as_str(), left, ban.times);
+            self.sentry().restore(now, ban.source.into(), was, since);
+        }
+        self.0.store.set(Arc::downgrade(store)).ok();
+        self.measure();
+    }
+
+    /// Has the store say of a source what holds now.
+    fn keep(&self, source: Source) {
+        let Some(store) = self.0.store.get().and_then(Weak::upgrade) else {
+            return;
+        };
+        let mut bans = self.sentry().bans(now()).into_iter();
+        match bans.find(|ban| ban.source == source) {
+            Some(ban) => store.keep_ban(KeptBan {
+                source: source.address(),
+                why: ban.why.to_owned(),
+                until: wall().saturating_add(ban.left.as_secs()),
+                times: ban.times,
+            }),
+            None => store.lift_ban(source.address()),
+        }
+    }
+
+    /// Who asks by a request that came from `remote`: of what a trusted web server before ours says in
+    /// `X-Forwarded-For`, the last address that is not a trusted server's itself.
+    pub(super) fn visitor(&self, remote: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |ip: IpAddr| self.0.proxies.iter().any(|network| network.contains(ip));
+        let mut source = remote.to_canonical();
+        let fields = headers.get_all(FORWARDED_FOR).into_iter();
+        let fields: Vec<&str> = fields.map(|one| one.to_str().unwrap_or("?")).collect();
+        for one in fields.iter().rev().flat_map(|field| field.rsplit(',')) {
+            if !trusted(source) {
+                break;
+            }
+            let Ok(before) = one.trim().trim_matches(['[', ']']).parse::<IpAddr>() else {
+                break;
+            };
+            source = before.to_canonical();
+        }
+        source
     }
 
     /// Whether a source is of a trusted network or a trunk.
@@ -136,6 +198,7 @@ impl Watch {
                 self.0.metrics.bans.inc();
                 let for_s = time.as_secs();
                 tracing::warn!(%source, why, for_s, "banned; `plenum ban lift` ends it");
+                self.keep(source);
                 self.measure();
             }
             Some(Consequence::Limited(source, time)) => {
@@ -234,6 +297,7 @@ impl Watch {
     pub(crate) fn ban(&self, source: IpAddr, time: Option<Duration>) -> Duration {
         let time = self.sentry().ban(now(), source.into(), time);
         tracing::warn!(%source, for_s = time.as_secs(), "banned by hand");
+        self.keep(source.into());
         self.measure();
         time
     }
@@ -243,6 +307,7 @@ impl Watch {
         let lifted = self.sentry().lift(now(), source.into());
         if lifted {
             tracing::info!(%source, "the ban was lifted");
+            self.keep(source.into());
         }
         self.measure();
         lifted
@@ -299,6 +364,9 @@ pub(crate) fn source_of(text: &str) -> Option<IpAddr> {
     let address: IpAddr = address.trim_matches(['[', ']']).parse().ok()?;
     Some(Source::from(address).address())
 }
+
+/// Who asked a web server, one address for each that passed the request on.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The time of the shells: tokio's.
 fn now() -> Instant {

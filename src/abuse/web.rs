@@ -42,9 +42,10 @@ pub(crate) fn watched(router: Router, watch: Watch) -> Router {
 
 async fn look(State(watch): State<Watch>, request: Request, next: Next) -> Response {
     let ends = request.extensions().get::<Ends>();
-    let Some(source) = ends.map(|ends| ends.remote.ip().to_canonical()) else {
+    let Some(remote) = ends.map(|ends| ends.remote.ip()) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    let source = watch.visitor(remote, request.headers());
     if watch.is_banned(source) {
         let close = [(header::CONNECTION, "close")];
         return (StatusCode::FORBIDDEN, close).into_response();

@@ -128,6 +128,8 @@ pub struct Http {
     pub public_listen: Option<SocketAddr>,
     /// Where the token for local control is kept.
     pub token_file: String,
+    /// Web servers before the public side that are believed in who asks them.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// `[log]`
@@ -397,6 +399,7 @@ fn read_http(section: &mut Section<'_, '_>) -> Http {
         listen: listen.parse().ok(),
         public_listen: public.parse().ok(),
         token_file: section.get("token_file", "\"\""),
+        trusted_proxies: section.get("trusted_proxies", "[]"),
     };
     let expected = "expected an address with a port, or \"\" for none";
     if http.listen.is_none() && !listen.is_empty() {

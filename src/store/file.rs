@@ -230,7 +230,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps from an empty file to the present tables. A step that was released is never changed.
-pub(super) const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE secret (
     name TEXT PRIMARY KEY,
     value BLOB NOT NULL
@@ -263,4 +264,14 @@ CREATE TABLE binding (
     temporary INTEGER NOT NULL,
     PRIMARY KEY (aor, key)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE ban (
+    source TEXT PRIMARY KEY,
+    why TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    times INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ban_end ON ban (until);
+",
+];

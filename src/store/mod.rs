@@ -1,10 +1,12 @@
-//! What has to survive the process, in one SQLite file: users, and where they are registered.
+//! What has to survive the process, in one SQLite file: users, where they are registered, and
+//! who is shut out.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `file` | opening: lock, integrity, migrations with a copy kept, what its errors mean |
 //! | `users` | users, read and written |
 //! | `bindings` | registrations, read and written |
+//! | `bans` | who is shut out, read and written |
 //! | `worker` | the one thread of the server that writes, and its batches |
 //!
 //! The file is in WAL mode with `synchronous = FULL`: what was acknowledged survives `kill -9` and a
@@ -14,13 +16,15 @@
 //! The commands of the program open the file beside the running server; the server notices within
 //! a tenth of a second.
 
+pub mod bans;
 pub mod bindings;
 mod file;
 pub mod users;
 mod worker;
 
+pub use bans::KeptBan;
 pub use file::{File, Lock};
-pub use worker::{Kept, Metrics, Store};
+pub use worker::{Kept, Metrics, Room, Store};
 
 use crate::state;
 use plenum_focus::store::StoreError;

@@ -1,7 +1,7 @@
 //! The store, on real files.
 
 use super::file::MIGRATIONS;
-use super::{File, Lock, Metrics, Store};
+use super::{File, KeptBan, Lock, Metrics, Room, Store};
 use plenum_focus::store::{BindingStore as _, StoreError, User, UserRole};
 use plenum_sip::auth::{Ha1, Hash};
 use plenum_sip::endpoint::{Target, Transport};
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
+
+const ROOM: Room = Room { queue: 8, bans: 8 };
 
 struct Folder(PathBuf);
 
@@ -180,11 +182,62 @@ fn a_backup_is_whole_while_others_write() {
         (copy.users().unwrap().len(), copy.bindings().unwrap().len()),
         (1, 1)
     );
-    assert_eq!(
-        MIGRATIONS.len(),
-        1,
-        "a new step wants a test from the one before"
-    );
+}
+
+#[test]
+fn a_store_of_before_is_brought_up_to_date_and_a_copy_of_it_stays() {
+    let folder = Folder::new();
+    let old = rusqlite::Connection::open(folder.file()).unwrap();
+    old.execute_batch(MIGRATIONS[0]).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    let copy = folder.0.join("plenum.db.before-2");
+    let mut file = File::open(&folder.file()).unwrap();
+    assert!(copy.exists());
+    file.add_user(&alice("secret")).unwrap();
+    file.save([put("sip:a@192.0.2.1")].iter()).unwrap();
+    file.keep_ban(&ban(1, 10), 9).unwrap();
+    drop(file);
+    let kept = rusqlite::Connection::open(&copy).unwrap();
+    let version = |it: &rusqlite::Connection| {
+        it.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(version(&kept), Ok(1), "as it was");
+    fs::remove_file(&copy).unwrap();
+    let file = File::open(&folder.file()).unwrap();
+    assert!(!copy.exists(), "once");
+    assert_eq!(version(&file.connection), Ok(2));
+    let latest = MIGRATIONS.len();
+    assert_eq!(latest, 2, "a new step wants a test from the one before");
+}
+
+fn ban(last: u8, until: u64) -> KeptBan {
+    KeptBan {
+        source: [192, 0, 2, last].into(),
+        why: "guessing".to_owned(),
+        until,
+        times: 3,
+    }
+}
+
+#[test]
+fn bans_come_back_and_only_so_many_are_kept() {
+    let folder = Folder::new();
+    let file = File::open(&folder.file()).unwrap();
+    for (last, until) in [(1, 10), (2, 30), (3, 20), (1, 40)] {
+        file.keep_ban(&ban(last, until), 2).unwrap();
+    }
+    assert_eq!(file.bans().unwrap(), [ban(2, 30), ban(1, 40)]);
+    file.lift_ban(ban(2, 0).source).unwrap();
+    drop(file);
+    let room = Room { queue: 8, bans: 2 };
+    let start = || Store::start(&folder.file(), room, [3; 32], Metrics::default(), || ()).unwrap();
+    let (store, kept) = start();
+    assert_eq!(kept.bans, [ban(1, 40)]);
+    store.keep_ban(ban(7, 70));
+    store.lift_ban(ban(1, 0).source);
+    drop(store);
+    assert_eq!(start().1.bans, [ban(7, 70)]);
 }
 
 #[test]
@@ -193,7 +246,7 @@ fn the_worker_keeps_before_it_says_so_and_sees_other_writers() {
     let path = folder.file();
     let (woken, wakes) = sync_channel(4);
     let wake = move || woken.try_send(()).unwrap_or_default();
-    let (store, kept) = Store::start(&path, 8, [3; 32], Metrics::default(), wake).unwrap();
+    let (store, kept) = Store::start(&path, ROOM, [3; 32], Metrics::default(), wake).unwrap();
     assert_eq!((kept.bindings.len(), kept.gruu_key), (0, [3; 32]));
     let (done, outcome) = sync_channel(1);
     let done = Box::new(move |result| done.send(result).unwrap());
@@ -205,6 +258,6 @@ fn the_worker_keeps_before_it_says_so_and_sees_other_writers() {
     other.add_user(&alice("secret")).unwrap();
     wakes.recv_timeout(Duration::from_secs(10)).unwrap();
     assert!(store.users().find("alice", "example.com").is_some());
-    let second = Store::start(&path, 8, [4; 32], Metrics::default(), || ());
+    let second = Store::start(&path, ROOM, [4; 32], Metrics::default(), || ());
     assert!(matches!(second.err(), Some(StoreError::Locked(_))));
 }

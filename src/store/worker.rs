@@ -1,11 +1,12 @@
 //! The one thread of the server that writes.
 
-use super::{File, Lock, StoreError};
+use super::{File, KeptBan, Lock, StoreError};
 use plenum_focus::store::{BindingStore, Done, KeptBinding, Users};
 use plenum_sip::registrar::Change;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -55,22 +56,39 @@ pub struct Kept {
     pub bindings: Vec<KeptBinding>,
     /// The key of temporary GRUUs.
     pub gruu_key: [u8; 32],
+    /// Who was shut out.
+    pub bans: Vec<KeptBan>,
 }
 
-struct Order {
+/// How much there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Changes that wait; beyond: refused.
+    pub queue: usize,
+    /// Bans that are kept; beyond: those that end last.
+    pub bans: usize,
+}
+
+enum Order {
+    Bindings(Registration),
+    Ban(KeptBan),
+    Lift(IpAddr),
+}
+
+struct Registration {
     changes: Vec<(String, Change)>,
     done: Done,
 }
 
 impl Store {
-    /// Opens the store for this server, with room for `queue` changes that wait. `seed` is random.
+    /// Opens the store for this server, with this room. `seed` is random.
     /// `wake` is called when the users have changed.
     ///
     /// # Errors
     /// What is wrong with it, and the remedy.
     pub fn start(
         path: &Path,
-        queue: usize,
+        room: Room,
         seed: [u8; 32],
         metrics: Metrics,
         wake: impl Fn() + Send + 'static,
@@ -80,9 +98,10 @@ impl Store {
         let kept = Kept {
             bindings: file.bindings()?,
             gruu_key: file.secret("gruu", seed)?,
+            bans: file.bans()?,
         };
         let (known, users) = watch::channel(Arc::new(file.users()?));
-        let (orders, inbox) = sync_channel(queue);
+        let (orders, inbox) = sync_channel(room.queue);
         let worker = Worker {
             stamp: file.stamp()?,
             file,
@@ -90,6 +109,7 @@ impl Store {
             _lock: lock,
             users: known,
             metrics: metrics.clone(),
+            most_bans: room.bans,
             wake: Box::new(wake),
         };
         let thread = std::thread::Builder::new()
@@ -110,19 +130,33 @@ impl Store {
     pub fn users(&self) -> Arc<Users> {
         Arc::clone(&self.users.borrow())
     }
+
+    /// Keeps a ban. It holds as long as this process runs, also where it cannot be kept.
+    pub fn keep_ban(&self, ban: KeptBan) {
+        self.order(Order::Ban(ban));
+    }
+
+    /// Forgets a ban.
+    pub fn lift_ban(&self, source: IpAddr) {
+        self.order(Order::Lift(source));
+    }
+
+    fn order(&self, order: Order) {
+        let Some(orders) = &self.orders else { return };
+        let refused = orders.try_send(order).err();
+        let Some(TrySendError::Full(order) | TrySendError::Disconnected(order)) = refused else {
+            return;
+        };
+        self.metrics.failures.inc();
+        if let Order::Bindings(order) = order {
+            (order.done)(Err(StoreError::Busy));
+        }
+    }
 }
 
 impl BindingStore for Store {
     fn save(&self, changes: Vec<(String, Change)>, done: Done) {
-        let order = Order { changes, done };
-        let refused = match &self.orders {
-            Some(orders) => orders.try_send(order).err(),
-            None => return,
-        };
-        if let Some(TrySendError::Full(order) | TrySendError::Disconnected(order)) = refused {
-            self.metrics.failures.inc();
-            (order.done)(Err(StoreError::Busy));
-        }
+        self.order(Order::Bindings(Registration { changes, done }));
     }
 }
 
@@ -150,6 +184,7 @@ struct Worker {
     _lock: Lock,
     users: watch::Sender<Arc<Users>>,
     metrics: Metrics,
+    most_bans: usize,
     wake: Box<dyn Fn() + Send>,
 }
 
@@ -158,9 +193,8 @@ impl Worker {
         loop {
             match inbox.recv_timeout(LOOK) {
                 Ok(first) => {
-                    let mut batch = vec![first];
-                    batch.extend(inbox.try_iter().take(BATCH));
-                    self.commit(batch);
+                    let batch = std::iter::once(first).chain(inbox.try_iter().take(BATCH));
+                    self.carry_out(batch);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -169,7 +203,34 @@ impl Worker {
         }
     }
 
-    fn commit(&mut self, batch: Vec<Order>) {
+    fn carry_out(&mut self, batch: impl Iterator<Item = Order>) {
+        let mut registrations = Vec::new();
+        for order in batch {
+            match order {
+                Order::Bindings(order) => registrations.push(order),
+                Order::Ban(ban) => self.note(self.file.keep_ban(&ban, self.most_bans)),
+                Order::Lift(source) => self.note(self.file.lift_ban(source)),
+            }
+        }
+        if !registrations.is_empty() {
+            self.commit(registrations);
+        }
+    }
+
+    fn note(&self, outcome: Result<(), StoreError>) {
+        match outcome {
+            Ok(()) => {
+                self.metrics.commits.inc();
+                self.metrics.changes.inc();
+            }
+            Err(error) => {
+                self.metrics.failures.inc();
+                tracing::error!(%error, "a ban cannot be kept; it holds until the server stops");
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<Registration>) {
         let changes = batch.iter().flat_map(|order| &order.changes);
         let count = u64::try_from(changes.clone().count()).unwrap_or(u64::MAX);
         let outcome = self.file.save(changes);

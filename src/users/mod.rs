@@ -33,7 +33,8 @@ use plenum_focus::store::{BindingStore, StoreError};
 use plenum_sip::registrar::Registrar;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use registrations::{Registrations, wall};
+use registrations::Registrations;
+pub(crate) use registrations::wall;
 use std::sync::Arc;
 
 /// Opens the store, and lets users in. `seeds` are random.
@@ -56,7 +57,13 @@ pub(crate) fn start(
     let limits = &config.limits.users;
     let path = store::path(&config.store.file);
     let counters = metrics.store.clone();
-    let (store, kept) = Store::start(&path, limits.store_queue, gruus, counters, wake())?;
+    let room = store::Room {
+        queue: limits.store_queue,
+        bans: config.limits.abuse.banned_sources,
+    };
+    let (store, mut kept) = Store::start(&path, room, gruus, counters, wake())?;
+    let store = Arc::new(store);
+    watch.remember(&store, std::mem::take(&mut kept.bans));
     tracing::info!(store = %path.display(), registrations = kept.bindings.len(), "users");
     let registrar = restored(config, kept);
     let now = tokio::time::Instant::now().into_std();
@@ -64,7 +71,6 @@ pub(crate) fn start(
     let nonces = (limits.counted_nonces, nonces);
     let watched = (policy, watch.clone());
     let gate = Gate::new(&config.auth, nonces, watched, now, counters.clone());
-    let store = Arc::new(store);
     let bindings: Arc<dyn BindingStore> = Arc::<Store>::clone(&store);
     let rng = StdRng::from_seed(random);
     let (wake, devices) = (Arc::new(wake()), Arc::clone(devices));

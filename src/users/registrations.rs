@@ -273,7 +273,7 @@ fn unstored(error: &StoreError) -> Answer {
 
 /// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the shell of the registrar")]
-pub(super) fn wall() -> u64 {
+pub(crate) fn wall() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }

@@ -228,6 +228,21 @@ impl Sentry {
         self.bans.ban(now, source, BY_HAND, time)
     }
 
+    /// What was known before the process began: a ban for this reason, that lasts `left` still or ended `since` ago,
+    /// the so many-th of its source.
+    pub(crate) fn restore(
+        &mut self,
+        now: Instant,
+        source: Source,
+        (why, left, times): (&str, Duration, u32),
+        since: Duration,
+    ) {
+        let mut known = [SCANNING, GUESSING, BY_HAND].into_iter();
+        if let Some(why) = known.find(|one| *one == why) {
+            self.bans.restore(now, source, (why, left, times), since);
+        }
+    }
+
     /// Ends ban and limit of a source; false if there is neither.
     pub(crate) fn lift(&mut self, now: Instant, source: Source) -> bool {
         let limited = self.watched.get(source).is_some_and(|suspect| {
