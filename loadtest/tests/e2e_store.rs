@@ -8,7 +8,6 @@
 #[expect(dead_code, reason = "not every test needs every phone")]
 mod users;
 
-use plenum_loadtest::clock;
 use plenum_loadtest::server::{Server, ServerSettings};
 use plenum_loadtest::wire::Message;
 use std::collections::BTreeSet;
@@ -93,15 +92,10 @@ fn contacts(answer: &str) -> BTreeSet<String> {
     uris.collect()
 }
 
-/// Registers as soon as the server knows the user.
-fn register(phone: &mut UserPhone, more: &str) -> String {
-    let end = clock::now() + 5 * SECOND;
-    loop {
-        let answer = phone.register(more);
-        if !answer.starts_with("SIP/2.0 401") || clock::now() > end {
-            return answer;
-        }
-    }
+/// A user that the server knows.
+fn add_alice(server: &Server) {
+    add(server, "alice");
+    std::thread::sleep(SECOND / 2);
 }
 
 #[test]
@@ -110,8 +104,7 @@ fn rfc3261_10_3_no_binding_is_lost_when_many_register_one_address_at_once() {
     let folder = Folder::new("races");
     let settings = folder.settings("");
     let server = Arc::new(start(&settings));
-    add(&server, "alice");
-    register(&mut UserPhone::new(&server, "alice"), "Expires: 0\r\n");
+    add_alice(&server);
     let together = Arc::new(Barrier::new(PHONES));
     let phones: Vec<_> = (0..PHONES)
         .map(|_| {
@@ -149,9 +142,9 @@ fn a_store_of_before_is_taken_over_and_a_copy_of_it_stays() {
     let folder = Folder::new("before");
     let settings = folder.settings("");
     let server = start(&settings);
-    add(&server, "alice");
+    add_alice(&server);
     let mut alice = UserPhone::new(&server, "alice");
-    let own = contacts(&register(&mut alice, ""));
+    let own = contacts(&alice.register(""));
     server.kill().unwrap();
     // As the first released program left it: without bans.
     let script = "import sqlite3, sys\nfile = sqlite3.connect(sys.argv[1])\n\
@@ -172,9 +165,9 @@ fn a_full_disk_is_told_and_nothing_that_was_acknowledged_is_lost() {
     let folder = Folder::small("full", "300k");
     let settings = folder.settings("");
     let server = start(&settings);
-    add(&server, "alice");
+    add_alice(&server);
     let mut alice = UserPhone::new(&server, "alice");
-    let answer = register(&mut alice, "");
+    let answer = alice.register("");
     let mut acknowledged = contacts(&answer);
     let mut refused = String::new();
     for number in 0..400 {
@@ -212,8 +205,7 @@ fn who_is_shut_out_stays_so_after_a_restart_until_lifted() {
     let settings = folder.settings("[auth]\nalgorithms = [\"MD5\"]\n[abuse]\nguesses = 3\n");
     let server = start(&settings);
     let (source, uri, to) = ("127.0.0.66", "sip:example.com", "sip:alice@example.com");
-    add(&server, "alice");
-    std::thread::sleep(SECOND / 2);
+    add_alice(&server);
     let mut guesser = UserPhone::at(&server, "alice", source);
     let asked = challenge(&guesser.ask("REGISTER", uri, to, ""), "MD5");
     for number in 1..=6 {
