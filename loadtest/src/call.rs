@@ -166,6 +166,12 @@ impl Call {
         );
     }
 
+    /// Sends a re-INVITE with another key of ours (RFC 4568 §7.1.4).
+    pub fn rekey(&mut self, key: Master, now: Moment, out: &mut Vec<String>) {
+        self.plan.key = Some(key);
+        self.reinvite("sendrecv", now, out);
+    }
+
     /// Sends an INFO with a body.
     pub fn info(&mut self, kind: &str, body: &str, now: Moment, out: &mut Vec<String>) {
         self.request("INFO", &format!("Content-Type: {kind}\r\n"), body, now, out);
@@ -290,6 +296,7 @@ impl Call {
             CallState::Ending => self.state = CallState::Over { by_server: false },
             CallState::Up if invite && status < 300 => {
                 self.remote_audio = sdp::remote_audio(message.body).or(self.remote_audio);
+                self.remote_key = sdp::remote_key(message.body).or(self.remote_key);
                 if self.hang_up_when_answered {
                     self.hang_up(now, out);
                 }

@@ -95,8 +95,7 @@ pub struct Phone {
     rtp: LoopbackSocket,
     rtcp: LoopbackSocket,
     network: Option<Netem>,
-    /// What it sends by and what it reads by.
-    keys: Option<(Srtp, Srtp)>,
+    keys: Option<Keys>,
     period: Duration,
     sending: bool,
     unplugged: bool,
@@ -106,6 +105,36 @@ impl Phone {
     /// Pulls the plug, or puts it back: nothing is sent any more, nothing that comes is read.
     pub fn unplug(&mut self, unplugged: bool) {
         self.unplugged = unplugged;
+    }
+}
+
+/// The keys of a call in force.
+#[derive(Debug)]
+struct Keys {
+    masters: (Master, Master),
+    sending: Srtp,
+    receiving: Srtp,
+    /// For what was on its way when the keys changed.
+    former: Option<Srtp>,
+}
+
+impl Keys {
+    fn new(masters: (Master, Master), former: Option<Srtp>) -> Self {
+        let (ours, theirs) = &masters;
+        Self {
+            sending: Srtp::new(ours),
+            receiving: Srtp::new(theirs),
+            masters,
+            former,
+        }
+    }
+
+    /// Octets of the plain packet; 0 for none.
+    fn unprotect(&mut self, packet: &mut [u8]) -> usize {
+        let all = [Some(&mut self.receiving), self.former.as_mut()];
+        let mut lengths = all.into_iter().flatten();
+        let length = lengths.find_map(|keys| keys.unprotect(packet).map(<[u8]>::len));
+        length.unwrap_or(0)
     }
 }
 
@@ -250,6 +279,17 @@ impl Fleet {
         &mut self.phones
     }
 
+    /// Another stream begins on phone `number`, as after a change of its microphone: a new source, whose count begins
+    /// anew (RFC 3711 §3.2.3).
+    pub fn change_source(&mut self, number: usize, ssrc: u32, sequence: u16) {
+        if let Some(phone) = self.phones.get_mut(number) {
+            phone.sender.renumber(ssrc, sequence);
+            if let Some(keys) = &mut phone.keys {
+                keys.sending = Srtp::new(&keys.masters.0);
+            }
+        }
+    }
+
     /// How many calls are up.
     pub fn up(&self) -> usize {
         self.phones
@@ -354,8 +394,8 @@ impl Fleet {
                 continue;
             };
             phone.sender.next_packet(now, packet);
-            if let Some((sending, _)) = &mut phone.keys {
-                sending.protect(packet);
+            if let Some(keys) = &mut phone.keys {
+                keys.sending.protect(packet);
             }
             match &mut phone.network {
                 _ if phone.unplugged => {}
@@ -418,9 +458,10 @@ impl Fleet {
                 if let Some(arrival) = phone.rtp.receive(inbox) {
                     let packet = inbox.datagram_mut();
                     let plain = match &mut phone.keys {
-                        Some((_, receiving)) => receiving.unprotect(packet).unwrap_or_default(),
-                        None => packet,
+                        Some(keys) => keys.unprotect(packet),
+                        None => packet.len(),
                     };
+                    let plain = packet.get(..plain).unwrap_or_default();
                     phone.receiver.handle_packet(arrival, plain);
                 }
             }
@@ -457,10 +498,13 @@ impl Fleet {
             return;
         };
         phone.sender.set_payload_types(audio.payload, audio.dtmf);
+        let masters = phone.call.keys().filter(|_| !phone.call.busy());
+        if masters.is_some() && masters != phone.keys.as_ref().map(|keys| keys.masters) {
+            let former = phone.keys.take().map(|keys| keys.receiving);
+            phone.keys = masters.map(|masters| Keys::new(masters, former));
+        }
         if !phone.sending && *phone.call.state() == CallState::Up {
             phone.sending = true;
-            let keys = phone.call.keys();
-            phone.keys = keys.map(|(ours, theirs)| (Srtp::new(&ours), Srtp::new(&theirs)));
             self.due
                 .push(Reverse((next_phase(clock::now(), number), number)));
         }

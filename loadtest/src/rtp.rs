@@ -65,6 +65,12 @@ impl RtpSender {
         self.position = self.first_position;
     }
 
+    /// Another stream of the same signal begins: its source, and its first sequence number.
+    pub fn renumber(&mut self, ssrc: u32, sequence: u16) {
+        self.ssrc = ssrc;
+        self.sequence = sequence;
+    }
+
     /// Which payload of the signal went first.
     pub fn first_position(&self) -> usize {
         self.first_position

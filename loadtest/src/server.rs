@@ -379,9 +379,13 @@ fn text(settings: &ServerSettings, sip: SocketAddr, http: SocketAddr) -> String 
         .iter()
         .map(|transport| format!(", \"{transport}:{ip}:{}\"", port(transport)))
         .collect();
-    let bound = ip.trim_matches(['[', ']']);
+    let bind = if media.contains("bind =") {
+        String::new()
+    } else {
+        format!("bind = [\"{}\"]\n", ip.trim_matches(['[', ']']))
+    };
     format!(
-        "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"{further}]\n{more}\n[tls]\n{tls}\n[media]\nbind = [\"{bound}\"]\n\
+        "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"{further}]\n{more}\n[tls]\n{tls}\n[media]\n{bind}\
          ports = \"{ports}\"\n{media}\n[http]\nlisten = \"{http}\"\n{more_http}\n[conferences]\n{conferences}\n\
          [limits]\n{limits}\n{rest}"
     )

@@ -11,6 +11,7 @@
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::peer::baresip::{Baresip, Recording};
 use plenum_loadtest::peer::chromium::Chromium;
+use plenum_loadtest::peer::join_page::{self, JOINED};
 use plenum_loadtest::peer::jssip;
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
@@ -25,7 +26,8 @@ const ROOMS: &str = "[join]\nbrowser = true\n\
     [[conference]]\nname = \"standup\"\n\
     [[conference]]\nname = \"board\"\npin = \"2580\"\n\
     [[conference]]\nname = \"closed\"\nlocked = true\n\
-    [[conference]]\nname = \"small\"\nmax_participants = 1\n";
+    [[conference]]\nname = \"small\"\nmax_participants = 1\n\
+    [[conference]]\nname = \"private\"\nlocked = true\nlobby = true\n";
 
 fn tone(hz: f64) -> Signal {
     Signal::Tone { hz, dbfs: -20.0 }
@@ -41,38 +43,22 @@ fn start() -> Server {
     Server::start(&program().unwrap(), &settings).unwrap()
 }
 
-/// Where the link to a conference leads.
 fn link(server: &Server, conference: &str) -> String {
-    let ip = server.sip().ip();
-    format!("https://{ip}:8443/meet/{conference}/{conference}")
+    join_page::link(server.sip().ip(), conference)
 }
 
-/// Opens the web client of a conference, from its link.
 fn open(browser: &mut Chromium, server: &Server, conference: &str) {
-    browser.open(&link(server, conference)).unwrap();
-    browser
-        .evaluate("document.getElementById('launchReachLink').click()")
-        .unwrap();
-    browser
-        .wait_for("the('join')?.disabled === false && the('microphone').options.length > 0")
-        .unwrap();
+    join_page::open(browser, server.sip().ip(), conference).unwrap();
 }
 
-/// Fills in the form and joins; the call is not up yet.
 fn press_join(browser: &mut Chromium, name: &str, pin: &str) {
-    let script =
-        format!("the('name').value = {name:?}; the('pin').value = {pin:?}; the('join').click()");
-    browser.evaluate(&script).unwrap();
+    join_page::press_join(browser, name, pin).unwrap();
 }
 
 fn join(browser: &mut Chromium, server: &Server, conference: &str, name: &str, pin: &str) {
     open(browser, server, conference);
     press_join(browser, name, pin);
-    wait(
-        browser,
-        server,
-        "the('status').textContent === 'You are in the call.'",
-    );
+    wait(browser, server, JOINED);
 }
 
 /// Waits for the page; fails with the end of the server's log.
@@ -266,11 +252,7 @@ fn the_page_shows_who_is_there_who_speaks_and_who_is_muted_with_the_keyboard_alo
         "the('join') === shown().activeElement",
     );
     browser.press("Enter").unwrap();
-    wait(
-        &mut browser,
-        &server,
-        "the('status').textContent === 'You are in the call.'",
-    );
+    wait(&mut browser, &server, JOINED);
     wait(&mut browser, &server, "the('count').textContent === '2'");
     wait(
         &mut browser,
@@ -350,11 +332,7 @@ fn each_refusal_has_its_words() {
     browser
         .evaluate("the('digits').value = '2580'; the('keys').requestSubmit()")
         .unwrap();
-    wait(
-        &mut browser,
-        &server,
-        "the('status').textContent === 'You are in the call.'",
-    );
+    wait(&mut browser, &server, JOINED);
     // Without one the page asks.
     open(&mut browser, &server, "board");
     press_join(&mut browser, "Ann", "");
@@ -380,16 +358,41 @@ fn each_refusal_has_its_words() {
     // The same page again, as soon as there is room.
     phone.finish().unwrap();
     press_join(&mut browser, "Ann", "");
-    wait(
-        &mut browser,
-        &server,
-        "the('status').textContent === 'You are in the call.'",
-    );
+    wait(&mut browser, &server, JOINED);
     server.kill().unwrap();
     wait_without(
         &mut browser,
         &problem("The connection to the server was lost."),
     );
+}
+
+#[test]
+fn the_lobby_has_its_words() {
+    let server = start();
+    let mut browser = Chromium::start(tone(BROWSER)).unwrap();
+    let waiting = "the('status').textContent.startsWith('You are in the lobby.') \
+                   && the('count').textContent === '0'";
+    open(&mut browser, &server, "private");
+    press_join(&mut browser, "Ann Example", "");
+    wait(&mut browser, &server, waiting);
+    server
+        .operate(&["conference", "admit", "private"], "")
+        .unwrap();
+    wait(&mut browser, &server, JOINED);
+    wait(&mut browser, &server, "the('count').textContent === '1'");
+    browser.evaluate("the('leave').click()").unwrap();
+    press_join(&mut browser, "Ann Example", "");
+    wait(&mut browser, &server, waiting);
+    server
+        .operate(&["conference", "deny", "private"], "")
+        .unwrap();
+    wait(
+        &mut browser,
+        &server,
+        "the('call').hidden && the('problem').textContent !== ''",
+    );
+    let words = browser.evaluate("the('problem').textContent").unwrap();
+    assert_eq!(words.as_str(), Some("Not admitted to the conference"));
 }
 
 #[test]

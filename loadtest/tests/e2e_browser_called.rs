@@ -1,10 +1,16 @@
 //! A browser that is registered over a WebSocket, by JsSIP, and is called into a conference.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its own functions included"
+)]
+
 mod hear;
 
 use hear::{HIGH, LOW, judge, tone};
 use plenum_loadtest::codec::Codec;
-use plenum_loadtest::peer::baresip::{Baresip, Recording};
+use plenum_loadtest::peer::baresip::{Account, Baresip, Recording, Way};
 use plenum_loadtest::peer::chromium::Chromium;
 use plenum_loadtest::peer::jssip;
 use plenum_loadtest::server::{Server, ServerSettings, program};
@@ -16,7 +22,7 @@ const REGISTERED: &str = r#"
     globalThis.said = [];
     const socket = new JsSIP.WebSocketInterface(`wss://${location.host}/sip`);
     const player = document.body.appendChild(document.createElement("audio"));
-    const agent = new JsSIP.UA({ sockets: [socket], uri: "sip:jane@example.com", password: "jane-secret" });
+    const agent = new JsSIP.UA({ sockets: [socket], uri: "ADDRESS", password: "jane-secret" });
     agent.on("registered", () => said.push("registered"));
     agent.on("registrationFailed", ({ cause }) => said.push(`not registered: ${cause}`));
     agent.on("newRTCSession", ({ originator, session, request }) => {
@@ -30,26 +36,29 @@ const REGISTERED: &str = r#"
         for (const kind of ["confirmed", "failed", "ended"]) {
             session.on(kind, ({ cause }) => said.push(kind, cause));
         }
-        session.answer({ mediaConstraints: { audio: true, video: false } });
+        said.push("rings");
+        globalThis.answer = () => session.answer({ mediaConstraints: { audio: true, video: false } });
+        if (!globalThis.patient) {
+            answer();
+        }
     });
     agent.start();
 "#;
 
-#[test]
-fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
+/// A server with a user, and his browser, which is registered.
+fn registered(address: &str) -> (Server, Chromium) {
     let mut settings = ServerSettings {
-        rest: "[join]\nbrowser = true\n[[conference]]\nname = \"standup\"\n".to_owned(),
+        // baresip understands no other digest.
+        rest: "[auth]\nalgorithms = [\"MD5\"]\n[join]\nbrowser = true\n\
+               [[conference]]\nname = \"standup\"\n"
+            .to_owned(),
         ..ServerSettings::default()
     };
     settings.http = format!("public_listen = \"{}:8443\"\n", settings.ip);
     let server = Server::start(&program().unwrap(), &settings).unwrap();
-    let address = "sip:jane@example.com";
+    let address = address.replace("SERVER", &settings.ip);
     server
-        .operate(&["user", "add", address], "jane-secret\n")
-        .unwrap();
-    let mut phone = Baresip::start(Codec::Pcma, tone(LOW)).unwrap();
-    phone
-        .call(&format!("sip:standup@{}", server.sip()))
+        .operate(&["user", "add", &address], "jane-secret\n")
         .unwrap();
     let mut browser = Chromium::start(tone(HIGH)).unwrap();
     browser
@@ -60,13 +69,26 @@ fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
         .open(&format!("https://{ip}:8443/meet/standup/standup"))
         .unwrap();
     browser.evaluate(&jssip::script().unwrap()).unwrap();
-    browser.evaluate(REGISTERED).unwrap();
+    browser
+        .evaluate(&REGISTERED.replace("ADDRESS", &address))
+        .unwrap();
     let seen = browser.wait_for("said.length > 0").map(drop);
     seen.unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
     assert_eq!(
         browser.evaluate("said[0]").unwrap().as_str(),
         Some("registered")
     );
+    (server, browser)
+}
+
+#[test]
+fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
+    let address = "sip:jane@example.com";
+    let (server, mut browser) = registered(address);
+    let mut phone = Baresip::start(Codec::Pcma, tone(LOW)).unwrap();
+    phone
+        .call(&format!("sip:standup@{}", server.sip()))
+        .unwrap();
     server.operate(&["call", "standup", address], "").unwrap();
     browser
         .wait_for(
@@ -102,4 +124,53 @@ fn rfc8829_a_registered_browser_is_called_and_both_hear_exactly_each_other() {
         .operate(&["conference", "end", "standup"], "")
         .unwrap();
     browser.wait_for("said.includes('ended')").unwrap();
+}
+
+/// RFC 3261 §16.7: who answers first has the call, the others are cancelled.
+#[test]
+fn a_phone_and_a_browser_of_one_user_ring_together_and_the_first_to_answer_has_the_call() {
+    let (server, mut browser) = registered("sip:jane@SERVER");
+    let ip = server.sip().ip().to_string();
+    let account = Account {
+        registrar: &ip,
+        user: "jane",
+        password: "jane-secret",
+    };
+    let by_hand = Way {
+        media: ";answermode=manual".to_owned(),
+        ..Way::default()
+    };
+    let subscribe = || Baresip::subscribe_over(Codec::Pcma, tone(LOW), &account, &by_hand);
+    let address = format!("sip:jane@{ip}");
+    browser.evaluate("globalThis.patient = true").unwrap();
+    for browser_is_first in [true, false] {
+        let mut phone = subscribe().unwrap();
+        browser.evaluate("said.length = 0").unwrap();
+        let said = std::thread::scope(|scope| {
+            let call = scope.spawn(|| server.operate(&["call", "standup", &address], ""));
+            phone.await_event("CALL_INCOMING", 10 * SECOND).unwrap();
+            browser.wait_for("said.includes('rings')").unwrap();
+            if browser_is_first {
+                browser.evaluate("answer()").unwrap();
+            } else {
+                phone.command("accept", "").unwrap();
+            }
+            call.join().unwrap()
+        });
+        said.unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
+        if browser_is_first {
+            browser.wait_for("said.includes('confirmed')").unwrap();
+            phone.await_event("CALL_CLOSED", 10 * SECOND).unwrap();
+        } else {
+            phone.await_event("CALL_ESTABLISHED", 10 * SECOND).unwrap();
+            browser
+                .wait_for("said.includes('failed') && said.includes('Canceled')")
+                .unwrap();
+        }
+        let (_, metrics) = server.get("/metrics").unwrap();
+        assert!(metrics.contains("\nplenum_mcu_legs 1\n"), "{metrics}");
+        server
+            .operate(&["conference", "end", "standup"], "")
+            .unwrap();
+    }
 }

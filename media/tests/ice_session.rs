@@ -61,6 +61,7 @@ fn side(at: &str, lite: bool, seed: u8) -> Side {
         offer: true,
         seed: [seed; 32],
         locals: vec![candidate(1), candidate(2)],
+        signalled_from: None,
     };
     let local = Local {
         ice: Some(ice),

@@ -198,6 +198,7 @@ impl Side {
             seed: rand_seed(),
             locals: vec![Local { path, candidate }],
             relays: relay.map(|relay| (0, relay)).into_iter().collect(),
+            expected_from: None,
             limits: Limits::default(),
             metrics: Arc::new(Metrics::default()),
         });

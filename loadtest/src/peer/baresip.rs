@@ -92,7 +92,17 @@ impl Baresip {
 
     /// Starts one that is registered as a user of a provider, and answers who calls it.
     pub fn subscribe(codec: Codec, signal: Signal, account: &Account<'_>) -> io::Result<Self> {
-        let this = Self::with_account(codec, signal, Some(account), &Way::default())?;
+        Self::subscribe_over(codec, signal, account, &Way::default())
+    }
+
+    /// As [`Self::subscribe`], over another transport or from another address.
+    pub fn subscribe_over(
+        codec: Codec,
+        signal: Signal,
+        account: &Account<'_>,
+        way: &Way,
+    ) -> io::Result<Self> {
+        let this = Self::with_account(codec, signal, Some(account), way)?;
         let end = clock::now() + Duration::from_secs(10);
         // Events before the control connection are lost; the log has them all.
         while !this.log().contains("200 OK (") {
@@ -123,6 +133,11 @@ impl Baresip {
         fs::write(folder.join("config"), settings)?;
         fs::write(folder.join("contacts"), "")?;
         let codec = codec_name(codec);
+        let answers = if way.media.contains("answermode=") {
+            ""
+        } else {
+            "answermode=auto;"
+        };
         let account = match account {
             None => format!(
                 "<sip:b{}@{sip};transport={}>;regint=0;audio_codecs={codec}{}\n",
@@ -131,9 +146,9 @@ impl Baresip {
                 way.media
             ),
             Some(account) => format!(
-                "<sip:{0}@{1};transport=udp>;auth_user={0};auth_pass={2};regint=60;\
-                 answermode=auto;audio_codecs={codec}\n",
-                account.user, account.registrar, account.password
+                "<sip:{0}@{1};transport={3}>;auth_user={0};auth_pass={2};regint=60;\
+                 {answers}audio_codecs={codec}{4}\n",
+                account.user, account.registrar, account.password, way.transport, way.media
             ),
         };
         fs::write(folder.join("accounts"), account)?;

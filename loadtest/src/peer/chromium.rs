@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io;
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -92,6 +93,8 @@ impl Chromium {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
+            // A group of its own, which can be ended as one.
+            .process_group(0)
             .spawn()?;
         let socket = match connect(&mut child, &folder) {
             Ok(socket) => socket,
@@ -257,6 +260,15 @@ impl Chromium {
                 .unwrap_or(48_000),
             samples: samples.collect(),
         })
+    }
+
+    /// Ends it at once with all its processes, as when a computer loses its power: nothing is closed or said.
+    pub fn kill(mut self) -> io::Result<()> {
+        let group = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        let group = nix::unistd::Pid::from_raw(group);
+        nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL)
+            .map_err(io::Error::from)?;
+        self.child.wait().map(drop)
     }
 
     /// Errors of the page until now.

@@ -1,7 +1,7 @@
 //! A small internet of network namespaces: a public network, and homes behind NATs of their own.
 //!
 //! ```text
-//! public: 203.0.113.10 (server), 203.0.113.20 (TURN)
+//! public: 203.0.113.10 (server), 203.0.113.20 (TURN), 203.0.113.30 (provider), 203.0.113.40 (its subscriber)
 //!    │
 //!    └── 203.0.113.101 NAT 192.168.1.1 ── home 1: 192.168.1.2
 //!    └── 203.0.113.102 NAT 192.168.2.1 ── home 2: 192.168.2.2
@@ -22,6 +22,10 @@ use nix::sched::{CloneFlags, setns};
 pub const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10));
 /// The address of a STUN and TURN server in the public network.
 pub const TURN: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 20));
+/// The address of a provider of telephone lines in the public network.
+pub const PROVIDER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 30));
+/// The address of somebody with a line of that provider.
+pub const SUBSCRIBER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 40));
 
 /// How a NAT maps and filters (RFC 4787), beyond refusing what nobody inside began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +124,7 @@ impl Internet {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("plenum-{}-{number}", std::process::id());
         let public = Namespace::new(format!("{name}-public"))?;
-        for address in [SERVER, TURN] {
+        for address in [SERVER, TURN, PROVIDER, SUBSCRIBER] {
             public.ip(&["addr", "add", &format!("{address}/32"), "dev", "lo"])?;
         }
         // What leads nowhere is lost without a word, as on the real one: coturn ends a session when it gets an error.

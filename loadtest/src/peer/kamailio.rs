@@ -28,10 +28,14 @@ pub struct Provision {
 }
 
 impl Kamailio {
-    /// Starts one on ports 5060 of an address of its own, and waits until it answers.
+    /// Starts one on ports 5060 of a loopback address of its own, and waits until it answers.
     pub fn start(provision: &Provision) -> io::Result<Self> {
+        Self::start_at(own_address(), provision)
+    }
+
+    /// The same at an address of the caller's choice.
+    pub fn start_at(address: String, provision: &Provision) -> io::Result<Self> {
         super::installed("kamailio", "-v", "kamailio")?;
-        let address = own_address();
         let folder =
             std::env::temp_dir().join(format!("kamailio-{}-{address}", std::process::id()));
         fs::create_dir_all(&folder)?;
@@ -106,9 +110,11 @@ impl Kamailio {
     }
 
     fn await_answer(&self) -> io::Result<()> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        let to = &self.address;
+        // From its own address: that of the loopback does not reach every other one.
+        let socket = UdpSocket::bind(format!("{to}:0"))?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let (local, to) = (socket.local_addr()?, &self.address);
+        let local = socket.local_addr()?;
         for attempt in 0..100 {
             let options = format!(
                 "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKup{attempt}\r\n\

@@ -6,6 +6,7 @@ pub mod chromium;
 pub mod coturn;
 pub mod dns;
 pub mod internet;
+pub mod join_page;
 pub mod jssip;
 pub mod kamailio;
 pub mod raw;

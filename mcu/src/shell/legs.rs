@@ -108,14 +108,53 @@ impl Inner {
             };
             return Ok((Sockets::new(bound, place), given));
         }
-        let opened = self.open_own(
+        let mut sockets = self.open_own(
             (pool, bound),
             v6,
             settings,
             place,
             self.limits.socket_buffer,
-        );
-        opened.map(|sockets| (sockets, Given::default()))
+        )?;
+        if self.wants_both(v6, offer, settings)
+            && let Ok(other) = self.open_other(!v6, settings)
+        {
+            sockets.join(other);
+        }
+        Ok((sockets, Given::default()))
+    }
+
+    /// The peer can choose between IPv4 and IPv6 by its checks: it has candidates of the other family, or it is a browser
+    /// that we call. Browsers share one port for RTP and RTCP.
+    fn wants_both(&self, v6: bool, offer: Option<&Bytes>, settings: &EndpointSettings) -> bool {
+        let config = &self.config;
+        let both = config.bind_v4.is_some() && config.bind_v6.is_some();
+        if !both || config.nat.ice == Ice::Off {
+            return false;
+        }
+        let Some(offer) = offer else {
+            return settings.offers == Offers::Browser;
+        };
+        let lines = || offer.split(|octet| *octet == b'\n');
+        let of_other = |line: &[u8]| {
+            // foundation, component, transport, priority, address
+            let address = line.split(|octet| *octet == b' ').nth(4);
+            line.starts_with(b"a=candidate:")
+                && address.is_some_and(|address| address.contains(&b':') != v6)
+        };
+        lines().any(|line| line.starts_with(b"a=rtcp-mux")) && lines().any(of_other)
+    }
+
+    fn open_other(&self, v6: bool, settings: &EndpointSettings) -> io::Result<Bound> {
+        let (pool, bound) = if v6 {
+            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
+        } else {
+            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
+        };
+        let named = self.named(v6, settings);
+        let open = bound.is_some_and(|bound| bound.is_unspecified());
+        let addresses: SmallVec<[IpAddr; 2]> =
+            named.filter(|_| open).into_iter().chain(bound).collect();
+        Bound::open(pool, &addresses, self.limits.socket_buffer)
     }
 
     /// Sockets for video: on an address of this machine, without any of STUN or TURN servers.
@@ -275,7 +314,15 @@ impl Inner {
                 Offers::Browser => sdp::Offers::Browser,
                 Offers::Either => sdp::Offers::Either,
             },
-            ice: self.ice(address, sockets.port(), given, settings.offers),
+            ice: {
+                let peer = (settings.offers, settings.signalled_from);
+                let mut ice = self.ice(address, sockets.port(), given, peer);
+                let other = self.named(!v6, settings).zip(sockets.other_port());
+                if let (Some(ice), Some((address, port))) = (&mut ice, other) {
+                    ice.locals.push(other_family(address, port));
+                }
+                ice
+            },
             ..Local::new(named, rtp_port, id)
         }
     }
@@ -330,7 +377,7 @@ impl Inner {
         address: IpAddr,
         port: u16,
         given: &Given,
-        offers: Offers,
+        (offers, signalled_from): (Offers, Option<IpAddr>),
     ) -> Option<LocalIce> {
         let lite = match self.config.nat.ice {
             Ice::Off => return None,
@@ -367,6 +414,7 @@ impl Inner {
             offer: !lite || offers != Offers::Phone,
             seed: self.key_seed(),
             locals,
+            signalled_from,
         })
     }
 
@@ -437,6 +485,25 @@ impl Inner {
             .unwrap_or_default();
         let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
         (unix.as_secs().wrapping_add(SECONDS_1900_TO_1970) << 32) | fraction
+    }
+}
+
+/// The candidate of the socket of the other address family (RFC 8421 §4): a little less wanted than the one that the
+/// session description names.
+fn other_family(address: IpAddr, port: u16) -> ice::Local {
+    ice::Local {
+        path: ice::Path {
+            socket: 2,
+            relayed: false,
+        },
+        candidate: Candidate {
+            foundation: "other".to_owned(),
+            component: 1,
+            priority: priority(Kind::Host, u16::MAX - 1, 1),
+            address: SocketAddr::new(address, port),
+            kind: Kind::Host,
+            related: None,
+        },
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Sockets {
     connected: Option<SocketAddr>,
     /// RTCP where it has a port of its own; `None` once both sides agreed to send it on the RTP port.
     pub rtcp: Option<UdpSocket>,
+    /// RTP and RTCP of the other address family, where the peer's checks may choose it: the path's socket 2.
+    other: Option<Bound>,
     /// What packets go through where there is more than plain RTP.
     pub path: Option<Box<MediaPath>>,
     address: IpAddr,
@@ -100,6 +102,7 @@ impl Sockets {
             rtp,
             connected: None,
             rtcp: Some(rtcp),
+            other: None,
             path: None,
             address,
             buffer,
@@ -119,6 +122,26 @@ impl Sockets {
         place: Place,
     ) -> io::Result<Self> {
         Bound::open(pool, addresses, buffer).map(|bound| Self::new(bound, place))
+    }
+
+    /// Takes a socket of the other address family along, for peers that share one port for RTP and RTCP.
+    pub(super) fn join(&mut self, other: Bound) {
+        self.other = Some(other);
+    }
+
+    /// The port of the socket of the other family.
+    pub(super) fn other_port(&self) -> Option<u16> {
+        self.other.as_ref().map(Bound::port)
+    }
+
+    /// The socket that a path knows by this number.
+    fn by(&self, via: u8) -> &UdpSocket {
+        let found = match via {
+            1 => self.rtcp.as_ref(),
+            2 => self.other.as_ref().map(|other| &other.rtp),
+            _ => None,
+        };
+        found.unwrap_or(&self.rtp)
     }
 
     /// Connects the RTP socket to the only source that is of interest, or opens it to all again.
@@ -201,9 +224,8 @@ impl Sockets {
         loop {
             match path.poll_output() {
                 PathOutput::Transmit { via, to, octets } => {
-                    let rtcp = self.rtcp.as_ref().filter(|_| via == 1);
                     // What is lost is repeated.
-                    drop(rtcp.unwrap_or(&self.rtp).send_to(&octets, to));
+                    drop(self.by(via).send_to(&octets, to));
                 }
                 PathOutput::Event(PathEvent::Failed(failure)) => failed = Some(failure.to_string()),
                 PathOutput::Event(PathEvent::Unreachable) => {
@@ -218,32 +240,47 @@ impl Sockets {
         }
     }
 
-    /// Reads what came for a leg with a path. Returns how many datagrams there were.
+    /// Reads what came for a leg with a path; once nothing but media comes, the RTCP port only where `rtcp` says so.
+    /// Returns how many datagrams there were.
     pub(super) fn receive(
         &mut self,
+        now: Instant,
         receiver: &mut Receiver,
         most: usize,
+        rtcp: bool,
         leg: &mut impl Inlet,
     ) -> u64 {
         let Some(path) = &mut self.path else {
             return 0;
         };
-        let mut take = |via: u8, arrival: Instant, from: SocketAddr, packet: &mut [u8]| {
-            match path.handle_datagram(arrival, via, from, packet) {
-                Inbound::Rtp(packet) => leg.handle_rtp(arrival, path.source(from), packet),
-                Inbound::Rtcp(packet) => leg.handle_rtcp(arrival, path.source(from), packet),
-                Inbound::Consumed | Inbound::Refused(_) => {}
+        let settled = path.is_settled();
+        let mut take = |via: u8, arrival: Instant, from: SocketAddr, packet: &mut [u8]| match path
+            .handle_datagram(arrival, via, from, packet)
+        {
+            Inbound::Rtp(packet) => {
+                leg.handle_rtp(arrival, path.source(from), packet);
+                leg.expects_more(now)
             }
-            true
+            Inbound::Rtcp(packet) => {
+                leg.handle_rtcp(arrival, path.source(from), packet);
+                true
+            }
+            Inbound::Consumed | Inbound::Refused(_) => true,
         };
         let mut count = receiver.read(&self.rtp, most, |arrival, from, packet| {
             take(0, arrival, from, packet)
         });
-        if let Some(rtcp) = &self.rtcp {
-            count += receiver.read(rtcp, most, |arrival, from, packet| {
+        if let Some(socket) = self.rtcp.as_ref().filter(|_| rtcp || !settled) {
+            count += receiver.read(socket, most, |arrival, from, packet| {
                 take(1, arrival, from, packet)
             });
         }
+        if let Some(other) = &self.other {
+            count += receiver.read(&other.rtp, most, |arrival, from, packet| {
+                take(2, arrival, from, packet)
+            });
+        }
+        self.hear_only(leg.only_source(now).filter(|_| settled));
         count
     }
 
@@ -276,8 +313,10 @@ impl Sockets {
             Way::Selected { via, to } => (via, to),
             Way::None => return true,
         };
-        let rtcp = self.rtcp.as_ref().filter(|_| via == 1);
-        rtcp.unwrap_or(&self.rtp).send_to(made, to).is_ok()
+        if self.connected == Some(to) {
+            return self.send_rtp(to, made).is_ok();
+        }
+        self.by(via).send_to(made, to).is_ok()
     }
 
     /// Goes on with the path's handshakes and sends what it wants sent. Returns why it failed, if it did.
@@ -332,9 +371,21 @@ pub(super) trait Inlet {
     fn handle_rtp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]);
     /// One RTCP packet, plain.
     fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]);
+    /// More may be due than what came.
+    fn expects_more(&self, now: Instant) -> bool;
+    /// The only address RTP can come from as things are.
+    fn only_source(&self, now: Instant) -> Option<SocketAddr>;
 }
 
 impl Inlet for AudioLeg {
+    fn expects_more(&self, now: Instant) -> bool {
+        Self::expects_more(self, now)
+    }
+
+    fn only_source(&self, now: Instant) -> Option<SocketAddr> {
+        Self::only_source(self, now)
+    }
+
     fn handle_rtp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]) {
         Self::handle_rtp(self, arrival, from, packet);
     }
@@ -345,6 +396,16 @@ impl Inlet for AudioLeg {
 }
 
 impl Inlet for VideoLeg {
+    /// A picture is many packets.
+    fn expects_more(&self, _now: Instant) -> bool {
+        true
+    }
+
+    /// Many packets at once gain little by a connected socket.
+    fn only_source(&self, _now: Instant) -> Option<SocketAddr> {
+        None
+    }
+
     fn handle_rtp(&mut self, arrival: Instant, from: SocketAddr, packet: &[u8]) {
         Self::handle_rtp(self, arrival, from, packet);
     }

@@ -387,7 +387,7 @@ impl Io {
         receiver.begin();
         for (sockets, leg) in mixer.legs() {
             if sockets.path.is_some() {
-                *received += sockets.receive(receiver, *reads, leg);
+                *received += sockets.receive(now, receiver, *reads, rtcp, leg);
                 continue;
             }
             *received += receiver.read(&sockets.rtp, *reads, |arrival, from, packet| {

@@ -5,7 +5,9 @@ use super::keys::MasterKey;
 use super::suite::Suite;
 use aes::cipher::{BlockEncrypt, KeyInit};
 use aes::{Aes128, Aes256, Block};
-use ring::{aead, hmac};
+use hmac::{Hmac, Mac as _};
+use ring::aead;
+use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -34,7 +36,11 @@ pub(super) struct Transform {
 }
 
 enum Kind {
-    Counter { cipher: Aes, mac: hmac::Key },
+    /// The MAC has taken its key: each packet begins with a copy of that state.
+    Counter {
+        cipher: Aes,
+        mac: Box<Hmac<Sha1>>,
+    },
     Galois(Box<aead::LessSafeKey>),
 }
 
@@ -72,9 +78,10 @@ impl Transform {
         } else {
             let mut mac = Zeroizing::new([0; 20]);
             derive.derive(&master_salt, authentication, mac.as_mut_slice());
+            let mac = <Hmac<Sha1> as hmac::Mac>::new_from_slice(mac.as_slice()).ok()?;
             Kind::Counter {
                 cipher: Aes::new(key)?,
-                mac: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, mac.as_slice()),
+                mac: Box::new(mac),
             }
         };
         let tag = match stream {
@@ -112,7 +119,7 @@ impl Transform {
                 };
                 cipher.xor(self.counter_iv(numbers), payload);
                 let tag = authenticate(mac, packet, trailer);
-                packet.extend_from_slice(tag.as_ref().get(..self.tag).unwrap_or_default());
+                packet.extend_from_slice(tag.get(..self.tag).unwrap_or_default());
                 true
             }
             Kind::Galois(key) => {
@@ -153,7 +160,7 @@ impl Transform {
                     }
                 };
                 let expected = authenticate(mac, body, trailer);
-                let expected = expected.as_ref().get(..self.tag)?;
+                let expected = expected.get(..self.tag)?;
                 if !bool::from(expected.ct_eq(tag)) {
                     return None;
                 }
@@ -234,11 +241,11 @@ impl<'a> Associated<'a> {
     }
 }
 
-fn authenticate(mac: &hmac::Key, packet: &[u8], trailer: [u8; 4]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(mac);
-    context.update(packet);
-    context.update(&trailer);
-    context.sign()
+fn authenticate(mac: &Hmac<Sha1>, packet: &[u8], trailer: [u8; 4]) -> [u8; 20] {
+    let mut mac = mac.clone();
+    mac.update(packet);
+    mac.update(&trailer);
+    mac.finalize().into_bytes().into()
 }
 
 impl Aes {
@@ -276,23 +283,31 @@ impl Aes {
     /// Adds the key stream that begins at `vector`, whose last two octets count the blocks
     /// (RFC 3711 §4.1.1).
     fn xor(&self, vector: [u8; 16], octets: &mut [u8]) {
-        let mut count = u16::from_be_bytes([vector[14], vector[15]]);
+        let base = u128::from_be_bytes(vector);
+        let [.., high, low] = vector;
+        let mut count = u16::from_be_bytes([high, low]);
+        let base = base & !0xffff;
         for chunk in octets.chunks_mut(16 * PARALLEL) {
             let mut blocks = [Block::default(); PARALLEL];
             let needed = chunk.len().div_ceil(16);
             for block in blocks.iter_mut().take(needed) {
-                let base = u128::from_be_bytes(vector) & !0xffff;
                 *block = (base | u128::from(count)).to_be_bytes().into();
                 count = count.wrapping_add(1);
             }
             let (used, _) = blocks.split_at_mut(needed.min(PARALLEL));
             self.encrypt(used);
-            for (octet, key) in chunk.iter_mut().zip(used.iter().flatten()) {
+            let (whole, rest) = chunk.as_chunks_mut::<16>();
+            let mut keys = used.iter();
+            for (octets, key) in whole.iter_mut().zip(&mut keys) {
+                let sum = u128::from_ne_bytes(*octets) ^ u128::from_ne_bytes((*key).into());
+                *octets = sum.to_ne_bytes();
+            }
+            for (octet, key) in rest.iter_mut().zip(keys.flatten()) {
                 *octet ^= key;
             }
         }
     }
 }
 
-/// Blocks encrypted at a time: as many as the processor's pipeline takes.
+/// Blocks encrypted at a time: the processor works at so many at once, and at the remainder of fewer one by one.
 const PARALLEL: usize = 8;

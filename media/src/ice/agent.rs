@@ -1,7 +1,7 @@
 //! The agent of one leg (RFC 8445): what it holds, its verbs, how a datagram goes through it.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -95,6 +95,9 @@ pub struct Config {
     pub locals: Vec<Local>,
     /// The allocations of sockets, where there are any.
     pub relays: Vec<(u8, TurnClient)>,
+    /// Whom the allocations let in besides the peer's candidates (RFC 8656 §9): a peer that knows no address of its own
+    /// outside its NAT can reach them from there.
+    pub expected_from: Option<IpAddr>,
     /// What a peer can make it hold.
     pub limits: Limits,
     /// Where refusals are counted.
@@ -191,6 +194,7 @@ pub struct IceAgent {
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
     relays: Vec<(u8, TurnClient)>,
+    expected_from: Option<IpAddr>,
     outputs: VecDeque<Output>,
 }
 
@@ -242,6 +246,7 @@ impl IceAgent {
             limits: config.limits,
             metrics: config.metrics,
             relays: config.relays,
+            expected_from: config.expected_from,
             outputs: VecDeque::new(),
         }
     }
@@ -280,6 +285,7 @@ impl IceAgent {
             self.select_by_priority(now, &remote.candidates);
         }
         if !self.lite {
+            self.let_in(now);
             for candidate in &remote.candidates {
                 self.pair_with(now, candidate);
             }
@@ -456,6 +462,24 @@ impl IceAgent {
             relay.permit(now, peer);
         }
         // The permission is asked for before the first check goes through it.
+        self.drain_relays();
+    }
+
+    /// Lets in whoever comes from where the signalling does. A permission is for a host, whichever the port; the channel
+    /// that comes with it stays unused.
+    fn let_in(&mut self, now: Instant) {
+        const DISCARD: u16 = 9;
+        let Some(host) = self.expected_from else {
+            return;
+        };
+        for (_, relay) in &mut self.relays {
+            if relay
+                .relayed()
+                .is_some_and(|at| at.is_ipv4() == host.is_ipv4())
+            {
+                relay.permit(now, SocketAddr::new(host, DISCARD));
+            }
+        }
         self.drain_relays();
     }
 

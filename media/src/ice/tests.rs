@@ -67,6 +67,7 @@ impl Side {
             seed: [name; 32],
             locals: locals.collect(),
             relays: Vec::new(),
+            expected_from: None,
             limits: Limits::default(),
             metrics: Arc::clone(&metrics),
         });

@@ -381,6 +381,11 @@ impl MediaPath {
         self.ready
     }
 
+    /// Keys are there, and no ICE asks for anything: what comes is media, by the addresses that the leg follows.
+    pub fn is_settled(&self) -> bool {
+        self.ready && self.ice.is_none()
+    }
+
     /// Packets change on their way out.
     pub fn protects(&self) -> bool {
         !self.is_plain()

@@ -72,6 +72,7 @@ impl MediaPath {
                 seed: ours.seed,
                 locals: ours.locals.clone(),
                 relays: std::mem::take(relays),
+                expected_from: ours.signalled_from,
                 limits,
                 metrics: Arc::clone(metrics),
             }))

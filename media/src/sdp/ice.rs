@@ -22,6 +22,8 @@ pub struct LocalIce {
     pub seed: [u8; 32],
     /// Our candidates.
     pub locals: Vec<ice::Local>,
+    /// Where the peer's signalling comes from: behind a NAT its checks do as well, though it may not know that address.
+    pub signalled_from: Option<IpAddr>,
 }
 
 /// What a section of ours says about ICE.

@@ -185,7 +185,7 @@ async fn web_client(State(join): State<Join>, uri: Uri, headers: HeaderMap) -> R
         .filter(|_| published.join.browser)
         .and_then(|link| published.find(&link, || join.directory.active()));
     match invitation {
-        Some(invitation) => web::page(&invitation),
+        Some(invitation) => web::page(&invitation, published.pictures),
         None => no_web_client(),
     }
 }

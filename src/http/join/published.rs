@@ -12,6 +12,8 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
     pub(super) join: Join,
+    /// Calls can have pictures.
+    pub(super) pictures: bool,
     /// The port that speaks HTTPS.
     encrypted: Option<u16>,
     domain: Option<Host>,
@@ -66,6 +68,7 @@ impl Published {
         join.browser |= config.http.public_listen.is_some();
         Self {
             join,
+            pictures: config.video.enabled,
             encrypted: config.http.public_listen.map(|address| address.port()),
             domain,
             port,

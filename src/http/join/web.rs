@@ -30,13 +30,13 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/meet/web/roster.js", script(ROSTER))
 }
 
-/// The page of a conference.
-pub(super) fn page(invitation: &Invitation) -> Response {
-    let markup = render(invitation).into_string();
+/// The page of a conference; with `pictures` a camera can be used.
+pub(super) fn page(invitation: &Invitation, pictures: bool) -> Response {
+    let markup = render(invitation, pictures).into_string();
     super::page_answer(markup, POLICY, "SAMEORIGIN")
 }
 
-fn render(invitation: &Invitation) -> Markup {
+fn render(invitation: &Invitation, pictures: bool) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" dir="ltr" {
@@ -53,7 +53,7 @@ fn render(invitation: &Invitation) -> Markup {
                 main {
                     h1 { "Conference" }
                     p id="problem" role="alert" hidden {}
-                    (lobby())
+                    (lobby(pictures))
                     (call())
                     audio id="player" autoplay {}
                     noscript { p { "This page needs scripts. Please call by phone instead." } }
@@ -63,7 +63,7 @@ fn render(invitation: &Invitation) -> Markup {
     }
 }
 
-fn lobby() -> Markup {
+fn lobby(pictures: bool) -> Markup {
     html! {
         form id="lobby" autocomplete="off" {
             section aria-labelledby="joining" {
@@ -80,7 +80,7 @@ fn lobby() -> Markup {
                     label for="microphone" { "Microphone" }
                     select id="microphone" {}
                 }
-                p.row {
+                p.row hidden[!pictures] {
                     input id="pictures" type="checkbox";
                     label for="pictures" { "With camera and picture" }
                 }

@@ -131,7 +131,10 @@ impl Inner {
             rtp_port: sockets.port(),
             rtcp_port: sockets.port().saturating_add(1),
             seed: Some(plenum_media::crypto::keys::Seed::new(self.key_seed())),
-            ice: self.ice(address, sockets.port(), &Given::default(), Offers::Phone),
+            ice: {
+                let peer = (Offers::Phone, settings.signalled_from);
+                self.ice(address, sockets.port(), &Given::default(), peer)
+            },
             codecs: setup.codecs.clone(),
             rows: setup.rows,
             bitrate: setup.bitrate,

@@ -297,7 +297,7 @@ impl Packets {
         let Hosted { sockets, leg, .. } = hosted;
         let most = self.limits.video.datagrams_per_read;
         if sockets.path.is_some() {
-            sockets.receive(&mut self.datagrams, most, leg.as_mut());
+            sockets.receive(now, &mut self.datagrams, most, true, leg.as_mut());
             return;
         }
         let datagrams = &mut self.datagrams;

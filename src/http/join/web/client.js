@@ -55,10 +55,8 @@ async function join(event) {
         sound = new Sound(byId("player"), byId("screen"));
         sound.addEventListener("lost", reconnectMedia);
         sound.addEventListener("silenced", () => fail("Press a key or click to hear the conference."));
-        const pictures = byId("pictures").checked;
-        await sound.open(byId("microphone").value, pictures);
-        byId("screen").hidden = !pictures;
-        byId("camera").hidden = !sound.camera;
+        await sound.open(byId("microphone").value, byId("pictures").checked);
+        showPictures();
         showCamera();
         await listMicrophones();
         const offer = await sound.offer();
@@ -132,6 +130,7 @@ function refusal(status, reason) {
 async function accepted({ sdp }) {
     try {
         await sound.accept(sdp);
+        showPictures();
     } catch (error) {
         agent.hangUp();
         leave(`The server's answer cannot be used: ${error.message}`);
@@ -167,6 +166,7 @@ async function reoffered({ sdp, answer, refuse }) {
             answer(await sound.offer(), (answered) => sound.accept(answered));
         } else {
             answer(await sound.answer(sdp));
+            showPictures();
         }
     } catch {
         refuse();
@@ -190,11 +190,12 @@ async function reconnectMedia() {
 }
 
 function notified({ body }) {
-    if (roster.version < 0) {
-        say("You are in the call.");
-    }
+    const before = roster.version < 0 ? null : roster.inside;
     if (body !== "" && !roster.apply(body)) {
         agent.subscribe();
+    }
+    if (roster.version >= 0 && roster.inside !== before) {
+        say(roster.inside ? "You are in the call." : "You are in the lobby. Somebody in the conference has to let you in.");
     }
     showPeople();
 }
@@ -209,7 +210,7 @@ function showPeople() {
         known.delete(person.entity);
         list.append(item);
         set(item.children[0], person.name);
-        const state = person.muted ? "muted" : person.talking ? "speaking" : "";
+        const state = stateOf(person);
         set(item.children[1], state);
         item.className = state;
     }
@@ -221,6 +222,13 @@ function newPerson(entity) {
     item.dataset.entity = entity;
     item.append(document.createElement("span"), document.createElement("em"));
     return item;
+}
+
+function stateOf({ waiting, muted, talking }) {
+    if (waiting) {
+        return "waiting";
+    }
+    return muted ? "muted" : talking ? "speaking" : "";
 }
 
 // What did not change is left alone: a screen reader would read it again.
@@ -246,6 +254,12 @@ function camera() {
         say(sound.dark ? "You are not seen." : "You can be seen.");
         tell();
     }
+}
+
+// The server may go without pictures.
+function showPictures() {
+    byId("screen").hidden = !sound.hasPictures;
+    byId("camera").hidden = !sound.camera || !sound.hasPictures;
 }
 
 function showCamera() {

@@ -28,6 +28,11 @@ export class Sound extends EventTarget {
         return `${this.muted} ${this.dark}`;
     }
 
+    /// Pictures were agreed on.
+    get hasPictures() {
+        return /send|recv/.test(this.pictures?.currentDirection ?? "");
+    }
+
     async open(device, pictures) {
         this.stream = await microphone(device);
         // The server has another port for pictures: nothing else may be bundled with the sound.

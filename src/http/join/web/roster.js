@@ -53,7 +53,12 @@ export class Roster {
         this.users.set(entity, user);
     }
 
-    /// Everybody who is in, with what is to be shown of them.
+    /// We are in. Who waits in the lobby is told of nobody, except perhaps that he waits himself.
+    get inside() {
+        return this.people().some((person) => !person.waiting);
+    }
+
+    /// Everybody who is in or waits to be let in, with what is to be shown of them.
     people() {
         const inside = (endpoint) => endpoint.status === "connected" || endpoint.status === "on-hold";
         return [...this.users.values()].flatMap((user) => {
@@ -63,6 +68,7 @@ export class Roster {
             return endpoints.length === 0 ? [] : [{
                 entity: user.entity,
                 name: user.name || user.entity.replace(/^sips?:/, ""),
+                waiting: endpoints.every((endpoint) => endpoint.status === "on-hold"),
                 talking: audio.some((media) => media.talking),
                 muted: audio.length > 0 && audio.every((media) => !/send/.test(media.status)),
             }];

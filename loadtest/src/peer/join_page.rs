@@ -1,0 +1,44 @@
+//! A person at the join page, in a real browser.
+
+use super::chromium::Chromium;
+use std::io;
+use std::net::IpAddr;
+
+/// What the page says once somebody is in.
+pub const JOINED: &str = "the('status').textContent === 'You are in the call.'";
+
+/// Where the link to a conference leads.
+pub fn link(server: IpAddr, conference: &str) -> String {
+    let host = match server {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    };
+    format!("https://{host}:8443/meet/{conference}/{conference}")
+}
+
+/// Opens the web client of a conference, from its link.
+pub fn open(browser: &mut Chromium, server: IpAddr, conference: &str) -> io::Result<()> {
+    browser.open(&link(server, conference))?;
+    browser.evaluate("document.getElementById('launchReachLink').click()")?;
+    browser.wait_for("the('join')?.disabled === false && the('microphone').options.length > 0")
+}
+
+/// Fills in the form and joins; the call is not up yet.
+pub fn press_join(browser: &mut Chromium, name: &str, pin: &str) -> io::Result<()> {
+    let script =
+        format!("the('name').value = {name:?}; the('pin').value = {pin:?}; the('join').click()");
+    browser.evaluate(&script).map(drop)
+}
+
+/// Opens the page, joins without a PIN, and waits until the conference is heard.
+pub fn join(
+    browser: &mut Chromium,
+    server: IpAddr,
+    conference: &str,
+    name: &str,
+) -> io::Result<()> {
+    open(browser, server, conference)?;
+    press_join(browser, name, "")?;
+    browser.wait_for(JOINED)?;
+    browser.wait_for("the('player').srcObject?.active === true")
+}
