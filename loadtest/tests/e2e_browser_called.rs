@@ -148,8 +148,9 @@ fn a_phone_and_a_browser_of_one_user_ring_together_and_the_first_to_answer_has_t
         browser.evaluate("said.length = 0").unwrap();
         let said = std::thread::scope(|scope| {
             let call = scope.spawn(|| server.operate(&["call", "standup", &address], ""));
-            phone.await_event("CALL_INCOMING", 10 * SECOND).unwrap();
-            browser.wait_for("said.includes('rings')").unwrap();
+            let rings = phone.await_event("CALL_INCOMING", 10 * SECOND);
+            let rings = rings.and_then(|()| browser.wait_for("said.includes('rings')"));
+            rings.unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
             if browser_is_first {
                 browser.evaluate("answer()").unwrap();
             } else {

@@ -14,8 +14,11 @@ mod hear;
 use hear::{HIGH, LOW, judge, tone};
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::peer::baresip::{Baresip, Recording, Way};
+use plenum_loadtest::peer::chromium::Chromium;
 use plenum_loadtest::peer::coturn::Coturn;
 use plenum_loadtest::peer::internet::{Home, Internet, Mapping, Namespace, SERVER, TURN};
+use plenum_loadtest::peer::join_page;
+use plenum_loadtest::peer::video_phone::Rgb;
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use std::time::Duration;
 
@@ -152,6 +155,8 @@ fn server_at(home: &Home, media: &str) -> Server {
     let settings = ServerSettings {
         ip: home.address.to_string(),
         sip: format!("advertise = \"{}\"\n", home.outer),
+        http: format!("public_listen = \"{}:8443\"\n", home.address),
+        rest: "[join]\nbrowser = true\n[[conference]]\nname = \"standup\"\n".to_owned(),
         media: format!("ice = \"full\"\n{media}"),
         ..ServerSettings::default()
     };
@@ -226,41 +231,87 @@ fn rfc8445_a_server_behind_nat_is_found_by_its_reflexive_address() {
     assert_eq!(relayed, 0, "there is no TURN server in the configuration");
 }
 
-/// A server behind a strict firewall, which reaches only the TURN server, and how many ways there were by it.
-fn behind_a_firewall(one: Mapping, two: Mapping, media: &str) -> u64 {
-    let mut internet = Internet::new().unwrap();
+/// The server's configuration with this TURN server.
+fn by_turn(turn: &Coturn) -> String {
+    format!(
+        "turn = \"{}\"\nturn_user = \"{}\"\nturn_password = \"{}\"\n",
+        turn.address(),
+        Coturn::USER,
+        Coturn::PASSWORD
+    )
+}
+
+/// A network whose firewall lets UDP through to a TURN server only, and that server.
+fn behind_a_firewall(internet: &mut Internet) -> (Home, Coturn) {
     let office = internet.home(Mapping::Symmetric).unwrap();
-    let (one, two) = (internet.home(one).unwrap(), internet.home(two).unwrap());
-    let turn = internet
-        .public
-        .within(|| Coturn::start(TURN))
-        .unwrap()
-        .unwrap();
+    let start = || Coturn::start(TURN).unwrap();
+    let turn = internet.public.within(start).unwrap();
     office.allow_udp_only_to(&format!("{TURN} . 3478")).unwrap();
-    let server = server_at(
-        &office,
-        &format!(
-            "turn = \"{}\"\nturn_user = \"{}\"\nturn_password = \"{}\"\n",
-            turn.address(),
-            Coturn::USER,
-            Coturn::PASSWORD
-        ),
-    );
-    through_servers(&office, &server, &one, &two, media)
+    (office, turn)
+}
+
+/// Phones with ICE reach a server that reaches only its TURN server.
+fn through_a_firewall(media: &str) {
+    let mut internet = Internet::new().unwrap();
+    let (office, turn) = behind_a_firewall(&mut internet);
+    let one = internet.home(Mapping::Symmetric).unwrap();
+    let two = internet.home(Mapping::Kept).unwrap();
+    let server = server_at(&office, &by_turn(&turn));
+    let relayed = through_servers(&office, &server, &one, &two, media);
+    assert!(relayed >= 2, "{relayed} ways by TURN:\n{}", turn.log());
 }
 
 #[test]
 fn rfc8656_a_server_behind_a_strict_firewall_is_reached_by_turn() {
-    let secure = format!(";medianat=ice;stunserver=stun:{TURN};mediaenc=dtls_srtp;rtcp_mux=yes");
-    let relayed = behind_a_firewall(Mapping::Symmetric, Mapping::Kept, &secure);
-    assert!(relayed >= 2, "{relayed} ways by TURN");
+    through_a_firewall(&format!(
+        ";medianat=ice;stunserver=stun:{TURN};mediaenc=dtls_srtp;rtcp_mux=yes"
+    ));
 }
 
 /// A TURN server lets in whom we name. Such a phone does not name its address outside; its signalling comes from there.
 #[test]
 fn rfc8656_9_phones_that_know_only_their_private_addresses_are_let_in_by_turn() {
-    let relayed = behind_a_firewall(Mapping::Symmetric, Mapping::Kept, ";medianat=ice");
-    assert!(relayed >= 2, "{relayed} ways by TURN");
+    through_a_firewall(";medianat=ice");
+}
+
+/// A browser with a camera at home, in the conference of a server at `office`.
+fn seen_from(home: &Home, office: &Home, colour: Rgb) -> Chromium {
+    let start = || Chromium::with_camera(tone(LOW), colour).unwrap();
+    let mut browser = home.inside.within(start).unwrap();
+    join_page::open(&mut browser, office.outer, "standup").unwrap();
+    browser.evaluate("the('pictures').checked = true").unwrap();
+    join_page::press_join(&mut browser, "Ann Example", "").unwrap();
+    browser.wait_for(join_page::JOINED).unwrap();
+    browser
+}
+
+#[test]
+fn rfc8656_pictures_of_browsers_come_by_turn() {
+    const GREEN: Rgb = (0, 160, 0);
+    const BLUE: Rgb = (0, 0, 200);
+    let mut internet = Internet::new().unwrap();
+    let (office, turn) = behind_a_firewall(&mut internet);
+    office.forward("tcp", "8443").unwrap();
+    let one = internet.home(Mapping::Symmetric).unwrap();
+    let two = internet.home(Mapping::Kept).unwrap();
+    let server = server_at(&office, &by_turn(&turn));
+    std::thread::sleep(2 * SECOND);
+    let mut green = seen_from(&one, &office, GREEN);
+    let mut blue = seen_from(&two, &office, BLUE);
+    let pixel = "((canvas) => { [canvas.width, canvas.height] = [16, 9]; \
+                 const context = canvas.getContext('2d'); \
+                 context.drawImage(the('screen'), 0, 0, 16, 9); \
+                 return [...context.getImageData(8, 4, 1, 1).data]; })(shown().createElement('canvas'))";
+    let sees = |test: &str| format!("the('screen').videoWidth > 0 && ((p) => {test})({pixel})");
+    let seen = [
+        green.wait_for(&sees("p[2] > 120 && p[1] < 90")),
+        blue.wait_for(&sees("p[1] > 100 && p[2] < 90")),
+    ];
+    for seen in seen {
+        seen.unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
+    }
+    let relayed = metric(&office.inside, &server, "plenum_media_ice_relayed_total ");
+    assert!(relayed >= 4, "{relayed} ways by TURN:\n{}", turn.log());
 }
 
 /// A phone with ICE whose line is cut leaves the roster with its consent, not with the media timeout.

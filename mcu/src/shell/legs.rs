@@ -157,13 +157,14 @@ impl Inner {
         Bound::open(pool, &addresses, self.limits.socket_buffer)
     }
 
-    /// Sockets for video: on an address of this machine, without any of STUN or TURN servers.
+    /// Sockets for video. Allocations are with their path from the beginning, so that they are given back with them.
     pub(super) fn open_video_sockets(
         &self,
         v6: bool,
+        offer: Option<&Bytes>,
         settings: &EndpointSettings,
         place: Place,
-    ) -> Result<Sockets, McuError> {
+    ) -> Result<(Sockets, Given), McuError> {
         let (pool, bound) = if v6 {
             (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
         } else {
@@ -171,7 +172,42 @@ impl Inner {
         };
         let bound = bound.ok_or(McuError::Overloaded("media addresses"))?;
         let buffer = self.limits.video.socket_buffer;
-        self.open_own((pool, bound), v6, settings, place, buffer)
+        if let Some(Prepared {
+            bound,
+            gathered,
+            relays,
+        }) = self.prepared(v6, offer, settings)
+        {
+            let mut sockets = Sockets::new(bound, place);
+            sockets.widen(buffer);
+            if !relays.is_empty() {
+                let path = MediaPath::with_relays(self.path.clone(), relays);
+                sockets.path = Some(Box::new(path));
+            }
+            let given = Given {
+                ice: offer.is_some(),
+                gathered,
+                relays: Vec::new(),
+            };
+            return Ok((sockets, given));
+        }
+        let opened = self.open_own((pool, bound), v6, settings, place, buffer);
+        opened.map(|sockets| (sockets, Given::default()))
+    }
+
+    /// What a description names: what servers gave, unless the configuration says what this peer is told, or `own`. The
+    /// address, RTP's port and RTCP's.
+    pub(super) fn destination(
+        &self,
+        v6: bool,
+        own: IpAddr,
+        (sockets, given): (&Sockets, &Given),
+        settings: &EndpointSettings,
+    ) -> (IpAddr, u16, u16) {
+        let given = given.default_destination();
+        given
+            .filter(|_| self.told(v6, settings).is_none())
+            .unwrap_or_else(|| (own, sockets.port(), sockets.port().saturating_add(1)))
     }
 
     fn open_own(
@@ -295,10 +331,8 @@ impl Inner {
         };
         let address = self.named(v6, settings).or(bound);
         let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let own = (address, sockets.port(), sockets.port().saturating_add(1));
-        let given_one = given.default_destination();
-        let given_one = given_one.filter(|_| self.told(v6, settings).is_none());
-        let (named, rtp_port, rtcp_port) = given_one.unwrap_or(own);
+        let ends = (sockets, given);
+        let (named, rtp_port, rtcp_port) = self.destination(v6, address, ends, settings);
         Local {
             rtcp_port,
             codecs: config.codecs.clone(),

@@ -124,6 +124,12 @@ impl Sockets {
         Bound::open(pool, addresses, buffer).map(|bound| Self::new(bound, place))
     }
 
+    /// Gives the RTP socket a receive buffer of so many octets; where the kernel has not so many, it stays as it is.
+    pub(super) fn widen(&mut self, buffer: usize) {
+        self.buffer = buffer;
+        drop(SockRef::from(&self.rtp).set_recv_buffer_size(buffer));
+    }
+
     /// Takes a socket of the other address family along, for peers that share one port for RTP and RTCP.
     pub(super) fn join(&mut self, other: Bound) {
         self.other = Some(other);

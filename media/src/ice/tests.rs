@@ -44,11 +44,10 @@ impl Side {
         let locals = sockets.iter().enumerate().map(|(at, address)| {
             let socket = u8::try_from(at).unwrap();
             let component = socket % 2 + 1;
-            let preference = 65_535 - u16::from(socket / 2);
             let candidate = Candidate {
                 foundation: format!("{}", socket / 2),
                 component,
-                priority: priority(Kind::Host, preference, component),
+                priority: priority(Kind::Host, 65_535 - u16::from(socket / 2), component),
                 address: *address,
                 kind: Kind::Host,
                 related: None,

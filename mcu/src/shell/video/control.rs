@@ -5,7 +5,6 @@ use super::{Link, Video};
 use crate::control::{
     ConferenceId, EndpointId, EndpointSettings, McuError, Offers, Report, VideoMedia,
 };
-use crate::shell::legs::Given;
 use crate::shell::mcu::Inner;
 use crate::shell::sockets::{Place, Sockets};
 use bytes::Bytes;
@@ -89,7 +88,7 @@ impl Inner {
         if !wanted {
             return;
         }
-        match self.open_video(video, session, state, conference) {
+        match self.open_video(video, session, state, (conference, offer)) {
             Ok(prepared) => {
                 session.set_video(Some(Box::new(prepared.local.clone())));
                 state.pending = Some(Box::new(prepared));
@@ -106,7 +105,7 @@ impl Inner {
         video: &Video,
         session: &Session,
         state: &VideoEndpoint,
-        conference: ConferenceId,
+        (conference, offer): (ConferenceId, Option<&Bytes>),
     ) -> Result<Prepared, McuError> {
         let worker = video.worker_of(conference);
         let link = video.link(worker)?;
@@ -120,20 +119,22 @@ impl Inner {
         let settings = settings.ok_or(McuError::Unknown("endpoint"))?;
         let address = session.local().address;
         let v6 = address.is_ipv6();
-        // A description names one address, and video has none of STUN or TURN servers.
-        if self.named(v6, settings).is_some_and(|own| own != address) {
+        let (sockets, given) = self.open_video_sockets(v6, offer, settings, place)?;
+        // A description names one address.
+        let own = self.named(v6, settings).unwrap_or(address);
+        let (named, rtp_port, rtcp_port) = self.destination(v6, own, (&sockets, &given), settings);
+        if named != address {
             return Err(McuError::Overloaded("addresses for video"));
         }
-        let sockets = self.open_video_sockets(v6, settings, place)?;
         let (seed, first, second) = self.video_numbers();
         let setup = &video.setup;
         let local = LocalVideo {
-            rtp_port: sockets.port(),
-            rtcp_port: sockets.port().saturating_add(1),
+            rtp_port,
+            rtcp_port,
             seed: Some(plenum_media::crypto::keys::Seed::new(self.key_seed())),
             ice: {
                 let peer = (Offers::Phone, settings.signalled_from);
-                self.ice(address, sockets.port(), &Given::default(), peer)
+                self.ice(own, sockets.port(), &given, peer)
             },
             codecs: setup.codecs.clone(),
             rows: setup.rows,
@@ -231,8 +232,8 @@ impl Inner {
             signalled_from,
             worker,
         } = prepared;
-        sockets.path = self.path(agreed.path());
         let now = now();
+        sockets.follow(now, self.path(agreed.path()), agreed.path().as_ref());
         let limits = &self.limits.video;
         let config = VideoLegConfig {
             cname: local.cname,
