@@ -234,11 +234,13 @@ impl Focus {
         Some(Endpoint {
             session_type: Some(McuType::AudioVideo.name().into()),
             // CB-247.8.
-            media: if call.withheld.is_some() {
-                Vec::new()
-            } else {
-                std::iter::once(media).chain(pictures).collect()
-            },
+            media: call
+                .withheld
+                .is_none()
+                .then_some(media)
+                .into_iter()
+                .chain(pictures)
+                .collect(),
             role: Some(self.role_of(participant.id)),
             auth_method: Some(auth_method(call.peer.identity)),
             is_pstn_endpoint: call.peer.phone.then_some(true),
