@@ -351,7 +351,10 @@ impl Inner {
             ice: {
                 let peer = (settings.offers, settings.signalled_from);
                 let mut ice = self.ice(address, sockets.port(), given, peer);
-                let other = self.named(!v6, settings).zip(sockets.other_port());
+                // A host without a network of the other family has its loopback only, which is nobody else's.
+                let reachable = |other: &IpAddr| other.is_loopback() == address.is_loopback();
+                let other = self.named(!v6, settings).filter(reachable);
+                let other = other.zip(sockets.other_port());
                 if let (Some(ice), Some((address, port))) = (&mut ice, other) {
                     ice.locals.push(other_family(address, port));
                 }
