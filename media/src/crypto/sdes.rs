@@ -101,6 +101,11 @@ impl CryptoLine {
             }
             out.push_str("inline:");
             ENGINE.encode_string(key.master.octets(), out);
+            if !key.mki.is_empty() {
+                let wide = |value: u64, octet: &u8| value << 8 | u64::from(*octet);
+                let value = key.mki.iter().fold(0, wide);
+                write!(out, "|{value}:{}", key.mki.len())?;
+            }
         }
         out.push_str("\r\n");
         Ok(())
@@ -245,6 +250,10 @@ mod tests {
         let line = CryptoLine::parse(&two).unwrap();
         let names: Vec<&[u8]> = line.keys.iter().map(|key| key.mki.as_slice()).collect();
         assert_eq!(names, [&[0, 0, 0, 1], &[0, 0, 1, 2]]);
+        let mut text = String::new();
+        line.write(&mut text).unwrap();
+        let value = text.strip_prefix("a=crypto:").unwrap().trim_end();
+        assert_eq!(CryptoLine::parse(value), Ok(line));
     }
 
     #[test]
