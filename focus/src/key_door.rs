@@ -96,7 +96,8 @@ impl KeyDoor {
     ) -> Shown {
         let realm = &key.realm;
         let secret = |name: &str, hash| Some(key.pin.ha1(hash, name, realm));
-        match self.authenticator.check(now, request, realm, secret) {
+        let presented = (request, address_of(peer));
+        match self.authenticator.check(now, presented, realm, secret) {
             Verdict::Granted(_) => Shown::Right(Vouched {
                 aor: peer.aor.clone(),
                 display: peer.display.clone(),
@@ -118,8 +119,12 @@ impl KeyDoor {
     }
 
     fn ask(&mut self, now: Instant, peer: &Peer, realm: &str, stale: bool) -> Refusal {
-        let peer = peer.source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let mut challenges = self.authenticator.challenge(now, realm, stale, peer);
+        let address = address_of(peer);
+        let mut challenges = self.authenticator.challenge(now, realm, stale, address);
         challenges.pop().map_or(Refusal::Fault, Refusal::Key)
     }
+}
+
+fn address_of(peer: &Peer) -> IpAddr {
+    peer.source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }

@@ -343,7 +343,7 @@ fn other_domains_can_be_met_with_silence() {
     settings.sip = "domains = [\"conf.example.com\"]\n".to_owned();
     let server = start(&settings);
     let mut phone = UserPhone::at(&server, "curious", "127.0.0.76");
-    for method in ["OPTIONS", "REGISTER", "INVITE", "SUBSCRIBE"] {
+    for method in ["OPTIONS", "REGISTER", "INVITE", "SUBSCRIBE", "CANCEL"] {
         let uri = "sip:board@elsewhere.example.com";
         phone.tell(method, uri, uri, "");
         let answer = phone.raw.receive(SECOND / 2).unwrap();

@@ -150,6 +150,12 @@ fn a_number_that_is_nowhere_is_404() {
         "{}",
         server.log()
     );
+    let secret = "what knows the trunk again is nobody's to read";
+    assert!(
+        !server.log().contains("line="),
+        "{secret}: {}",
+        server.log()
+    );
 }
 
 #[test]

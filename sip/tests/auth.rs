@@ -40,7 +40,8 @@ impl Bed {
     }
 
     fn check(&mut self, request: &Request) -> Verdict {
-        self.judge.check(self.now, request, REALM, |name, hash| {
+        let presented = (request, PEER);
+        self.judge.check(self.now, presented, REALM, |name, hash| {
             (name == "alice").then(|| Ha1::new(hash, name, REALM, PASSWORD))
         })
     }
@@ -226,6 +227,27 @@ fn rfc8760_2_4_an_algorithm_that_was_not_offered_is_no_answer() {
     assert_eq!(verdict, Verdict::Malformed("Digest Algorithm Not Offered"));
 }
 
+/// Who has a password cannot have his next nonce say that it was sent to somebody else.
+#[test]
+fn rfc7616_3_5_the_next_nonce_is_of_where_it_is_sent_whatever_the_via_says() {
+    let mut bed = Bed::new(Settings::default());
+    let challenge = choose(&bed.challenges()).remove(0);
+    bed.now += Duration::from_secs(200);
+    let via = "SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1;received=192.0.2.66";
+    let right = answered(&request(""), &challenge, &alice(), 1).with(HeaderName::Via, via);
+    let Verdict::Granted(granted) = bed.check(&right) else {
+        panic!("young enough");
+    };
+    let info = granted.info(b"").unwrap().to_string();
+    let (_, next) = info.split_once("nextnonce=\"").unwrap();
+    let next = next.split_once('"').unwrap().0;
+    let brought = format!("Digest realm=\"{REALM}\", nonce=\"{next}\"");
+    let brought = request("").with(HeaderName::Authorization, brought);
+    let origin = bed.judge.origin();
+    assert!(origin.proves(&brought, PEER));
+    assert!(!origin.proves(&brought, "192.0.2.66".parse().unwrap()));
+}
+
 #[test]
 fn rfc7616_3_4_3_auth_int_protects_the_body() {
     let mut bed = Bed::new(Settings::default());
@@ -370,7 +392,7 @@ proptest! {
         let credentials = Credentials::password(&name, &password);
         let who = credentials.of_realm(&challenge.realm).unwrap();
         let right = answered(&request(&body), &challenge, who, nc);
-        let verdict = judge.check(now, &right, &realm, |found, hash| {
+        let verdict = judge.check(now, (&right, PEER), &realm, |found, hash| {
             (found == name).then(|| Ha1::new(hash, &name, &realm, &password))
         });
         prop_assert!(matches!(verdict, Verdict::Granted(_)), "{:?}", verdict);
@@ -381,7 +403,7 @@ proptest! {
         let now = Instant::now();
         let mut judge = Authenticator::new(Settings::default(), [1; 32], now);
         let request = request("").with(HeaderName::Authorization, value);
-        let verdict = judge.check(now, &request, REALM, |_, _| None);
+        let verdict = judge.check(now, (&request, PEER), REALM, |_, _| None);
         prop_assert!(!matches!(verdict, Verdict::Granted(_) | Verdict::Stale(_)));
     }
 }

@@ -211,6 +211,10 @@ fn stamping_the_topmost_via() {
             "SIP/2.0/UDP 10.0.0.1;received=6.6.6.6",
             "SIP/2.0/UDP 10.0.0.1;received=192.0.2.9",
         ),
+        (
+            "SIP/2.0/UDP 192.0.2.9;received=6.6.6.6;branch=z",
+            "SIP/2.0/UDP 192.0.2.9;branch=z",
+        ),
     ];
     for (before, after) in cases {
         let mut headers = headers(&[("Via", before)]);

@@ -41,7 +41,8 @@ impl Bans {
         }
     }
 
-    /// Bans a source, for `time`, or twice as long as the last time.
+    /// Bans a source, for `time`, but a year at most, or twice as long as the last time. Answers
+    /// for how long.
     pub(super) fn ban(
         &mut self,
         now: Instant,
@@ -58,7 +59,7 @@ impl Bans {
         let (first, ceiling) = (self.first, self.ceiling);
         let record = self.sources.touch(now, source);
         let doubled = first.saturating_mul(1 << record.times.min(20)).min(ceiling);
-        let time = time.unwrap_or(doubled);
+        let time = time.unwrap_or(doubled).min(LONGEST);
         record.times = record.times.saturating_add(1);
         record.until = now.checked_add(time);
         record.why = why;
@@ -121,3 +122,6 @@ impl Bans {
         holding.collect()
     }
 }
+
+/// No ban lasts longer, whatever an operator asks for: instants have an end.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

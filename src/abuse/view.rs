@@ -25,8 +25,8 @@ pub struct Ban {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// An address.
+    /// An address, of IPv6 also a network of 64 bits.
     pub source: String,
-    /// For how long; `None`: as if it had offended.
+    /// For how long, a year at most; `None`: as if it had offended.
     pub seconds: Option<u64>,
 }

@@ -293,7 +293,7 @@ impl Watch {
         bans.chain(limits).collect()
     }
 
-    /// Bans by hand; answers for how long.
+    /// Bans by hand, for a year at most; answers for how long.
     pub(crate) fn ban(&self, source: IpAddr, time: Option<Duration>) -> Duration {
         let time = self.sentry().ban(now(), source.into(), time);
         tracing::warn!(%source, for_s = time.as_secs(), "banned by hand");
@@ -358,11 +358,21 @@ impl EventSink for Witness {
     }
 }
 
-/// Whether an address was meant: an address, or an IPv6 network as it is listed.
+/// Whom an operator means by an address, or by an IPv6 /64 as it is listed. Other networks are
+/// nobody's: a ban is of an address or of a /64.
 pub(crate) fn source_of(text: &str) -> Option<IpAddr> {
-    let address = text.split_once('/').map_or(text, |(address, _)| address);
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
     let address: IpAddr = address.trim_matches(['[', ']']).parse().ok()?;
-    Some(Source::from(address).address())
+    let source = Source::from(address).address();
+    let meant = match prefix {
+        None => true,
+        Some("64") => source.is_ipv6() && address == source,
+        Some(_) => false,
+    };
+    meant.then_some(source)
 }
 
 /// Who asked a web server, one address for each that passed the request on.

@@ -28,9 +28,9 @@ enum Task {
     },
     /// Shuts an address out; of IPv6 its /64.
     Add {
-        /// The address.
+        /// The address, or an IPv6 network of 64 bits.
         source: String,
-        /// For how long; without it as long as one that has offended.
+        /// For how long, a year at most; without it as long as one that has offended.
         #[arg(long)]
         seconds: Option<u64>,
     },

@@ -170,9 +170,12 @@ impl Gate {
         (request, flow): (&Request, &Flow),
         realm: &str,
     ) -> Result<Proven<'a>, Box<Answer>> {
-        let verdict = self.authenticator.check(now, request, realm, |name, hash| {
-            users.find(name, realm)?.secret(hash).cloned()
-        });
+        let presented = (request, flow.remote.ip());
+        let verdict = self
+            .authenticator
+            .check(now, presented, realm, |name, hash| {
+                users.find(name, realm)?.secret(hash).cloned()
+            });
         match verdict {
             Verdict::Absent => Err(Box::new(self.ask(now, (request, flow), realm))),
             Verdict::Malformed(what) => {

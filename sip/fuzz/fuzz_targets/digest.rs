@@ -8,9 +8,12 @@ use plenum_sip::auth::{
     Asked, Authenticator, Challenge, Credentials, Ha1, Settings, Verdict, choose,
 };
 use plenum_sip::msg::{AuthParams, HeaderName, Method, Request, Text, Uri};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 const REALM: &str = "example.com";
+/// Where the credentials come from.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// As a server: credentials nobody could know the password for.
 fn judge(value: &Text) {
@@ -21,7 +24,7 @@ fn judge(value: &Text) {
         Request::new(Method::Register, uri).with(HeaderName::Authorization, value.clone());
     let now = Instant::now();
     let mut judge = Authenticator::new(Settings::default(), [5; 32], now);
-    let verdict = judge.check(now, &request, REALM, |name, hash| {
+    let verdict = judge.check(now, (&request, PEER), REALM, |name, hash| {
         Some(Ha1::new(hash, name, REALM, "2f9a0c1e77d84b5e"))
     });
     assert!(!matches!(verdict, Verdict::Granted(_)), "{verdict:?}");

@@ -8,7 +8,7 @@ use crate::msg::{AuthParams, HeaderName, Request, Text, Uri};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// What is asked for.
@@ -146,23 +146,24 @@ impl Authenticator {
     }
 
     /// Judges the credentials in `Authorization` for this realm. `secret` answers what is kept of
-    /// the password of a user of this realm; it is asked once.
+    /// the password of a user of this realm; it is asked once. The answer is sent to `peer`, with
+    /// the next nonce where this one ages.
     pub fn check(
         &mut self,
         now: Instant,
-        request: &Request,
+        (request, peer): (&Request, IpAddr),
         realm: &str,
         secret: impl FnOnce(&str, Hash) -> Option<Ha1>,
     ) -> Verdict {
         let name = HeaderName::Authorization;
-        self.check_field(now, request, &name, realm, secret)
+        self.check_field(now, (request, peer), &name, realm, secret)
     }
 
     /// As [`Self::check`], from this field (`Proxy-Authorization`).
     pub fn check_field(
         &mut self,
         now: Instant,
-        request: &Request,
+        (request, peer): (&Request, IpAddr),
         field: &HeaderName,
         realm: &str,
         secret: impl FnOnce(&str, Hash) -> Option<Ha1>,
@@ -189,7 +190,7 @@ impl Authenticator {
             .request(&ha1, request.method.as_str().as_bytes());
         let right = same(&expected, &presented.response);
         let why = match (known.is_some(), right) {
-            (true, true) => return self.grant(now, realm, ha1, presented, peer_of(request)),
+            (true, true) => return self.grant(now, realm, ha1, presented, peer),
             (true, false) => Denied::WrongPassword,
             (false, _) => Denied::UnknownUser,
         };
@@ -358,13 +359,6 @@ fn read(params: &AuthParams) -> Result<Presented, &'static str> {
         cnonce: cnonce.unwrap_or_default(),
         counted,
     })
-}
-
-/// Where a request came from, as its topmost Via was stamped (RFC 3261 §18.2.1).
-fn peer_of(request: &Request) -> IpAddr {
-    let via = request.headers.via().ok();
-    let stamped = via.and_then(|via| via.received().or_else(|| via.host.ip()));
-    stamped.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Whether the digest is for this request (RFC 7616 §3.4.6). A proxy on the way may have put another

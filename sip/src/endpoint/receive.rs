@@ -3,7 +3,7 @@
 //! | order | check | refusal |
 //! |---|---|---|
 //! | 1 | readable | what the parser says, or a counted drop |
-//! | 2 | a response, an ACK, a retransmission, a CANCEL: to its transaction | stray: counted, dropped; 481 |
+//! | 2 | a response, an ACK, a retransmission, a CANCEL: to its transaction | stray: counted, dropped; a CANCEL: 481, after 3 |
 //! | 3 | outside of calls: the screen (see `screen`) | a counted drop |
 //! | 4 | room for another transaction, calls that are up last | 503 with Retry-After (RFC 3261 §21.5.4) |
 //! | 5 | method | 501, 405 with Allow (§8.2.1) |
@@ -368,6 +368,9 @@ impl Endpoint {
     /// retransmission finds the INVITE again, or nothing, and both are answered.
     fn on_cancel_request(&mut self, now: Instant, arrival: &Arrival) {
         let Some(id) = self.server_keys.get(&arrival.key).copied() else {
+            if self.judge(now, &arrival.from, Some(&arrival.request)) == Screened::Drop {
+                return;
+            }
             let refusal = Refusal::new(StatusCode::CALL_DOES_NOT_EXIST);
             return self.refuse_stateless(now, arrival, refusal);
         };

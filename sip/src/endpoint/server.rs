@@ -13,7 +13,7 @@ use crate::transaction::server_non_invite::ServerNonInvite;
 use crate::transaction::timer::{Owner, Timer};
 use crate::transaction::{Action, Actions, Path, Reply, ServerKey, from_tag};
 use bytes::Bytes;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// One server transaction.
@@ -529,6 +529,9 @@ impl Endpoint {
 }
 
 /// Where responses to a request go whose topmost Via is this (§18.2.2, RFC 3581 §4).
+///
+/// `maddr` is for those who ask a multicast group. To another host nothing goes: what we say would
+/// be heard by somebody who is not where the request came from, and prove him to be there.
 pub(super) fn answer_flow(from: Flow, via: &ViaField) -> Flow {
     let default = from.transport.default_port();
     let sent_by = via.port.unwrap_or(default);
@@ -548,6 +551,7 @@ pub(super) fn answer_flow(from: Flow, via: &ViaField) -> Flow {
         .and_then(|maddr| Host::parse(&maddr).ok());
     let ip = maddr
         .and_then(|host| host.ip())
+        .filter(IpAddr::is_multicast)
         .unwrap_or_else(|| from.remote.ip());
     Flow {
         remote: SocketAddr::new(ip, sent_by),

@@ -199,6 +199,12 @@ fn rfc3261_18_2_2_and_rfc3581_where_the_answer_goes() {
             "239.1.1.1:5070",
             ";received=192.0.2.9",
         ),
+        // What is said to somebody must not be heard by somebody else.
+        (
+            "192.0.2.9:5070;maddr=192.0.2.66",
+            "192.0.2.9:5070",
+            ";maddr=192.0.2.66",
+        ),
         (
             "[2001:db8::1]:5070;rport",
             "192.0.2.9:5062",

@@ -106,8 +106,9 @@ fn rfc3261_8_2_7_other_refusals_and_options_leave_nothing_behind() {
     wire.flow.remote = address("192.0.2.66:5062");
     wire.say(&request("OPTIONS", 9, "", ""));
     wire.say("OPTIONS nonsense\n\n");
+    wire.say(&request("CANCEL", 10, "", ""));
     assert!(wire.sent.is_empty() && wire.events.is_empty());
-    assert_eq!(wire.metrics.screened.get(), 2);
+    assert_eq!(wire.metrics.screened.get(), 3);
 }
 
 #[test]

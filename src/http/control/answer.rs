@@ -43,7 +43,10 @@ impl Failure {
         StatusCode::BAD_REQUEST,
         "expected {\"role\": \"presenter\"} or {\"role\": \"attendee\"}",
     );
-    pub(super) const NO_ADDRESS: Self = Self::fixed(StatusCode::BAD_REQUEST, "expected an address");
+    pub(super) const NO_ADDRESS: Self = Self::fixed(
+        StatusCode::BAD_REQUEST,
+        "expected an address, or an IPv6 network of 64 bits",
+    );
     pub(super) const NO_BAN: Self =
         Self::fixed(StatusCode::NOT_FOUND, "this address is not shut out");
     pub(super) const BUSY: Self = Self::fixed(

@@ -146,6 +146,31 @@ async fn addresses_are_shut_out_listed_and_let_in_again() {
 }
 
 #[tokio::test]
+async fn networks_are_not_banned_by_their_first_address_nor_anybody_for_ever() {
+    let bench = bench(8);
+    for network in [
+        "192.0.2.0/24",
+        "192.0.2.1/32",
+        "192.0.2.1/64",
+        "2001:db8::/32",
+        "2001:db8::1/64",
+        "2001:db8::/064",
+        "2001:db8::/",
+    ] {
+        let order = format!(r#"{{"source": "{network}"}}"#);
+        let answer = bench.ask("POST", "/v1/bans", &order).await;
+        assert_eq!(answer.0, 400, "{network}: {}", answer.1);
+    }
+    assert_eq!(bench.ask("GET", "/v1/bans", "").await, (200, json!([])));
+    let order = format!(r#"{{"source": "2001:db8::/64", "seconds": {}}}"#, u64::MAX);
+    assert_eq!(bench.ask("POST", "/v1/bans", &order).await.0, 204);
+    let (_, listed) = bench.ask("GET", "/v1/bans", "").await;
+    let left = listed[0]["left_s"].as_u64().unwrap();
+    let year = 365 * 24 * 3600;
+    assert!((year - 60..=year).contains(&left), "{listed}");
+}
+
+#[tokio::test]
 async fn without_the_token_nothing_is_told() {
     let bench = bench(8);
     for path in [

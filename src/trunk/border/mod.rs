@@ -177,7 +177,7 @@ impl Trunks {
                 tracing::info!(
                     trunk,
                     ?number,
-                    uri = %request.uri,
+                    uri = %request.uri.without_params(),
                     "no entry in `numbers` for the number called"
                 );
                 let answer = Answer::new(StatusCode::NOT_FOUND);
@@ -212,7 +212,8 @@ impl Trunks {
                 .filter(|_| user.as_deref() == Some(name))?;
             Some(Ha1::new(hash, name, realm, password.expose()))
         };
-        let verdict = self.gate.check(now, request, realm, secret);
+        let presented = (request, flow.remote.ip());
+        let verdict = self.gate.check(now, presented, realm, secret);
         let stale = match verdict {
             Verdict::Granted(_) => return None,
             Verdict::Stale(_) => true,

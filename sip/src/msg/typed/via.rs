@@ -154,7 +154,7 @@ impl Headers {
     /// leaving every other octet of it as it was spelled.
     ///
     /// `received` is added when sent-by is another host than the source, and always where `rport`
-    /// was asked for. A Via whose parameters are malformed is stamped too: its answer has to find
+    /// was asked for; one that the sender wrote itself goes. A Via whose parameters are malformed is stamped too: its answer has to find
     /// back.
     ///
     /// # Errors
@@ -169,10 +169,13 @@ impl Headers {
         let mut params = Params::checked(value.slice_of(hop.params));
         let asked = params.get("rport").is_some_and(|port| port.is_empty());
         let address = source.ip().to_canonical();
-        if hop.host.ip().map(|ip| ip.to_canonical()) == Some(address) && !asked {
+        if hop.host.ip().map(|ip| ip.to_canonical()) != Some(address) || asked {
+            params.set("received", Some(&address.to_string()));
+        } else if params.has("received") {
+            params.remove("received");
+        } else {
             return Ok(());
         }
-        params.set("received", Some(&address.to_string()));
         if asked {
             params.set("rport", Some(&source.port().to_string()));
         }
