@@ -16,6 +16,7 @@ use crate::trunk::{Switchboard, Trunks};
 use crate::users::{self, Devices};
 use crate::{http, selfcheck, tls};
 use plenum_focus::output::McuType;
+use plenum_focus::policy::Policy;
 use plenum_focus::shell::{Connections, Directory, Mcus, SipActions, SipUser, Wake};
 use plenum_focus::store::StoreError;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
@@ -45,6 +46,9 @@ pub struct Server {
     driver: JoinHandle<SipUser>,
     ready: watch::Sender<bool>,
     published: watch::Sender<Arc<Published>>,
+    /// For the gate of users.
+    trust: watch::Sender<Arc<Policy>>,
+    watch: Watch,
     web: Option<server::Serving>,
     switchboard: Switchboard,
     /// How the servers of new trunks are looked for.
@@ -106,9 +110,9 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         check_machine(&config)?;
         let metrics = Metrics::default();
-        let actions = Arc::new(SipActions::default());
-        let shown = Shown::default();
+        let (actions, shown) = (Arc::new(SipActions::default()), Shown::default());
         let watch = Watch::new(&config, shown.clone(), metrics.abuse.clone());
+        let (trust, trusted) = watch::channel(Arc::new(policy(&config)));
         let devices = Arc::<Devices>::default();
         let (directory, feed) = start_directory(&config, &metrics, &actions, (&watch, &devices))?;
 
@@ -118,13 +122,10 @@ impl Server {
         let (mut endpoint, policy) = endpoint(&config, &metrics, &transports)?;
         let names = resolver(&config, policy.clone())?;
         let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
-        let (mut switchboard, calls, screen) = with_borders(
-            calls,
-            &config,
-            &metrics,
-            &actions,
-            (shown, &watch, &devices),
-        )?;
+        let around = (shown, (trusted, watch.clone()), &devices);
+        let (mut switchboard, calls, mut screen) =
+            with_borders(calls, &config, &metrics, &actions, around)?;
+        screen.origins.push(directory.key_origin());
         endpoint.set_screen(Box::new(screen));
         let (shell, counters) = (&config.limits.sip_shell, metrics.transport.clone());
         let (driver, sip) = Driver::new(endpoint, calls, transports, names, shell, counters);
@@ -150,8 +151,8 @@ impl Server {
             event_readers: config.limits.http.event_readers,
         };
         let web = start_web(&config, &metrics, api).await?;
-        let public_web =
-            start_public(&config, &metrics, join, incoming, (&certificates, watch)).await?;
+        let secured = (&certificates, watch.clone());
+        let public_web = start_public(&config, &metrics, join, incoming, secured).await?;
         let watching = tokio::spawn(certificates.clone().watch());
         Ok(Self {
             directory,
@@ -163,6 +164,8 @@ impl Server {
             http: web.as_ref().map(|web| web.address),
             https: public_web.as_ref().map(|web| web.address),
             published,
+            trust,
+            watch,
             web,
             switchboard,
             resolving: policy,
@@ -176,8 +179,8 @@ impl Server {
         })
     }
 
-    /// Takes what can be changed while running: the conferences, their policy and their limits, the
-    /// certificates, trunks and rules.
+    /// Takes what can be changed while running: the conferences, their policy, whom they trust and
+    /// their limits, the certificates, trunks and rules.
     /// Answers which sections changed that only a restart takes.
     pub fn reload(&mut self, config: Config) -> Vec<&'static str> {
         self.certificates.reload(&config.tls);
@@ -188,6 +191,8 @@ impl Server {
         let records = config.conference.clone();
         self.published
             .send_replace(Arc::new(Published::new(&config)));
+        self.trust.send_replace(Arc::new(policy(&config)));
+        self.watch.reload(&config);
         self.directory
             .reconfigure(settings, records, config.conferences.template.clone());
         let stale = [
@@ -272,20 +277,25 @@ fn switchboard(
     ))
 }
 
+/// Whom the conferences trust, now and later, and who looks at the others.
+pub(crate) type Guarded = (watch::Receiver<Arc<Policy>>, Watch);
+
 /// Puts trunks and users before the conferences, and the screen before all of them.
 fn with_borders(
     calls: SipUser,
     config: &Config,
     metrics: &Metrics,
     actions: &Arc<SipActions>,
-    (shown, watch, devices): (Shown, &Watch, &Arc<Devices>),
+    (shown, guarded, devices): (Shown, Guarded, &Arc<Devices>),
 ) -> Result<(Switchboard, SipUser, SipScreen), StartError> {
+    let (trusted, watch) = guarded;
     let watched = (shown, watch.clone());
     let (switchboard, trunks) = switchboard(config, metrics, actions, watched)?;
     let seeds = [seed()?, seed()?, seed()?];
-    let users = users::start(config, actions, metrics, devices, seeds, watch)?;
+    let guarded = (trusted, watch.clone());
+    let users = users::start(config, actions, metrics, devices, seeds, guarded)?;
     let screen = SipScreen {
-        watch: watch.clone(),
+        watch,
         origins: vec![users.origin(), trunks.origin()],
         silent_outside: config.abuse.silent.then(|| policy(config).domains),
     };

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Listen, Sip, host};
 use plenum_sip::endpoint::{Advertised, Transport};
-use plenum_sip::msg::Method;
+use plenum_sip::msg::{Method, Text};
 use plenum_sip::transaction::timer::Times;
 
 /// How the SIP endpoint is set up.
@@ -45,6 +45,14 @@ fn listened_port(sip: &Sip, transport: Transport) -> Option<u16> {
     let first = sip.listen.iter().find(|one| one.transport == transport);
     let port = first.map(|one| one.address.port());
     port.filter(|port| *port != transport.default_port())
+}
+
+/// Whether a verified certificate that speaks for these names speaks for one that is wanted.
+pub(crate) fn speaks_for(names: &[Text], wanted: &[String]) -> bool {
+    let is = |name: &Text, one: &String| name.as_bytes().eq_ignore_ascii_case(one.as_bytes());
+    names
+        .iter()
+        .any(|name| wanted.iter().any(|one| is(name, one)))
 }
 
 /// Where to listen.

@@ -48,21 +48,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Who sent this request over this flow. `P-Asserted-Identity` counts on trusted networks
-    /// only (RFC 3325 §8); elsewhere the identity is what `From` claims.
-    /// Who is `vouched` for is who that says.
+    /// Who sent this request over this flow: whom somebody has `vouched` for, else who it claims to
+    /// be.
     pub fn of_request(
         request: &Request,
         flow: &Flow,
         policy: &Policy,
         vouched: Option<&Vouched>,
     ) -> Self {
-        let source = flow.remote.ip().to_canonical();
         if let Some(vouched) = vouched {
             return Self {
                 aor: vouched.aor.clone().map(short),
                 display: vouched.display.clone().map(short),
-                source: Some(source),
+                source: Some(flow.remote.ip().to_canonical()),
                 reached_at: reached_at(flow),
                 trusted: vouched.trusted,
                 identity: vouched.identity,
@@ -71,7 +69,12 @@ impl Peer {
                 uri: None,
             };
         }
-        let trusted = policy.trusts(flow);
+        Self::claimed(request, flow, policy, policy.trusts(flow))
+    }
+
+    /// Who this request over this flow claims to be from. `P-Asserted-Identity` counts where its
+    /// sender is `trusted` (RFC 3325 §8); elsewhere the identity is what `From` claims.
+    pub fn claimed(request: &Request, flow: &Flow, policy: &Policy, trusted: bool) -> Self {
         let address = asserted(&request.headers)
             .or_else(|| remote_party(&request.headers))
             .filter(|_| trusted)
@@ -88,7 +91,7 @@ impl Peer {
             phone: trusted && uri.is_some_and(is_phone),
             aor: uri.map(aor),
             display: address.and_then(|address| address.display).map(short),
-            source: Some(source),
+            source: Some(flow.remote.ip().to_canonical()),
             reached_at: reached_at(flow),
             trusted,
             key: false,

@@ -12,7 +12,7 @@ use crate::caller::{Peer, Vouched};
 use crate::pin::Pin;
 use crate::record::ConferenceRecord;
 use crate::refusal::Refusal;
-use plenum_sip::auth::{Algorithm, Authenticator, Hash, Settings, Verdict};
+use plenum_sip::auth::{Algorithm, Authenticator, Hash, Origin, Settings, Verdict};
 use plenum_sip::msg::{Host, Method, Request};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
@@ -113,9 +113,14 @@ impl KeyDoor {
         }
     }
 
+    /// What knows to whom challenges were sent.
+    pub fn origin(&self) -> Origin {
+        self.authenticator.origin()
+    }
+
     /// Whether a request brings back a challenge that was sent to this address.
     pub fn is_of(&self, request: &Request, address: IpAddr) -> bool {
-        self.authenticator.origin().proves(request, address)
+        self.origin().proves(request, address)
     }
 
     fn ask(&mut self, now: Instant, peer: &Peer, realm: &str, stale: bool) -> Refusal {

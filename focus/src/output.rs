@@ -428,7 +428,7 @@ pub enum ConferenceEvent {
         source: Option<IpAddr>,
     },
     /// A call that was let in to be asked for the PIN has ended its being asked, for the
-    /// [`crate::pin_guard::PinGuard`]; or one at the door has shown a wrong key.
+    /// [`crate::pin_guard::PinGuard`]; or somebody at the door has shown a key.
     PinSettled {
         /// From where.
         source: IpAddr,

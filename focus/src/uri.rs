@@ -164,6 +164,11 @@ impl Domains {
         {
             return true;
         }
+        self.name(host)
+    }
+
+    /// Whether this host is one of those that are configured.
+    pub fn name(&self, host: &Host) -> bool {
         self.hosts.iter().any(|ours| same_host(ours, host))
     }
 }

@@ -465,3 +465,57 @@ fn a_forged_flood_harms_no_call_and_keeps_nobody_out_who_is_known() {
     );
     assert!(server.alive());
 }
+
+#[test]
+fn the_gauge_of_bans_falls_when_they_end() {
+    let server = start(&public(""));
+    let banned = || {
+        let (_, metrics) = server.get("/metrics").unwrap();
+        let mut lines = metrics.lines();
+        let count = lines.find_map(|line| line.strip_prefix("plenum_abuse_banned "));
+        count.unwrap().to_owned()
+    };
+    let order = ["ban", "add", "127.0.0.91", "--seconds", "5"];
+    server.operate(&order, "").unwrap();
+    assert_eq!(banned(), "1");
+    std::thread::sleep(5 * SECOND);
+    assert_eq!(banned(), "0");
+}
+
+/// A challenge brought back, for whatever realm, or the ACK of a refusal show that he is there: what
+/// he asks is counted as his, for as long as he asks.
+#[test]
+fn scanners_over_udp_that_show_to_be_there_are_banned() {
+    let server = start(&public(""));
+    let host = server.sip();
+    let mut polite = UserPhone::at(&server, "polite", "127.0.0.72");
+    let mut heard = 0;
+    for number in 0..60 {
+        let uri = format!("sip:nobody{number}@{host}");
+        polite.tell("INVITE", &uri, &uri, "");
+        let Some(answer) = polite.raw.receive(SECOND).unwrap() else {
+            break;
+        };
+        assert!(answer.starts_with("SIP/2.0 404"), "{answer}");
+        polite.acknowledge(&uri, &uri, &answer);
+        heard += 1;
+    }
+    assert!((30..60).contains(&heard), "{heard} answers");
+    let bans = |from| is_listed(&server, from, "scanning");
+    assert!(bans("127.0.0.72"), "{}", server.log());
+
+    add(&server, "alice");
+    std::thread::sleep(3 * SECOND);
+    let mut sly = UserPhone::at(&server, "sly", "127.0.0.73");
+    let asked = sly.ask("REGISTER", "sip:example.com", "sip:sly@example.com", "");
+    let (_, nonce) = asked.split_once("nonce=\"").unwrap();
+    let nonce = nonce.split_once('"').unwrap().0;
+    let brought = format!("Authorization: Digest realm=\"x\", nonce=\"{nonce}\"\r\n");
+    let uri = format!("sip:board@{host}");
+    let heard = (0..60).take_while(|_| {
+        sly.tell("OPTIONS", &uri, &uri, &brought);
+        sly.raw.receive(SECOND).unwrap().is_some()
+    });
+    assert!((30..60).contains(&heard.count()));
+    assert!(bans("127.0.0.73"), "{}", server.log());
+}

@@ -275,3 +275,24 @@ fn baresip_registers_is_called_and_heard_of() {
         .unwrap();
     assert!(copy.exists());
 }
+
+#[test]
+fn whom_the_conferences_trust_is_taken_at_sighup() {
+    let server = start(&strict(""));
+    add(&server, "alice");
+    let mut phone = UserPhone::new(&server, "alice");
+    let answer = register_soon(&mut phone);
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    let uri = format!("sip:board@{}", server.sip());
+    let answer = phone.ask("INVITE", &uri, &uri, "");
+    assert!(answer.starts_with("SIP/2.0 401"), "{answer}");
+    let file = server.folder().join("plenum.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let trusting = text.replace("trusted = []", "trusted = [\"127.0.0.0/8\"]");
+    assert_ne!(text, trusting);
+    std::fs::write(&file, trusting).unwrap();
+    server.reload().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let answer = phone.ask("INVITE", &uri, &uri, "");
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+}

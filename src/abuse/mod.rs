@@ -19,7 +19,8 @@
 //! | probe | a request from outside of calls that is answered 400, 401, 403, 404, 405, 407, 416, 501 or 505, any OPTIONS, what cannot be read, a join link that leads nowhere | `abuse.probes` in `abuse.probes_window_s` |
 //! | guess | a wrong password, an unknown user name, a wrong PIN or conference key | `abuse.guesses` in `abuse.guesses_window_s` |
 //!
-//! Right credentials make good for all probes of their source, a call that comes about for one.
+//! Right credentials (a password, also of a trunk, a PIN, a conference key) make good for all probes
+//! of their source, a call that comes about for one.
 //!
 //! # What is proven
 //!
@@ -29,7 +30,7 @@
 //! | how it came | proven by |
 //! |---|---|
 //! | TCP, TLS, WebSocket, HTTPS | the handshake of TCP |
-//! | UDP, with credentials | a nonce that was sent to this very address |
+//! | UDP, with credentials, for whatever realm | a nonce that was sent to this very address |
 //! | UDP, an INVITE that is refused | the To tag of the refusal in its ACK |
 //! | UDP, a wrong PIN | the ACK of the call in which it is keyed in |
 //! | UDP, anything else | nothing |
@@ -54,8 +55,9 @@
 //! # Memory
 //!
 //! Bounded by `limits.watched_sources` and `limits.banned_sources`. A flood from ever new addresses
-//! makes the longest quiet ones forgotten; bans have a table of their own, which only proven
-//! offences and operators fill. Bans are kept in the store, nothing else outlives the process.
+//! makes the longest quiet ones forgotten; those who have shown to be there, and those who are
+//! banned, have tables of their own, which no forged packet fills. Bans are kept in the store,
+//! nothing else outlives the process.
 
 mod bans;
 mod bucket;
@@ -67,6 +69,6 @@ mod watch;
 pub(crate) mod web;
 
 pub use metrics::{Because, Metrics, Of, Shut};
-pub(crate) use screen::{SipScreen, evidence};
-pub(crate) use sentry::{Evidence, Offence, Settings};
+pub(crate) use screen::SipScreen;
+pub(crate) use sentry::Settings;
 pub(crate) use watch::{Watch, Witness, source_of};

@@ -39,28 +39,40 @@ impl Screen for SipScreen {
     fn judge(&mut self, now: Instant, from: &Flow, request: Option<&Request>) -> Screened {
         let source = source_of(from);
         let evidence = evidence(&self.origins, from, request);
-        match self.watch.judge(now, source, evidence) {
-            Judgement::Pass => {}
-            Judgement::Unproven if request.is_some_and(|it| self.is_foreign(it, from)) => {}
-            Judgement::Unproven => return Screened::Unproven,
-            Judgement::Banned | Judgement::Limited | Judgement::Flood => return Screened::Drop,
-        }
+        let passed = match (self.watch.judge(now, source, evidence), evidence) {
+            (Judgement::Banned | Judgement::Limited | Judgement::Flood, _) => {
+                return Screened::Drop;
+            }
+            (Judgement::Unproven, _) => Screened::Unproven,
+            (Judgement::Pass, Evidence::Proven) => Screened::Proven,
+            (Judgement::Pass, Evidence::Claimed) => Screened::Known,
+        };
         let foreign = request.is_some_and(|request| self.is_foreign(request, from));
         if foreign && !self.watch.is_exempt(source) {
             self.watch.count(Because::Domain);
-            self.watch.offence(source, Offence::Probe, of_flow(from));
+            self.watch.offence(source, Offence::Probe, evidence);
             return Screened::Drop;
         }
-        Screened::Pass
+        passed
     }
 
-    fn handle_answer(&mut self, _: Instant, from: &Flow, method: &Method, status: StatusCode) {
+    fn handle_answer(
+        &mut self,
+        _: Instant,
+        (from, screened): (&Flow, Screened),
+        method: Option<&Method>,
+        status: StatusCode,
+    ) {
         let offence = match status.code() {
-            400 | 401 | 403 | 404 | 405 | 407 | 416 | 501 | 505 => Offence::Probe,
-            200 if *method == Method::Options => Offence::Look,
+            200 if method == Some(&Method::Options) => Offence::Look,
+            code if is_probe(code) => Offence::Probe,
             _ => return,
         };
-        self.watch.offence(source_of(from), offence, of_flow(from));
+        let evidence = match screened {
+            Screened::Proven => Evidence::Proven,
+            Screened::Known | Screened::Unproven | Screened::Drop => of_flow(from),
+        };
+        self.watch.offence(source_of(from), offence, evidence);
     }
 
     fn handle_proof(&mut self, now: Instant, from: &Flow, proof: Proof) {
@@ -68,13 +80,19 @@ impl Screen for SipScreen {
         match proof {
             Proof::Confirmed => self.watch.call(now, source),
             Proof::TurnedAway => self.watch.proof(now, source),
-            Proof::Refused => {
+            Proof::Refused(status) => {
                 self.watch.proof(now, source);
-                let probe = (Offence::Probe, Evidence::Proven);
-                self.watch.offence(source, probe.0, probe.1);
+                if status.is_none_or(|status| is_probe(status.code())) {
+                    self.watch.offence(source, Offence::Probe, Evidence::Proven);
+                }
             }
         }
     }
+}
+
+/// Whether who is answered so has asked for what is not there, or not his.
+const fn is_probe(code: u16) -> bool {
+    matches!(code, 400 | 401 | 403 | 404 | 405 | 407 | 416 | 501 | 505)
 }
 
 /// Whether a request can only come from where it says.

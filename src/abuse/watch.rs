@@ -2,6 +2,7 @@
 
 use super::bucket::{Bucket, Measure};
 use super::metrics::Because;
+use super::screen::evidence;
 use super::sentry::{Consequence, Evidence, Judgement, Offence, Sentry};
 use super::{Metrics, Of, view};
 use crate::config::Config;
@@ -16,8 +17,11 @@ use plenum_focus::pin_guard::PinOutcome;
 use plenum_focus::policy::Network;
 use plenum_focus::shell::EventSink;
 use plenum_mcu::control::ConferenceId;
+use plenum_sip::auth::{Denied, Origin, Verdict};
+use plenum_sip::endpoint::Flow;
+use plenum_sip::msg::Request;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 /// Shared by cloning. Nothing of it blocks for longer than a look into a table.
@@ -30,8 +34,10 @@ struct Inner {
     sentry: Mutex<Sentry>,
     web: Mutex<PerSource<Visitor>>,
     of_web: OfWeb,
-    /// Networks that are trusted.
-    exempt: Vec<Network>,
+    /// `abuse.exempt` and `http.trusted_proxies`, which only a restart takes.
+    configured: Vec<Network>,
+    /// Networks that are trusted: these, those of conferences, and those of trunks.
+    exempt: RwLock<Vec<Network>>,
     /// For the addresses of their servers.
     trunks: Shown,
     metrics: Metrics,
@@ -59,10 +65,7 @@ impl Watch {
     /// The watch of this configuration.
     pub(crate) fn new(config: &Config, trunks: Shown, metrics: Metrics) -> Self {
         let (abuse, limits) = (&config.abuse, &config.limits.abuse);
-        let mut exempt = abuse.exempt.clone();
-        exempt.extend_from_slice(&config.conferences.trusted);
-        exempt.extend_from_slice(&config.http.trusted_proxies);
-        exempt.extend(config.trunk.iter().flat_map(|trunk| &trunk.from).copied());
+        let configured = [&*abuse.exempt, &*config.http.trusted_proxies].concat();
         let settings = abuse.settings(limits);
         let of_web = OfWeb {
             connections: limits.http_connections_per_source,
@@ -76,7 +79,8 @@ impl Watch {
             web: Mutex::new(PerSource::new(settings.watched)),
             sentry: Mutex::new(Sentry::new(settings)),
             of_web,
-            exempt,
+            exempt: RwLock::new(trusted(&configured, config)),
+            configured,
             trunks,
             metrics,
             store: OnceLock::new(),
@@ -136,10 +140,21 @@ impl Watch {
         source
     }
 
+    /// Takes the networks that this configuration trusts, for conferences and trunks.
+    pub(crate) fn reload(&self, config: &Config) {
+        let exempt = trusted(&self.0.configured, config);
+        *self
+            .0
+            .exempt
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = exempt;
+    }
+
     /// Whether a source is of a trusted network or a trunk.
     pub(super) fn is_exempt(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
         let Inner { exempt, trunks, .. } = &*self.0;
+        let exempt = exempt.read().unwrap_or_else(PoisonError::into_inner);
         exempt.iter().any(|network| network.contains(source)) || trunks.is_server(source)
     }
 
@@ -148,16 +163,11 @@ impl Watch {
         if !self.0.enabled {
             return Judgement::Pass;
         }
-        let judged = self.sentry().judge(now, source.into(), evidence);
+        let exempt = || self.is_exempt(source);
+        let judged = self.sentry().judge(now, source.into(), evidence, exempt);
         let because = match judged {
-            Judgement::Pass => return judged,
+            Judgement::Pass | Judgement::Unproven => return judged,
             Judgement::Banned => Because::Banned,
-            Judgement::Limited | Judgement::Flood | Judgement::Unproven
-                if self.is_exempt(source) =>
-            {
-                return Judgement::Pass;
-            }
-            Judgement::Unproven => return judged,
             Judgement::Limited => Because::Limited,
             Judgement::Flood => Because::Flood,
         };
@@ -209,8 +219,38 @@ impl Watch {
         }
     }
 
+    /// Somebody presented credentials to whoever has this origin. Right ones count for a source that
+    /// is there, wrong ones against it; a count that was used before may be a repetition.
+    pub(crate) fn handle_verdict(
+        &self,
+        origin: Origin,
+        (request, flow): (&Request, &Flow),
+        verdict: &Verdict,
+    ) {
+        let evidence = || evidence(&[origin], flow, Some(request));
+        let source = flow.remote.ip();
+        match verdict {
+            Verdict::Granted(_) => {
+                if evidence() == Evidence::Proven {
+                    self.success(source);
+                }
+            }
+            Verdict::Denied {
+                why: Denied::UnknownUser | Denied::WrongPassword,
+                ..
+            } => self.offence(source, Offence::Guess, evidence()),
+            Verdict::Denied {
+                why: Denied::Replayed,
+                ..
+            }
+            | Verdict::Absent
+            | Verdict::Malformed(_)
+            | Verdict::Stale(_) => {}
+        }
+    }
+
     /// The source is there, and has presented what is right.
-    pub(crate) fn success(&self, source: IpAddr) {
+    fn success(&self, source: IpAddr) {
         if self.0.enabled {
             self.sentry().handle_success(now(), source.into());
         }
@@ -330,32 +370,51 @@ impl Watch {
     }
 }
 
-/// Sees wrong PINs and conference keys among what happens in conferences.
+/// Sees PINs and conference keys, right and wrong, among what happens in conferences.
 #[derive(Debug)]
 pub(crate) struct Witness {
     pub(crate) watch: Watch,
     pub(crate) next: Arc<dyn EventSink>,
 }
 
+impl Witness {
+    fn judge(&self, source: IpAddr, outcome: PinOutcome, proven: bool) {
+        match outcome {
+            PinOutcome::Right if proven => self.watch.success(source),
+            PinOutcome::Right => {}
+            PinOutcome::Wrong(wrong) => {
+                let evidence = if proven {
+                    Evidence::Proven
+                } else {
+                    Evidence::Claimed
+                };
+                for _ in 0..wrong {
+                    self.watch.offence(source, Offence::Guess, evidence);
+                }
+            }
+        }
+    }
+}
+
 impl EventSink for Witness {
     fn event(&self, conference: ConferenceId, event: &ConferenceEvent) {
         if let ConferenceEvent::PinSettled {
             source,
-            outcome: PinOutcome::Wrong(wrong),
+            outcome,
             proven,
         } = event
         {
-            let evidence = if *proven {
-                Evidence::Proven
-            } else {
-                Evidence::Claimed
-            };
-            for _ in 0..*wrong {
-                self.watch.offence(*source, Offence::Guess, evidence);
-            }
+            self.judge(*source, *outcome, *proven);
         }
         self.next.event(conference, event);
     }
+}
+
+/// The networks of which nobody is watched.
+fn trusted(configured: &[Network], config: &Config) -> Vec<Network> {
+    let trunks = config.trunk.iter().flat_map(|trunk| &trunk.from);
+    let all = configured.iter().chain(&config.conferences.trusted);
+    all.chain(trunks).copied().collect()
 }
 
 /// Whom an operator means by an address, or by an IPv6 /64 as it is listed. Other networks are
@@ -381,4 +440,53 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The time of the shells: tokio's.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(trusted: &str, trunk: &str) -> Config {
+        let text = format!(
+            "[conferences]\ntrusted = [{trusted}]\n[abuse]\nexempt = [\"192.0.2.0/28\"]\n\
+             [[trunk]]\nname = \"t\"\nserver = \"203.0.113.1\"\nfrom = [\"{trunk}\"]\n"
+        );
+        Config::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn the_networks_of_another_configuration_are_trusted_from_then_on() {
+        let first = config("\"10.1.0.0/16\"", "203.0.113.0/28");
+        let watch = Watch::new(&first, Shown::default(), Metrics::default());
+        let exempt = |address: &str| watch.is_exempt(address.parse().unwrap());
+        assert!(exempt("10.1.0.1") && exempt("203.0.113.2") && exempt("192.0.2.1"));
+        watch.reload(&config("\"10.2.0.0/16\"", "203.0.113.16/28"));
+        assert!(!exempt("10.1.0.1") && !exempt("203.0.113.2"));
+        assert!(exempt("10.2.0.1") && exempt("203.0.113.18") && exempt("192.0.2.1"));
+    }
+
+    #[tokio::test]
+    async fn a_right_pin_makes_good_for_probes_of_who_is_there() {
+        for (proven, banned) in [(true, false), (false, true)] {
+            let config = Config::parse("[abuse]\nprobes = 5\n").unwrap();
+            let watch = Watch::new(&config, Shown::default(), Metrics::default());
+            let witness = Witness {
+                watch: watch.clone(),
+                next: Arc::new(crate::journal::Journal),
+            };
+            let source: IpAddr = "192.0.2.1".parse().unwrap();
+            for number in 0..6 {
+                if number == 5 {
+                    let event = ConferenceEvent::PinSettled {
+                        source,
+                        outcome: PinOutcome::Right,
+                        proven,
+                    };
+                    witness.event(ConferenceId(1), &event);
+                }
+                watch.offence(source, Offence::Probe, Evidence::Proven);
+            }
+            assert_eq!(watch.is_banned(source), banned);
+        }
+    }
 }

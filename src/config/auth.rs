@@ -41,15 +41,16 @@ pub struct StoreSettings {
     pub file: String,
 }
 
-/// Who has to prove who he is before he calls, apart from trusted networks and trunks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who has to prove who he is before he calls, apart from trusted networks and trunks. The
+/// strictest is the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Required {
+    /// Nobody: who proves nothing is anonymous.
+    Nobody,
     /// Who says he is of a domain that has users here.
     Users,
     /// Everybody.
     Everybody,
-    /// Nobody: who proves nothing is anonymous.
-    Nobody,
 }
 
 /// The name of a hash function.
@@ -81,12 +82,20 @@ impl Auth {
         auth
     }
 
-    /// Who has to prove who he is before he calls this host.
+    /// Who has to prove who he is before he calls this host. Conferences are the same by whatever
+    /// host they are called: one that is no `domain` of ours, such as our bare address, is no way
+    /// around the strictest of all.
     #[must_use]
-    pub fn required_for(&self, host: &str) -> Required {
+    pub fn required_for(&self, host: &str, domain: bool) -> Required {
+        let name = |host: &str| host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let mut domains = self.domains.iter();
-        let own = domains.find(|domain| domain.name.eq_ignore_ascii_case(host));
-        own.map_or(self.required, |domain| domain.required)
+        let own = domains.find(|domain| name(&domain.name) == name(host));
+        let all = || self.domains.iter().map(|domain| domain.required);
+        match own {
+            Some(own) => own.required,
+            None if domain => self.required,
+            None => all().chain([self.required]).max().unwrap_or(self.required),
+        }
     }
 
     /// What the authenticator is to ask for.

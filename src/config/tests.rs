@@ -215,3 +215,23 @@ fn two_conferences_of_one_id_are_refused() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("have the id"), "{found:?}");
 }
+
+#[test]
+fn no_host_is_a_way_around_the_strictest_domain() {
+    let text = "[sip]\ndomains = [\"open.example\", \"secure.example\"]\n\
+                [[auth.domain]]\nname = \"secure.example\"\n\
+                [[auth.domain]]\nname = \"lax.example\"\nrequired = \"nobody\"\n";
+    let auth = Config::parse(text).unwrap().auth;
+    for (host, domain, expected) in [
+        ("open.example", true, Required::Users),
+        ("secure.example", true, Required::Everybody),
+        ("SECURE.example.", true, Required::Everybody),
+        ("lax.example", false, Required::Nobody),
+        ("192.0.2.1", false, Required::Everybody),
+        ("other.example", false, Required::Everybody),
+    ] {
+        assert_eq!(auth.required_for(host, domain), expected, "{host}");
+    }
+    let plain = Config::parse("").unwrap().auth;
+    assert_eq!(plain.required_for("192.0.2.1", false), Required::Users);
+}

@@ -55,6 +55,8 @@ pub(crate) struct Api {
 struct Health {
     registry: Registry,
     readiness: watch::Receiver<bool>,
+    /// For gauges that fall by time alone.
+    watch: Watch,
 }
 
 /// Everything that is served.
@@ -68,13 +70,14 @@ pub(crate) fn router(api: Api) -> Router {
         directory: api.directory,
         feed: api.feed,
         trunks: api.trunks,
-        watch: api.watch,
+        watch: api.watch.clone(),
         readers: Arc::new(Semaphore::new(api.event_readers)),
         readiness: api.readiness.clone(),
     });
     let health = Health {
         registry: api.registry,
         readiness: api.readiness,
+        watch: api.watch,
     };
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
@@ -99,6 +102,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
+    health.watch.measure();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     (
         [(header::CONTENT_TYPE, kind)],

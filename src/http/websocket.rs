@@ -43,7 +43,7 @@ async fn upgrade(State(sockets): State<WebSockets>, mut request: Request) -> Res
         match upgraded.await {
             Ok(stream) => {
                 let stream = TokioIo::new(stream);
-                let Ends { local, remote } = ends;
+                let Ends { local, remote, .. } = ends;
                 let incoming = sockets.incoming;
                 incoming.accept_websocket(stream, true, local, remote).await;
             }

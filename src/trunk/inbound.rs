@@ -2,6 +2,7 @@
 
 use super::Line;
 use crate::config::{CalledIn, Recognition};
+use crate::signalling::speaks_for;
 use plenum_focus::access::Identity;
 use plenum_focus::caller::Vouched;
 use plenum_sip::endpoint::Flow;
@@ -39,15 +40,11 @@ pub(crate) fn recognises(line: &Line, request: &Request, (flow, names): (&Flow, 
         Recognition::Certificate => {
             let config = &line.config;
             let server = [config.server.host.to_string()];
-            let known = match config.certificate_names.as_slice() {
+            let known: &[String] = match config.certificate_names.as_slice() {
                 [] => &server,
                 some => some,
             };
-            let is =
-                |name: &Text, one: &String| name.as_bytes().eq_ignore_ascii_case(one.as_bytes());
-            names
-                .iter()
-                .any(|name| known.iter().any(|one| is(name, one)))
+            speaks_for(names, known)
         }
         // Asked for where no other way has recognised it.
         Recognition::Digest => false,

@@ -32,6 +32,8 @@ pub(crate) struct Line {
     pub(crate) calls_out: usize,
     /// When calls to it began, within the last hour.
     begun: VecDeque<Instant>,
+    /// It is to end: nothing is asked any more, but that its registration be removed.
+    stopping: bool,
     /// What was logged last.
     told: Option<(bool, Option<Problem>)>,
     metrics: Metrics,
@@ -69,6 +71,7 @@ impl Line {
             calls_in: 0,
             calls_out: 0,
             begun: VecDeque::new(),
+            stopping: false,
             told: None,
             metrics,
         }
@@ -172,7 +175,7 @@ impl Line {
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let resting = self.servers.iter().filter(|one| one.ping.is_none());
         let pings = resting.map(|one| one.ping_at);
-        let pings = pings.filter(|_| !self.config.options.is_zero()).min();
+        let pings = pings.filter(|_| self.pings()).min();
         self.next.into_iter().chain(pings).min()
     }
 
@@ -213,7 +216,7 @@ impl Line {
                 }
             }
             // One that is back may have forgotten us; where one is gone another has to know us.
-            if before.is_some_and(|before| before != up) {
+            if before.is_some_and(|before| before != up) && !self.stopping {
                 self.registration.iter_mut().for_each(Registration::start);
             }
             self.run(now, endpoint);
@@ -221,8 +224,10 @@ impl Line {
         true
     }
 
-    /// Removes the registration, where that is wished.
+    /// Ends it: removes the registration, where that is wished.
     pub(crate) fn stop(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        self.stopping = true;
+        self.waiting = None;
         if self.config.unregister
             && let Some(registration) = &mut self.registration
         {
@@ -231,39 +236,63 @@ impl Line {
         }
     }
 
-    /// Its registration is still to be removed.
+    /// When it is to end, its registration has to be removed first, or may come about yet and has to
+    /// be then.
     pub(crate) fn is_leaving(&self) -> bool {
         let standing = self.registration.as_ref().map(Registration::standing);
-        self.config.unregister && matches!(standing, Some(Standing::Registered(_)))
+        let registered = matches!(standing, Some(Standing::Registered(_)));
+        self.config.unregister && (registered || self.asked.is_some())
+    }
+
+    /// Whether its servers are asked if they are there.
+    fn pings(&self) -> bool {
+        !self.stopping && !self.config.options.is_zero()
+    }
+
+    /// Sets its gauges.
+    pub(crate) fn measure(&self) {
+        let of = Of {
+            trunk: self.config.name.clone(),
+        };
+        let standing = self.registration.as_ref().map(Registration::standing);
+        let registered = matches!(standing, Some(Standing::Registered(_)));
+        let calls = |calls: usize| i64::try_from(calls).unwrap_or(i64::MAX);
+        let metrics = &self.metrics;
+        metrics.up.get_or_create(&of).set(self.is_up().into());
+        metrics.registered.get_or_create(&of).set(registered.into());
+        metrics
+            .calls_in
+            .get_or_create(&of)
+            .set(calls(self.calls_in));
+        metrics
+            .calls_out
+            .get_or_create(&of)
+            .set(calls(self.calls_out));
+    }
+
+    /// Takes its gauges away.
+    pub(crate) fn unmeasure(&self) {
+        let of = Of {
+            trunk: self.config.name.clone(),
+        };
+        let Metrics {
+            up,
+            registered,
+            calls_in,
+            calls_out,
+            ..
+        } = &self.metrics;
+        for gauge in [up, registered, calls_in, calls_out] {
+            gauge.remove(&of);
+        }
     }
 
     pub(crate) fn show(&self) -> Kept {
         let standing = self.registration.as_ref().map(Registration::standing);
-        let (of, up) = (
-            Of {
-                trunk: self.config.name.clone(),
-            },
-            self.is_up(),
-        );
-        self.metrics.up.get_or_create(&of).set(up.into());
-        let registered = matches!(standing, Some(Standing::Registered(_)));
-        self.metrics
-            .registered
-            .get_or_create(&of)
-            .set(registered.into());
-        let calls = |calls: usize| i64::try_from(calls).unwrap_or(i64::MAX);
-        self.metrics
-            .calls_in
-            .get_or_create(&of)
-            .set(calls(self.calls_in));
-        self.metrics
-            .calls_out
-            .get_or_create(&of)
-            .set(calls(self.calls_out));
         let trunk = view::Trunk {
             name: self.config.name.clone(),
             server: self.config.server.to_string(),
-            up,
+            up: self.is_up(),
             registration: view::word(standing).into(),
             registered_for_s: None,
             problem: self.problem(),
@@ -286,6 +315,7 @@ impl Line {
             trunk,
             standing,
             leaving: self.is_leaving(),
+            hidden: false,
             addresses: self
                 .servers
                 .iter()
@@ -340,7 +370,7 @@ impl Line {
                 }
             }
         }
-        if !self.config.options.is_zero() {
+        if self.pings() {
             self.ping(now, endpoint);
         }
     }

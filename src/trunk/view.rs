@@ -44,8 +44,10 @@ pub struct Server {
 pub(crate) struct Kept {
     pub(crate) trunk: Trunk,
     pub(crate) standing: Option<Standing>,
-    /// It is registered, and will not be when the server has ended.
+    /// It is registered, or may be soon, and will not be when the server has ended.
     pub(crate) leaving: bool,
+    /// It is configured no more, and nobody's to see.
+    pub(crate) hidden: bool,
     /// Where its servers are.
     pub(crate) addresses: Vec<IpAddr>,
 }
@@ -62,7 +64,7 @@ impl Shown {
     /// All trunks, in the order of the configuration.
     pub(crate) fn list(&self, now: Instant) -> Vec<Trunk> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = all.iter().map(|kept| {
+        let each = all.iter().filter(|kept| !kept.hidden).map(|kept| {
             let mut trunk = kept.trunk.clone();
             if let Some(Standing::Registered(until)) = kept.standing {
                 trunk.registered_for_s = Some(until.saturating_duration_since(now).as_secs());

@@ -16,24 +16,28 @@
 //! A wrong password, an unknown user and a user of another domain get the same 401.
 
 use super::metrics::{Denial, DenialReason, Metrics};
-use crate::abuse::{Evidence, Offence, Watch, evidence};
+use crate::abuse::Watch;
+use crate::compose::Guarded;
 use crate::config::{Auth, Required};
+use crate::signalling::speaks_for;
 use plenum_focus::access::Identity;
 use plenum_focus::caller::{Peer, Vouched};
-use plenum_focus::policy::{Network, Policy};
+use plenum_focus::policy::Policy;
 use plenum_focus::store::{User, Users};
 use plenum_sip::auth::{Authenticator, Denied, Granted, Origin, Verdict, Worthless};
 use plenum_sip::endpoint::{Answer, Flow};
 use plenum_sip::msg::{AuthParams, HeaderName, NameAddr, Request, StatusCode, Text, Uri};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// Asks for passwords. See the module documentation.
 #[derive(Debug)]
 pub(super) struct Gate {
     authenticator: Authenticator,
     auth: Auth,
-    policy: Policy,
+    /// As it is now.
+    policy: watch::Receiver<Arc<Policy>>,
     watch: Watch,
     metrics: Metrics,
 }
@@ -58,7 +62,7 @@ impl Gate {
     pub(super) fn new(
         auth: &Auth,
         (counted_nonces, seed): (usize, [u8; 32]),
-        (policy, watch): (Policy, Watch),
+        (policy, watch): Guarded,
         now: Instant,
         metrics: Metrics,
     ) -> Self {
@@ -78,7 +82,10 @@ impl Gate {
 
     /// Whether this host is one of ours.
     pub(super) fn is_ours(&self, uri: &Uri, flow: &Flow) -> bool {
-        self.policy.domains.contain(&uri.host, flow.local.ip())
+        self.policy
+            .borrow()
+            .domains
+            .contain(&uri.host, flow.local.ip())
     }
 
     /// A request that asks to come in: INVITE, SUBSCRIBE, REFER, MESSAGE.
@@ -98,11 +105,11 @@ impl Gate {
                 Err(answer) => Decision::Refuse(*answer),
             };
         }
-        if self.policy.trusts(flow) {
+        if self.policy.borrow().trusts(flow) {
             return Decision::Pass(None);
         }
-        if self.is_trusted_by(names) {
-            return Decision::Pass(Some(believe(request, flow, &self.policy)));
+        if speaks_for(names, &self.auth.trusted_certificates) {
+            return Decision::Pass(Some(believe(request, flow, &self.policy.borrow())));
         }
         let claimed = domain(&from.uri);
         let realm = if users.has_domain(&claimed) {
@@ -110,7 +117,9 @@ impl Gate {
         } else {
             users.iter().next().map(|user| user.domain.clone())
         };
-        let asked = match self.auth.required_for(&domain(&request.uri)) {
+        let configured = self.policy.borrow().domains.name(&request.uri.host);
+        let called = domain(&request.uri);
+        let asked = match self.auth.required_for(&called, configured) {
             Required::Nobody => false,
             Required::Users => users.has_domain(&domain(&from.uri)),
             Required::Everybody => true,
@@ -125,15 +134,6 @@ impl Gate {
         }
     }
 
-    /// Whether the certificate of a peer speaks for somebody who is believed.
-    fn is_trusted_by(&self, names: &[Text]) -> bool {
-        let trusted = &self.auth.trusted_certificates;
-        let is = |name: &Text, one: &String| name.as_bytes().eq_ignore_ascii_case(one.as_bytes());
-        names
-            .iter()
-            .any(|name| trusted.iter().any(|one| is(name, one)))
-    }
-
     /// Whose registration this is: by proof, or by his word on a network that is trusted. A
     /// datagram's source can be forged, and calls would go to the forger: words count on streams.
     pub(super) fn registers<'a>(
@@ -144,8 +144,8 @@ impl Gate {
         (flow, names): (&Flow, &[Text]),
     ) -> Result<(&'a User, Option<Granted>), Box<Answer>> {
         let realm = domain(to);
-        let believed = flow.transport.is_reliable() && self.policy.trusts(flow);
-        let believed = believed || self.is_trusted_by(names);
+        let believed = flow.transport.is_reliable() && self.policy.borrow().trusts(flow);
+        let believed = believed || speaks_for(names, &self.auth.trusted_certificates);
         if believed && realm_of_credentials(request, users).is_none() {
             let named = users.find(&to.user_decoded(), &realm);
             return match named.filter(|user| !user.disabled) {
@@ -176,6 +176,10 @@ impl Gate {
             .check(now, presented, realm, |name, hash| {
                 users.find(name, realm)?.secret(hash).cloned()
             });
+        if !is_disabled(users, realm, &verdict) {
+            let origin = self.origin();
+            self.watch.handle_verdict(origin, (request, flow), &verdict);
+        }
         match verdict {
             Verdict::Absent => Err(Box::new(self.ask(now, (request, flow), realm))),
             Verdict::Malformed(what) => {
@@ -193,11 +197,6 @@ impl Gate {
             }
             Verdict::Denied { username: _, why } => {
                 self.deny(reason(why));
-                if why != Denied::Replayed {
-                    let evidence = self.evidence(request, flow);
-                    let source = flow.remote.ip();
-                    self.watch.offence(source, Offence::Guess, evidence);
-                }
                 // Who has counted wrongly, or begun to count anew, gets by with a fresh nonce.
                 let stale = why == Denied::Replayed;
                 Err(Box::new(self.challenge(now, flow, realm, stale)))
@@ -207,9 +206,6 @@ impl Gate {
                 match known.filter(|user| !user.disabled) {
                     Some(user) => {
                         self.metrics.granted.inc();
-                        if self.evidence(request, flow) == Evidence::Proven {
-                            self.watch.success(flow.remote.ip());
-                        }
                         Ok(Proven { user, granted })
                     }
                     None => {
@@ -225,11 +221,6 @@ impl Gate {
     pub(super) fn deny(&self, reason: DenialReason) {
         let denial = Denial { reason };
         self.metrics.denied.get_or_create(&denial).inc();
-    }
-
-    /// Whether these credentials can only come from where they say.
-    fn evidence(&self, request: &Request, flow: &Flow) -> Evidence {
-        evidence(&[self.origin()], flow, Some(request))
     }
 
     /// Asks for credentials somebody who has brought none for this realm.
@@ -253,6 +244,18 @@ impl Gate {
     }
 }
 
+/// Whether right credentials are of a user who may not come in.
+fn is_disabled(users: &Users, realm: &str, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Granted(granted) => users
+            .find(&granted.username, realm)
+            .is_none_or(|user| user.disabled),
+        Verdict::Absent | Verdict::Malformed(_) | Verdict::Stale(_) | Verdict::Denied { .. } => {
+            false
+        }
+    }
+}
+
 /// The first realm with users for which the request brings credentials.
 fn realm_of_credentials(request: &Request, users: &Users) -> Option<String> {
     let fields = request.headers.get_all(&HeaderName::Authorization);
@@ -263,15 +266,7 @@ fn realm_of_credentials(request: &Request, users: &Users) -> Option<String> {
 
 /// Who somebody is whose word is believed, as if on a trusted network.
 fn believe(request: &Request, flow: &Flow, policy: &Policy) -> Vouched {
-    let everywhere = [
-        Network::new(Ipv4Addr::UNSPECIFIED.into(), 0),
-        Network::new(Ipv6Addr::UNSPECIFIED.into(), 0),
-    ];
-    let policy = Policy {
-        trusted: everywhere.into_iter().flatten().collect(),
-        ..policy.clone()
-    };
-    let peer = Peer::of_request(request, flow, &policy, None);
+    let peer = Peer::claimed(request, flow, policy, true);
     Vouched {
         aor: peer.aor,
         display: peer.display,
@@ -304,7 +299,12 @@ fn vouch(proven: &Proven<'_>, from: &NameAddr, request: &Request) -> Vouched {
 
 /// The host of a URI as users' domains are spelled.
 pub(super) fn domain(uri: &Uri) -> String {
-    uri.host.to_string().to_ascii_lowercase()
+    let mut host = uri.host.to_string().to_ascii_lowercase();
+    // The dot of the root names the same domain.
+    if host.ends_with('.') {
+        host.pop();
+    }
+    host
 }
 
 /// An answer with a warning in words.

@@ -23,8 +23,8 @@ pub use border::UserBorder;
 pub(crate) use devices::Devices;
 pub use metrics::{Denial, DenialReason, Metrics};
 
-use crate::abuse::Watch;
-use crate::config::{Config, policy};
+use crate::compose::Guarded;
+use crate::config::Config;
 use crate::observe;
 use crate::store::{self, Kept, Store};
 use gate::Gate;
@@ -47,7 +47,7 @@ pub(crate) fn start(
     metrics: &observe::Metrics,
     devices: &Arc<Devices>,
     seeds: [[u8; 32]; 3],
-    watch: &Watch,
+    (policy, watch): Guarded,
 ) -> Result<UserBorder, StoreError> {
     let wake = || {
         let actions = Arc::clone(actions);
@@ -67,10 +67,9 @@ pub(crate) fn start(
     tracing::info!(store = %path.display(), registrations = kept.bindings.len(), "users");
     let registrar = restored(config, kept);
     let now = tokio::time::Instant::now().into_std();
-    let (policy, counters) = (policy(config), metrics.users.clone());
+    let counters = metrics.users.clone();
     let nonces = (limits.counted_nonces, nonces);
-    let watched = (policy, watch.clone());
-    let gate = Gate::new(&config.auth, nonces, watched, now, counters.clone());
+    let gate = Gate::new(&config.auth, nonces, (policy, watch), now, counters.clone());
     let bindings: Arc<dyn BindingStore> = Arc::<Store>::clone(&store);
     let rng = StdRng::from_seed(random);
     let (wake, devices) = (Arc::new(wake()), Arc::clone(devices));

@@ -58,7 +58,12 @@ impl Inner {
         }
         door.guard.peek(now, source).map_err(Refusal::PinGuard)?;
         match door.keys.check(now, request, peer, key) {
-            Shown::Right(vouched) => Ok(Some(vouched)),
+            Shown::Right(vouched) => {
+                let proven = door.keys.is_of(request, address);
+                drop(door);
+                self.tell_key(address, PinOutcome::Right, proven);
+                Ok(Some(vouched))
+            }
             Shown::Nothing(_) if !asked => Ok(None),
             Shown::Nothing(refusal) | Shown::Useless(refusal) => Err(refusal),
             Shown::Wrong(refusal) => {
@@ -66,14 +71,19 @@ impl Inner {
                 door.guard.handle_failure(now, source);
                 let proven = door.keys.is_of(request, address);
                 drop(door);
-                let guess = ConferenceEvent::PinSettled {
-                    source: address,
-                    outcome: PinOutcome::Wrong(1),
-                    proven,
-                };
-                self.connections.events.event(NOBODY, &guess);
+                self.tell_key(address, PinOutcome::Wrong(1), proven);
                 Err(refusal)
             }
         }
+    }
+
+    /// Somebody has shown a key.
+    fn tell_key(&self, source: IpAddr, outcome: PinOutcome, proven: bool) {
+        let shown = ConferenceEvent::PinSettled {
+            source,
+            outcome,
+            proven,
+        };
+        self.connections.events.event(NOBODY, &shown);
     }
 }

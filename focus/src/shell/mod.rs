@@ -35,6 +35,7 @@ use crate::roster::{Participant, User};
 use dashmap::DashMap;
 use mailbox::{Mailbox, Message};
 use plenum_mcu::control::{ConferenceId, ConferenceVideo, Mcu, McuEvent};
+use plenum_sip::auth::Origin;
 use plenum_sip::endpoint::{Event, InviteId, NotifierId};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -158,6 +159,11 @@ impl Directory {
             connections,
             emptied: Notify::new(),
         }))
+    }
+
+    /// What knows to whom challenges for conference keys were sent.
+    pub fn key_origin(&self) -> Origin {
+        self.0.door().keys.origin()
     }
 
     /// An event of the SIP endpoint goes where it belongs, or is answered here.

@@ -84,7 +84,7 @@ impl UserPhone {
     }
 
     /// The ACK to a failure.
-    fn acknowledge(&self, uri: &str, to: &str, answer: &str) {
+    pub(crate) fn acknowledge(&self, uri: &str, to: &str, answer: &str) {
         let message = Message::parse(answer.as_bytes()).unwrap();
         let (seq, name, local) = (self.seq, &self.name, self.raw.local());
         let tag = message.to_tag().unwrap_or_default();

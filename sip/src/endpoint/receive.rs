@@ -68,11 +68,12 @@ impl Endpoint {
             Ok(Message::Response(response)) => self.on_response(now, response),
             Err(malformed) => {
                 malformed.count(&self.metrics);
-                if self.judge(now, &flow, None) == Screened::Drop {
+                let screened = self.judge(now, &flow, None);
+                if screened == Screened::Drop {
                     return;
                 }
                 if let Some(answer) = malformed.answer {
-                    self.note_answer(now, &flow, &Method::Options, answer.status);
+                    self.note_answer(now, (&flow, screened), None, answer.status);
                     self.answer_malformed(flow, *answer);
                 }
             }
@@ -119,7 +120,7 @@ impl Endpoint {
             flow,
             direct,
             from,
-            unproven: false,
+            screened: Screened::Known,
             request,
         };
         if arrival.request.method == Method::Ack {
@@ -140,7 +141,10 @@ impl Endpoint {
     /// An ACK belongs to a failed INVITE's transaction (§17.1.1.3) or to a dialog (§13.2.2.4).
     fn on_ack_request(&mut self, now: Instant, arrival: &Arrival) {
         match self.server_keys.get(&arrival.key).copied() {
-            Some(id) if !self.is_accepted(id) => self.on_server_repeat(now, id, true),
+            Some(id) if !self.is_accepted(id) => {
+                self.note_refused(now, id, arrival);
+                self.on_server_repeat(now, id, true);
+            }
             _ => match self.find_usage(&arrival.request) {
                 Some(usage) => self.on_dialog_ack(now, usage, arrival),
                 None if self.is_proof(now, arrival) => {}
@@ -155,10 +159,9 @@ impl Endpoint {
         let inside = to_tag(&arrival.request.headers).is_some();
         let holder = inside.then(|| self.find_holder(&arrival.request)).flatten();
         if holder.is_none() {
-            match self.judge(now, &arrival.from, Some(&arrival.request)) {
-                Screened::Pass => {}
-                Screened::Unproven => arrival.unproven = true,
-                Screened::Drop => return,
+            arrival.screened = self.judge(now, &arrival.from, Some(&arrival.request));
+            if arrival.screened == Screened::Drop {
+                return;
             }
         }
         if let Err(refusal) = self.admit(&arrival.request) {
@@ -320,7 +323,8 @@ impl Endpoint {
         self.metrics.refused_requests.inc();
         if to_tag(&arrival.request.headers).is_none() {
             let method = &arrival.request.method;
-            self.note_answer(now, &arrival.from, method, refusal.status);
+            let from = (&arrival.from, arrival.screened);
+            self.note_answer(now, from, Some(method), refusal.status);
         }
         let tag = hex(self.tag_without_state(arrival, refusal.status));
         let mut response = arrival.request.response(refusal.status).with_to_tag(&tag);
@@ -341,13 +345,13 @@ impl Endpoint {
 
     /// The To tag of an answer that leaves nothing behind: a repeated request gets the same.
     fn tag_without_state(&self, arrival: &Arrival, status: StatusCode) -> u64 {
-        if !arrival.unproven || arrival.request.method != Method::Invite {
+        if arrival.screened != Screened::Unproven || arrival.request.method != Method::Invite {
             return self.hash(&[arrival.key.as_bytes()]);
         }
         let proof = if status == StatusCode::SERVICE_UNAVAILABLE {
             Proof::TurnedAway
         } else {
-            Proof::Refused
+            Proof::Refused(None)
         };
         self.cookie(arrival, proof)
     }

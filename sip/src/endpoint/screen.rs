@@ -14,8 +14,8 @@
 //!
 //! Who is known to be there, and who may not ask, is the [`Screen`]'s to say.
 
-use super::server::{Arrival, Extra};
-use super::{Answer, CommandError, EndCause, Endpoint, Flow, InviteId};
+use super::server::{Arrival, Extra, ServerTx};
+use super::{Answer, CommandError, EndCause, Endpoint, Flow, InviteId, ServerTxId};
 use crate::auth::Hash;
 use crate::dialog::Usage;
 use crate::id::unhex;
@@ -31,19 +31,27 @@ pub trait Screen: Send + Debug {
     /// cannot be read.
     fn judge(&mut self, now: Instant, from: &Flow, request: Option<&Request>) -> Screened;
 
-    /// Such a request got this final answer.
-    fn handle_answer(&mut self, now: Instant, from: &Flow, method: &Method, status: StatusCode);
+    /// What was judged so got this final answer; without a method it could not be read.
+    fn handle_answer(
+        &mut self,
+        now: Instant,
+        from: (&Flow, Screened),
+        method: Option<&Method>,
+        status: StatusCode,
+    );
 
-    /// A peer over UDP has shown to be where it says.
+    /// A peer has shown to be where it says; of one on a stream that was known before.
     fn handle_proof(&mut self, now: Instant, from: &Flow, proof: Proof);
 }
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screened {
-    /// It goes on.
-    Pass,
-    /// It goes on, and its sender may not be where it says.
+    /// It goes on, and shows by itself that it comes from where it says.
+    Proven,
+    /// It goes on for what is known of where it says to come from. It may be forged.
+    Known,
+    /// It goes on, and nothing shows that anybody is where it says.
     Unproven,
     /// Nothing is done about it.
     Drop,
@@ -54,8 +62,8 @@ pub enum Screened {
 pub enum Proof {
     /// By the ACK of a 2xx: a call is up.
     Confirmed,
-    /// By the ACK of a refusal.
-    Refused,
+    /// By the ACK of a refusal; by that of this one, where it is still known.
+    Refused(Option<StatusCode>),
     /// By the ACK of a 503: there was no room for those who may not be there.
     TurnedAway,
 }
@@ -64,30 +72,42 @@ pub enum Proof {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stranger {
     pub(super) from: Flow,
-    /// It may not be where it says.
-    pub(super) unproven: bool,
+    /// How its request passed.
+    pub(super) screened: Screened,
+    /// The tag of our answers.
+    tag: u64,
+    /// The final answer.
+    pub(super) answer: Option<StatusCode>,
     /// How often an answer was sent again.
     repeats: u32,
 }
 
 impl Stranger {
-    pub(super) fn new(from: Flow, unproven: bool) -> Self {
+    pub(super) fn new(from: Flow, screened: Screened, tag: u64) -> Self {
         Self {
             from,
-            unproven,
+            screened,
+            tag,
+            answer: None,
             repeats: 0,
         }
+    }
+
+    /// It may not be where it says.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.screened == Screened::Unproven
     }
 
     /// Whether an answer may be sent once more by a timer.
     pub(super) fn may_repeat(&mut self, most: u32) -> bool {
         self.repeats = self.repeats.saturating_add(1);
-        !self.unproven || self.repeats <= most
+        !self.is_unproven() || self.repeats <= most
     }
 }
 
 impl Endpoint {
-    /// Has this look at what comes from outside of all calls. Until then everything passes.
+    /// Has this look at what comes from outside of all calls. Until then everything passes, and
+    /// nobody is told how.
     pub fn set_screen(&mut self, screen: Box<dyn Screen>) {
         self.screen = Some(screen);
     }
@@ -102,7 +122,7 @@ impl Endpoint {
         let screened = self
             .screen
             .as_mut()
-            .map_or(Screened::Pass, |screen| screen.judge(now, from, request));
+            .map_or(Screened::Known, |screen| screen.judge(now, from, request));
         if screened == Screened::Drop {
             self.metrics.screened.inc();
         }
@@ -113,8 +133,8 @@ impl Endpoint {
     pub(super) fn note_answer(
         &mut self,
         now: Instant,
-        from: &Flow,
-        method: &Method,
+        from: (&Flow, Screened),
+        method: Option<&Method>,
         status: StatusCode,
     ) {
         if let Some(screen) = &mut self.screen {
@@ -124,18 +144,39 @@ impl Endpoint {
 
     /// An ACK that belongs to no transaction: perhaps that of a refusal without state.
     pub(super) fn is_proof(&mut self, now: Instant, arrival: &Arrival) -> bool {
-        let tag = to_tag(&arrival.request.headers).and_then(|tag| unhex(tag.as_bytes()));
-        let Some(tag) = tag.filter(|_| !arrival.from.transport.is_reliable()) else {
+        let Some(tag) = shown_tag(arrival).filter(|_| !arrival.from.transport.is_reliable()) else {
             return false;
         };
         let is = |proof: &Proof| self.cookie(arrival, *proof) == tag;
-        let Some(proof) = [Proof::Refused, Proof::TurnedAway].into_iter().find(is) else {
+        let Some(proof) = [Proof::Refused(None), Proof::TurnedAway]
+            .into_iter()
+            .find(is)
+        else {
             return false;
         };
         if let Some(screen) = &mut self.screen {
             screen.handle_proof(now, &arrival.from, proof);
         }
         true
+    }
+
+    /// The ACK of a refusal whose transaction is still there: a proof, as only who got the refusal
+    /// knows its tag, unless the INVITE was one itself.
+    pub(super) fn note_refused(&mut self, now: Instant, id: ServerTxId, arrival: &Arrival) {
+        let waiting = self.servers.get(id).and_then(ServerTx::unacknowledged);
+        let Some((stranger, screen)) = waiting.zip(self.screen.as_mut()) else {
+            return;
+        };
+        let proven = stranger.screened == Screened::Proven || stranger.from.transport.is_reliable();
+        let same = same_peer(stranger.from.remote, arrival.from.remote);
+        if proven || !same || shown_tag(arrival) != Some(stranger.tag) {
+            return;
+        }
+        let proof = match stranger.answer {
+            Some(StatusCode::SERVICE_UNAVAILABLE) => Proof::TurnedAway,
+            answer => Proof::Refused(answer),
+        };
+        screen.handle_proof(now, &stranger.from, proof);
     }
 
     /// The ACK of a 2xx came from here.
@@ -154,7 +195,7 @@ impl Endpoint {
         };
         let kind: &[u8] = match proof {
             Proof::Confirmed => b"c",
-            Proof::Refused => b"r",
+            Proof::Refused(_) => b"r",
             Proof::TurnedAway => b"t",
         };
         let key = arrival.key.as_bytes();
@@ -193,11 +234,16 @@ impl Endpoint {
 
     /// Whether the transaction is of somebody who may not be there, and has sent nothing yet: a
     /// client that got a 100 does not ask again (§17.1.1.2).
-    fn is_forgettable(&self, tx: super::ServerTxId) -> bool {
+    fn is_forgettable(&self, tx: ServerTxId) -> bool {
         self.servers
             .get(tx)
             .is_some_and(|server| server.is_silent() && server.is_unproven())
     }
+}
+
+/// The tag of ours that a request shows to know.
+fn shown_tag(arrival: &Arrival) -> Option<u64> {
+    unhex(to_tag(&arrival.request.headers)?.as_bytes())
 }
 
 /// The same peer, as far as addresses tell.

@@ -3,7 +3,9 @@
 use super::flow::host_name;
 use super::screen::Stranger;
 use super::subscription::Asking;
-use super::{Answer, Body, Contact, Endpoint, Flow, InviteId, Output, ServerTxId, Transport, Via};
+use super::{
+    Answer, Body, Contact, Endpoint, Flow, InviteId, Output, Screened, ServerTxId, Transport, Via,
+};
 use crate::dialog::session_timer::Asked;
 use crate::id::hex;
 use crate::msg::{HeaderName, Headers, Method, Request, Response, Scheme, StatusCode, Text};
@@ -83,8 +85,8 @@ pub(super) struct Arrival {
     pub(super) direct: bool,
     /// Where it came from.
     pub(super) from: Flow,
-    /// It may not come from there.
-    pub(super) unproven: bool,
+    /// How it passed the screen, where it is outside of all calls.
+    pub(super) screened: Screened,
     pub(super) request: Request,
 }
 
@@ -114,7 +116,13 @@ impl ServerTx {
 
     /// Whoever asked may not be where he says.
     pub(super) fn is_unproven(&self) -> bool {
-        self.stranger.is_some_and(|stranger| stranger.unproven)
+        self.stranger.is_some_and(|stranger| stranger.is_unproven())
+    }
+
+    /// Who asked, where a refusal waits for its ACK.
+    pub(super) fn unacknowledged(&self) -> Option<Stranger> {
+        let waits = matches!(self.machine, Machine::Invite(ServerInvite::Completed(_)));
+        self.stranger.filter(|_| waits)
     }
 
     /// Whether the answer may be sent once more by a timer.
@@ -191,7 +199,7 @@ impl Endpoint {
             asking: None,
             settled: false,
             secured: asks_for_sips(request),
-            stranger: tag.map(|_| Stranger::new(arrival.from, arrival.unproven)),
+            stranger: tag.map(|tag| Stranger::new(arrival.from, arrival.screened, tag)),
         });
         self.kept = self.kept.saturating_add(arrival.key.as_bytes().len());
         self.server_keys.insert(arrival.key.clone(), id);
@@ -322,14 +330,18 @@ impl Endpoint {
     /// Tells the screen, and forgets at once what was done for somebody who may not be there:
     /// should the answer be lost, his request comes again as a new one (RFC 3261 §8.2.7).
     fn note_final(&mut self, now: Instant, id: ServerTxId, status: StatusCode) {
-        let Some(tx) = self.servers.get(id).filter(|_| status.is_final()) else {
+        let Some(tx) = self.servers.get_mut(id).filter(|_| status.is_final()) else {
             return;
         };
-        let Some(stranger) = tx.stranger else { return };
-        let method = tx.method.clone();
-        self.note_answer(now, &stranger.from, &method, status);
+        let Some(stranger) = tx.stranger.as_mut() else {
+            return;
+        };
+        stranger.answer = Some(status);
+        let (stranger, method) = (*stranger, tx.method.clone());
+        let from = (&stranger.from, stranger.screened);
+        self.note_answer(now, from, Some(&method), status);
         let small = method == Method::Options || !status.is_success();
-        if stranger.unproven && small && method != Method::Invite {
+        if stranger.is_unproven() && small && method != Method::Invite {
             self.close_server(id);
         }
     }

@@ -8,7 +8,7 @@ use super::server::{Arrival, Extra, ServerRole};
 use super::session::push_session;
 use super::{
     Accept, Answer, Body, CommandError, Contact, EndCause, Endpoint, Event, InviteId, Proof,
-    ServerTxId,
+    Screened, ServerTxId,
 };
 use crate::dialog::offer_answer::{Carrier, OfferAnswer};
 use crate::dialog::reliable::{Provisional, Reliable};
@@ -28,7 +28,8 @@ impl Endpoint {
     pub(super) fn on_invite(&mut self, now: Instant, arrival: Arrival) {
         let limits = &self.config.limits;
         // Those who may not be there wait in a small corner.
-        let waiting = if arrival.unproven {
+        let unproven = arrival.screened == Screened::Unproven;
+        let waiting = if unproven {
             limits.half_open_unproven.min(limits.half_open_invites)
         } else {
             limits.half_open_invites
@@ -100,9 +101,8 @@ impl Endpoint {
     /// Our tag in a call to us. That of a peer who may not be there shows, in the ACK of a refusal,
     /// that he is.
     fn tag_of_call(&mut self, arrival: &Arrival) -> u64 {
-        let cookie = arrival
-            .unproven
-            .then(|| self.cookie(arrival, Proof::Refused));
+        let unproven = arrival.screened == Screened::Unproven;
+        let cookie = unproven.then(|| self.cookie(arrival, Proof::Refused(None)));
         let free = cookie.filter(|cookie| !self.tags.contains_key(cookie));
         free.unwrap_or_else(|| self.random_tag())
     }

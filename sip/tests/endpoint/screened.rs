@@ -8,9 +8,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// Nobody is believed, `192.0.2.66` is not heard.
-#[derive(Clone, Debug, Default)]
+/// Everybody passes in one way, but `192.0.2.66` is not heard.
+#[derive(Clone, Debug)]
 struct Strict {
+    passes: Screened,
     proofs: Arc<Mutex<Vec<(IpAddr, Proof)>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
@@ -20,11 +21,19 @@ impl Screen for Strict {
         if from.remote == address("192.0.2.66:5062") {
             Screened::Drop
         } else {
-            Screened::Unproven
+            self.passes
         }
     }
 
-    fn handle_answer(&mut self, _: Instant, _: &Flow, _: &Method, status: StatusCode) {
+    fn handle_answer(
+        &mut self,
+        _: Instant,
+        (_, screened): (&Flow, Screened),
+        method: Option<&Method>,
+        status: StatusCode,
+    ) {
+        assert_eq!(screened, self.passes);
+        assert_eq!(method.is_none(), status == StatusCode::BAD_REQUEST);
         self.answers.lock().unwrap().push(status.code());
     }
 
@@ -35,8 +44,16 @@ impl Screen for Strict {
 }
 
 fn screened() -> (Wire, Strict) {
+    passing(Screened::Unproven)
+}
+
+fn passing(passes: Screened) -> (Wire, Strict) {
     let mut wire = Wire::with(|config| config.allow.push(Method::Register));
-    let screen = Strict::default();
+    let screen = Strict {
+        passes,
+        proofs: Arc::default(),
+        answers: Arc::default(),
+    };
     wire.endpoint.set_screen(Box::new(screen.clone()));
     (wire, screen)
 }
@@ -81,8 +98,51 @@ fn a_refusal_is_said_once_without_state_and_its_ack_is_a_proof() {
     wire.flow.remote = address("192.0.2.9:5062");
     wire.say(&ack(1, &tag(&refusal.text)));
     let proofs = screen.proofs.lock().unwrap().clone();
-    assert_eq!(proofs, [(wire.flow.remote.ip(), Proof::Refused)]);
+    assert_eq!(proofs, [(wire.flow.remote.ip(), Proof::Refused(None))]);
     assert_eq!(*screen.answers.lock().unwrap(), [401]);
+}
+
+/// Who is known to be there has state, and his ACK shows nevertheless that it was he who asked.
+#[test]
+fn rfc3261_17_1_1_3_the_ack_of_a_refusal_with_state_is_a_proof_once() {
+    for (passes, proofs) in [(Screened::Known, 1), (Screened::Proven, 0)] {
+        let (mut wire, screen) = passing(passes);
+        let refused = |wire: &mut Wire, number| {
+            wire.say(&request("INVITE", number, "", "v=0"));
+            let id = invited(wire);
+            let answer = Answer::new(StatusCode::NOT_FOUND);
+            wire.endpoint.reject_once(wire.now, id, answer).unwrap();
+            let refusal = wire.hear();
+            wire.events.clear();
+            tag(&refusal.text)
+        };
+        let first = refused(&mut wire, 1);
+        wire.say(&ack(1, "00000000deadbeef"));
+        let second = refused(&mut wire, 2);
+        assert_ne!(first, second);
+        wire.flow.remote = address("192.0.2.10:5062");
+        wire.say(&ack(2, &second));
+        assert!(screen.proofs.lock().unwrap().is_empty());
+
+        wire.flow.remote = address("192.0.2.9:5062");
+        let third = refused(&mut wire, 3);
+        for _ in 0..2 {
+            wire.say(&ack(3, &third));
+        }
+        let status = Some(StatusCode::NOT_FOUND);
+        let proof = (wire.flow.remote.ip(), Proof::Refused(status));
+        let expected = vec![proof; proofs];
+        assert_eq!(*screen.proofs.lock().unwrap(), expected, "{passes:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_answered_as_such() {
+    let (mut wire, screen) = screened();
+    let text = request("OPTIONS", 1, "", "").replace("CSeq: 1 OPTIONS", "CSeq: x OPTIONS");
+    wire.say(&text);
+    assert_eq!(wire.status(), 400);
+    assert_eq!(*screen.answers.lock().unwrap(), [400]);
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub(crate) struct Settings {
     pub(crate) unproven_per_source: Measure,
     /// The same of all.
     pub(crate) unproven: Measure,
-    /// Sources that are watched; beyond: the longest quiet one is forgotten.
+    /// Sources that are watched, of those in whose name something came and of those who have shown
+    /// to be there; beyond: the longest quiet one is forgotten.
     pub(crate) watched: usize,
     /// Sources that are, or were, banned; beyond: as above.
     pub(crate) banned: usize,
@@ -95,65 +96,92 @@ pub(crate) enum Consequence {
 #[derive(Debug)]
 pub(crate) struct Sentry {
     settings: Settings,
-    watched: PerSource<Suspect>,
+    /// What came in the name of sources. Anybody fills it, with any names.
+    claims: PerSource<Claims>,
+    /// Those who have shown to be there. Only they fill it: no flood makes them forgotten.
+    seen: PerSource<Seen>,
     bans: Bans,
     /// All that came over UDP without proof.
     unproven: Bucket,
 }
 
-/// What is remembered of a source.
+/// What came in the name of a source without proof.
 #[derive(Debug, Default)]
-struct Suspect {
-    /// Requests that bring no proof.
+struct Claims {
+    /// Requests.
     asked: Bucket,
     /// Probes that anybody could have sent in its name, its own among them.
-    claimed: Bucket,
-    /// Those that it has sent itself.
     probes: Bucket,
-    guesses: Bucket,
     limited_until: Option<Instant>,
     /// What passes nevertheless.
     trickle: Bucket,
-    /// When it last proved to be there.
+}
+
+/// What a source has shown itself.
+#[derive(Debug, Default)]
+struct Seen {
+    probes: Bucket,
+    guesses: Bucket,
+    /// When it last showed to be there.
     proven: Option<Instant>,
 }
 
-impl Suspect {
-    /// It has shown to be there not long ago.
-    fn is_known(&self, now: Instant) -> bool {
-        let proven = self.proven;
-        proven.is_some_and(|at| now.saturating_duration_since(at) < PROOF_LASTS)
+impl Claims {
+    fn is_limited(&self, now: Instant) -> bool {
+        self.limited_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether it is limited, and what passes nevertheless has passed.
+    fn is_shut(&mut self, now: Instant) -> bool {
+        self.is_limited(now) && !self.trickle.take(now, TRICKLE)
     }
 }
 
 impl Sentry {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
-            watched: PerSource::new(settings.watched),
+            claims: PerSource::new(settings.watched),
+            seen: PerSource::new(settings.watched),
             bans: Bans::new(settings.banned, settings.ban, settings.ban_ceiling),
             unproven: Bucket::default(),
             settings,
         }
     }
 
-    /// Something new came from this source.
-    pub(crate) fn judge(&mut self, now: Instant, source: Source, evidence: Evidence) -> Judgement {
+    /// Whether this source has shown to be there not long ago.
+    fn is_known(&self, now: Instant, source: Source) -> bool {
+        let proven = self.seen.get(source).and_then(|seen| seen.proven);
+        proven.is_some_and(|at| now.saturating_duration_since(at) < PROOF_LASTS)
+    }
+
+    /// Something new came from this source. `exempt` is asked only where something may follow from
+    /// it; who is takes nothing of what strangers share.
+    pub(crate) fn judge(
+        &mut self,
+        now: Instant,
+        source: Source,
+        evidence: Evidence,
+        exempt: impl FnOnce() -> bool,
+    ) -> Judgement {
         if self.bans.is_banned(now, source) {
             return Judgement::Banned;
         }
-        if evidence == Evidence::Proven {
+        if evidence == Evidence::Proven || exempt() {
             return Judgement::Pass;
         }
-        let suspect = self.watched.touch(now, source);
-        if suspect.limited_until.is_some_and(|until| until > now)
-            && !suspect.trickle.take(now, TRICKLE)
-        {
+        if self.is_known(now, source) {
+            let claims = self.claims.get_mut(source);
+            return if claims.is_some_and(|claims| claims.is_shut(now)) {
+                Judgement::Limited
+            } else {
+                Judgement::Pass
+            };
+        }
+        let claims = self.claims.touch(now, source);
+        if claims.is_shut(now) {
             return Judgement::Limited;
         }
-        if suspect.is_known(now) {
-            return Judgement::Pass;
-        }
-        if !suspect.asked.take(now, self.settings.unproven_per_source)
+        if !claims.asked.take(now, self.settings.unproven_per_source)
             || !self.unproven.take(now, self.settings.unproven)
         {
             return Judgement::Flood;
@@ -169,58 +197,80 @@ impl Sentry {
         (offence, evidence): (Offence, Evidence),
         exempt: impl FnOnce() -> bool,
     ) -> Option<Consequence> {
-        let (probes, guesses) = (self.settings.probes, self.settings.guesses);
-        let suspect = self.watched.touch(now, source);
-        let known = suspect.is_known(now);
-        let (fits, why) = match (offence, evidence) {
-            (Offence::Look, _) if known => return None,
-            (Offence::Probe | Offence::Look | Offence::Guess, Evidence::Claimed) => {
-                (suspect.claimed.take(now, probes), UNPROVEN)
+        if offence == Offence::Look && self.is_known(now, source) {
+            return None;
+        }
+        match evidence {
+            Evidence::Claimed => self.handle_claimed(now, source, exempt),
+            Evidence::Proven => self.handle_proven(now, source, offence, exempt),
+        }
+    }
+
+    /// Somebody offended in the name of this source.
+    fn handle_claimed(
+        &mut self,
+        now: Instant,
+        source: Source,
+        exempt: impl FnOnce() -> bool,
+    ) -> Option<Consequence> {
+        let claims = self.claims.touch(now, source);
+        if claims.probes.take(now, self.settings.probes) || claims.is_limited(now) || exempt() {
+            return None;
+        }
+        let time = self.settings.ban;
+        claims.limited_until = now.checked_add(time);
+        Some(Consequence::Limited(source, time))
+    }
+
+    /// The source itself offended.
+    fn handle_proven(
+        &mut self,
+        now: Instant,
+        source: Source,
+        offence: Offence,
+        exempt: impl FnOnce() -> bool,
+    ) -> Option<Consequence> {
+        let seen = self.seen.touch(now, source);
+        let (fits, why) = match offence {
+            Offence::Probe | Offence::Look => {
+                (seen.probes.take(now, self.settings.probes), SCANNING)
             }
-            (Offence::Probe | Offence::Look, Evidence::Proven) => {
-                (suspect.probes.take(now, probes), SCANNING)
-            }
-            (Offence::Guess, Evidence::Proven) => (suspect.guesses.take(now, guesses), GUESSING),
+            Offence::Guess => (seen.guesses.take(now, self.settings.guesses), GUESSING),
         };
-        if fits {
+        if fits || exempt() {
             return None;
-        }
-        let limited = suspect.limited_until.is_some_and(|until| until > now);
-        if evidence == Evidence::Claimed && limited || exempt() {
-            return None;
-        }
-        if evidence == Evidence::Claimed {
-            let time = self.settings.ban;
-            suspect.limited_until = now.checked_add(time);
-            return Some(Consequence::Limited(source, time));
         }
         // What is known of it is settled by the ban.
-        *suspect = Suspect::default();
+        self.seen.forget(source);
+        self.claims.forget(source);
         let time = self.bans.ban(now, source, why, None);
         Some(Consequence::Banned(source, why, time))
     }
 
     /// The source has shown to be there, and what it asked for was right.
     pub(crate) fn handle_success(&mut self, now: Instant, source: Source) {
-        let suspect = self.watched.touch(now, source);
-        suspect.proven = Some(now);
-        suspect.claimed.clear();
-        suspect.probes.clear();
-        suspect.limited_until = None;
+        let seen = self.seen.touch(now, source);
+        seen.proven = Some(now);
+        seen.probes.clear();
+        if let Some(claims) = self.claims.get_mut(source) {
+            claims.probes.clear();
+            claims.limited_until = None;
+        }
     }
 
     /// The source has shown to be there.
     pub(crate) fn handle_proof(&mut self, now: Instant, source: Source) {
-        let suspect = self.watched.touch(now, source);
-        suspect.proven = Some(now);
+        self.seen.touch(now, source).proven = Some(now);
     }
 
     /// A call of this source came about.
     pub(crate) fn handle_call(&mut self, now: Instant, source: Source) {
-        let suspect = self.watched.touch(now, source);
-        suspect.proven = Some(now);
-        suspect.claimed.give_back();
-        suspect.probes.give_back();
+        let seen = self.seen.touch(now, source);
+        seen.proven = Some(now);
+        seen.probes.give_back();
+        if let Some(claims) = self.claims.get_mut(source) {
+            claims.probes.give_back();
+        }
     }
 
     /// An operator bans a source.
@@ -245,11 +295,10 @@ impl Sentry {
 
     /// Ends ban and limit of a source; false if there is neither.
     pub(crate) fn lift(&mut self, now: Instant, source: Source) -> bool {
-        let limited = self.watched.get(source).is_some_and(|suspect| {
-            let until = suspect.limited_until;
-            until.is_some_and(|until| until > now)
-        });
-        self.watched.forget(source);
+        let claims = self.claims.get(source);
+        let limited = claims.is_some_and(|claims| claims.is_limited(now));
+        self.claims.forget(source);
+        self.seen.forget(source);
         self.bans.lift(now, source) || limited
     }
 
@@ -260,23 +309,22 @@ impl Sentry {
 
     /// Who is limited, and for how long still.
     pub(crate) fn limits(&self, now: Instant) -> Vec<(Source, Duration)> {
-        let limited = self.watched.iter().filter_map(|(source, suspect)| {
-            let left = suspect.limited_until?.checked_duration_since(now)?;
+        let limited = self.claims.iter().filter_map(|(source, claims)| {
+            let left = claims.limited_until?.checked_duration_since(now)?;
             (!left.is_zero()).then_some((source, left))
         });
         limited.collect()
     }
 
-    /// How many sources are watched.
+    /// How many sources are watched, in the fuller table.
     #[cfg(test)]
     fn watched(&self) -> usize {
-        self.watched.len()
+        self.claims.len().max(self.seen.len())
     }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Why a source is banned.
-const UNPROVEN: &str = "unproven";
 const SCANNING: &str = "scanning";
 const GUESSING: &str = "guessing";
 const BY_HAND: &str = "by hand";

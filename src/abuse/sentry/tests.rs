@@ -41,6 +41,11 @@ fn offend(
     each.collect()
 }
 
+/// Of somebody who is on no trusted network.
+fn judge(sentry: &mut Sentry, now: Instant, source: Source, evidence: Evidence) -> Judgement {
+    sentry.judge(now, source, evidence, || false)
+}
+
 use Evidence::{Claimed, Proven};
 use Offence::{Guess, Probe};
 
@@ -53,12 +58,18 @@ fn who_guesses_is_banned_for_longer_each_time_and_let_in_again() {
         let came = offend(&mut sentry, now, (Guess, Proven), 1);
         let time = Duration::from_secs(seconds);
         assert_eq!(came, [Consequence::Banned(source(1), GUESSING, time)]);
-        assert_eq!(sentry.judge(now, source(1), Proven), Judgement::Banned);
-        assert_eq!(sentry.judge(now, source(2), Proven), Judgement::Pass);
+        assert_eq!(
+            judge(&mut sentry, now, source(1), Proven),
+            Judgement::Banned
+        );
+        assert_eq!(judge(&mut sentry, now, source(2), Proven), Judgement::Pass);
         let before = now + time - Duration::from_millis(1);
-        assert_eq!(sentry.judge(before, source(1), Claimed), Judgement::Banned);
+        assert_eq!(
+            judge(&mut sentry, before, source(1), Claimed),
+            Judgement::Banned
+        );
         now += time;
-        assert_eq!(sentry.judge(now, source(1), Proven), Judgement::Pass);
+        assert_eq!(judge(&mut sentry, now, source(1), Proven), Judgement::Pass);
     }
     let later = now + Duration::from_secs(7000);
     let came = offend(&mut sentry, later, (Guess, Proven), 6);
@@ -75,13 +86,25 @@ fn what_anybody_can_send_in_a_name_bans_nobody() {
     offend(&mut sentry, now, (Guess, Claimed), 10_000);
     assert_eq!(sentry.bans(now), []);
     // Who is really there is not kept out.
-    assert_eq!(sentry.judge(now, source(1), Proven), Judgement::Pass);
-    assert_eq!(sentry.judge(now, source(1), Claimed), Judgement::Unproven);
-    assert_eq!(sentry.judge(now, source(1), Claimed), Judgement::Limited);
+    assert_eq!(judge(&mut sentry, now, source(1), Proven), Judgement::Pass);
+    assert_eq!(
+        judge(&mut sentry, now, source(1), Claimed),
+        Judgement::Unproven
+    );
+    assert_eq!(
+        judge(&mut sentry, now, source(1), Claimed),
+        Judgement::Limited
+    );
     let soon = now + Duration::from_millis(2001);
-    assert_eq!(sentry.judge(soon, source(1), Claimed), Judgement::Unproven);
+    assert_eq!(
+        judge(&mut sentry, soon, source(1), Claimed),
+        Judgement::Unproven
+    );
     sentry.handle_success(soon, source(1));
-    assert_eq!(sentry.judge(soon, source(1), Claimed), Judgement::Pass);
+    assert_eq!(
+        judge(&mut sentry, soon, source(1), Claimed),
+        Judgement::Pass
+    );
     assert_eq!(sentry.limits(soon), []);
 }
 
@@ -117,43 +140,67 @@ fn trusted_networks_are_never_shut_out() {
             assert_eq!(came, None);
         }
     }
-    assert_eq!(sentry.judge(now, source(1), Proven), Judgement::Pass);
+    assert_eq!(judge(&mut sentry, now, source(1), Proven), Judgement::Pass);
     assert!(sentry.bans(now).is_empty() && sentry.limits(now).is_empty());
 }
 
 #[test]
-fn a_flood_from_everywhere_is_thinned_and_who_was_there_before_passes() {
+fn a_flood_from_everywhere_is_thinned_and_makes_nobody_forgotten_who_was_there_before() {
     let (mut sentry, now) = (Sentry::new(settings()), start());
     sentry.handle_call(now, source(9));
+    offend(&mut sentry, now, (Guess, Proven), 5);
     let passed = (100..1100).filter(|one| {
-        let judgement = sentry.judge(now, source(*one), Claimed);
+        let judgement = judge(&mut sentry, now, source(*one), Claimed);
+        sentry.handle_offence(now, source(*one), (Probe, Claimed), || false);
         judgement == Judgement::Unproven
     });
     assert_eq!(passed.count(), 100);
-    sentry.handle_call(now, source(9));
-    assert_eq!(sentry.judge(now, source(9), Claimed), Judgement::Pass);
+    assert_eq!(judge(&mut sentry, now, source(9), Claimed), Judgement::Pass);
+    let came = offend(&mut sentry, now, (Guess, Proven), 1);
+    assert_eq!(came.len(), 1, "five guesses were remembered");
     let one = (0..80).filter(|_| {
         let later = now + Duration::from_secs(5);
-        sentry.judge(later, source(7), Claimed) == Judgement::Unproven
+        judge(&mut sentry, later, source(7), Claimed) == Judgement::Unproven
     });
     assert_eq!(one.count(), 50, "one source alone has less");
+}
+
+#[test]
+fn who_is_exempt_takes_nothing_of_what_strangers_share() {
+    let (mut sentry, now) = (Sentry::new(settings()), start());
+    for _ in 0..1000 {
+        let judgement = sentry.judge(now, source(3), Claimed, || true);
+        assert_eq!(judgement, Judgement::Pass);
+    }
+    assert_eq!(sentry.watched(), 0);
+    let passed = (100..1100).filter(|one| {
+        let judgement = judge(&mut sentry, now, source(*one), Claimed);
+        judgement == Judgement::Unproven
+    });
+    assert_eq!(passed.count(), 100);
+    sentry.ban(now, source(3), None);
+    let judgement = sentry.judge(now, source(3), Claimed, || true);
+    assert_eq!(judgement, Judgement::Banned, "an operator has said so");
 }
 
 #[test]
 fn operators_list_lift_and_ban() {
     let (mut sentry, now) = (Sentry::new(settings()), start());
     offend(&mut sentry, now, (Probe, Proven), 21);
-    sentry.judge(now, source(1), Claimed);
+    judge(&mut sentry, now, source(1), Claimed);
     let soon = now + Duration::from_secs(60);
     let bans = sentry.bans(soon);
     assert_eq!(bans.len(), 1);
     assert_eq!((bans[0].why, bans[0].dropped), (SCANNING, 1));
     assert_eq!(bans[0].left, Duration::from_secs(540));
     assert!(sentry.lift(soon, source(1)) && !sentry.lift(soon, source(1)));
-    assert_eq!(sentry.judge(soon, source(1), Proven), Judgement::Pass);
+    assert_eq!(judge(&mut sentry, soon, source(1), Proven), Judgement::Pass);
     let time = sentry.ban(soon, source(2), Some(Duration::from_secs(9)));
     assert_eq!(time, Duration::from_secs(9));
-    assert_eq!(sentry.judge(soon, source(2), Proven), Judgement::Banned);
+    assert_eq!(
+        judge(&mut sentry, soon, source(2), Proven),
+        Judgement::Banned
+    );
     offend(&mut sentry, soon, (Probe, Claimed), 21);
     assert!(sentry.lift(soon, source(1)), "a limit is lifted, too");
 }
@@ -196,7 +243,7 @@ proptest! {
                     prop_assert!(came.is_none() || !exempt(one));
                 }
                 Step::Judge(one, how) => {
-                    let judged = sentry.judge(now, source(one), how);
+                    let judged = sentry.judge(now, source(one), how, || exempt(one));
                     let limited = matches!(judged, Judgement::Limited | Judgement::Flood);
                     prop_assert!(!(limited && how == Proven));
                     prop_assert!(judged != Judgement::Banned || !exempt(one));

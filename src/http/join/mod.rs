@@ -48,11 +48,12 @@ mod web;
 pub(crate) use published::Published;
 
 use crate::abuse::web::LeadsNowhere;
-use axum::Router;
+use crate::http::server::Ends;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use document::Document;
@@ -94,12 +95,18 @@ pub(crate) fn router(join: Join) -> Router {
         .with_state(join)
 }
 
-async fn meet(State(join): State<Join>, uri: Uri, headers: HeaderMap) -> Response {
+async fn meet(
+    State(join): State<Join>,
+    ends: Option<Extension<Ends>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let start = Instant::now();
     let published = Arc::clone(&join.published.borrow());
     let link = Link::read(&uri, &headers);
     let invitation = published.find(&link, || join.directory.active());
-    let url = url(&published, &link);
+    let encrypted = ends.is_some_and(|ends| ends.encrypted);
+    let url = url(&published, &link, encrypted);
     let found = invitation.as_ref();
     let conference = found.map(|one| (one.conference_uri.as_str(), one.id.as_str()));
     let document = Document::new(conference, start.elapsed(), &url);
@@ -116,16 +123,17 @@ async fn meet(State(join): State<Join>, uri: Uri, headers: HeaderMap) -> Respons
 
 /// The URL as requested (CB-295). Without an authority that can be trusted to be one it is the
 /// path alone.
-fn url(published: &Published, link: &Link) -> String {
-    let base = base(published, link);
+fn url(published: &Published, link: &Link, encrypted: bool) -> String {
+    let base = base(published, link, encrypted);
     format!("{base}{}", link.target)
 }
 
-/// What links begin with; empty when nobody knows.
-fn base(published: &Published, link: &Link) -> String {
+/// What links begin with, asked for by HTTPS or not; empty when nobody knows.
+fn base(published: &Published, link: &Link, encrypted: bool) -> String {
+    let scheme = if encrypted { "https" } else { "http" };
     match (&published.join.public_url, &link.authority) {
         (Some(url), _) => url.as_str().to_owned(),
-        (None, Some(authority)) => format!("{}://{authority}", published.scheme(authority)),
+        (None, Some(authority)) => format!("{scheme}://{authority}"),
         (None, None) => String::new(),
     }
 }

@@ -14,8 +14,6 @@ pub(crate) struct Published {
     pub(super) join: Join,
     /// Calls can have pictures.
     pub(super) pictures: bool,
-    /// The port that speaks HTTPS.
-    encrypted: Option<u16>,
     domain: Option<Host>,
     /// Where phones call, unless it is where they call anyway.
     port: Option<u16>,
@@ -69,23 +67,12 @@ impl Published {
         Self {
             join,
             pictures: config.video.enabled,
-            encrypted: config.http.public_listen.map(|address| address.port()),
             domain,
             port,
             links,
             records,
             template: config.conferences.template.clone(),
             name_bytes: config.limits.focus.name_bytes,
-        }
-    }
-
-    /// How a page was asked for at this authority: by HTTPS where that is the port which speaks it.
-    pub(super) fn scheme(&self, asked: &Authority) -> &'static str {
-        // Who leaves the port out means that of HTTP or of HTTPS, and of the two we have at most the latter.
-        let port = asked.port.unwrap_or(443);
-        match self.encrypted {
-            Some(encrypted) if encrypted == port => "https",
-            Some(_) | None => "http",
         }
     }
 

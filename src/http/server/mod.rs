@@ -116,6 +116,8 @@ pub(crate) struct Ends {
     pub(crate) local: SocketAddr,
     /// The peer's.
     pub(crate) remote: SocketAddr,
+    /// It is TLS between them.
+    pub(crate) encrypted: bool,
 }
 
 /// What the public side needs.
@@ -228,7 +230,11 @@ impl Server {
         let Ok(local) = stream.local_addr() else {
             return;
         };
-        let ends = Ends { local, remote };
+        let ends = Ends {
+            local,
+            remote,
+            encrypted: self.public.is_some(),
+        };
         let (open, patience) = (self.metrics.connections.clone(), self.limits.read_timeout);
         let (http, router) = (self.http.clone(), self.router.clone());
         let tls = self.public.as_ref();

@@ -8,14 +8,14 @@ use super::inbound::{self, Destination};
 use super::line::{Line, host_of, seconds};
 use super::metrics::{Because, Metrics, Why};
 use super::number::NumberPlan;
-use super::view::Shown;
+use super::view::{Kept, Shown};
 use super::{Inbox, Note, outbound};
-use crate::abuse::{Offence, Watch, evidence};
+use crate::abuse::Watch;
 use crate::config::DialRule;
 use plenum_focus::caller::Vouched;
 use plenum_focus::output::Dialler;
 use plenum_focus::shell::{Border, Passage, Placing};
-use plenum_sip::auth::{self, Authenticator, Ha1, Origin, Settings, Verdict};
+use plenum_sip::auth::{Authenticator, Ha1, Origin, Settings, Verdict};
 use plenum_sip::endpoint::{Answer, Endpoint, Event, Flow, Invite, InviteId};
 use plenum_sip::msg::{HeaderName, Headers, Host, Request, Scheme, StatusCode, Text, Uri};
 use std::collections::{BTreeMap, VecDeque};
@@ -134,7 +134,13 @@ impl Trunks {
     }
 
     fn publish(&self) {
-        self.shown.set(self.lines.iter().map(Line::show).collect());
+        self.lines.iter().for_each(Line::measure);
+        let leaving = self.leaving.iter().map(|line| Kept {
+            hidden: true,
+            ..line.show()
+        });
+        let all = self.lines.iter().map(Line::show).chain(leaving);
+        self.shown.set(all.collect());
     }
 
     /// A call that comes in, perhaps from a trunk.
@@ -214,18 +220,12 @@ impl Trunks {
         };
         let presented = (request, flow.remote.ip());
         let verdict = self.gate.check(now, presented, realm, secret);
+        let origin = self.gate.origin();
+        self.watch.handle_verdict(origin, (request, flow), &verdict);
         let stale = match verdict {
             Verdict::Granted(_) => return None,
             Verdict::Stale(_) => true,
-            Verdict::Absent => false,
-            Verdict::Denied { why, .. } => {
-                if why != auth::Denied::Replayed {
-                    let evidence = evidence(&[self.gate.origin()], flow, Some(request));
-                    let source = flow.remote.ip();
-                    self.watch.offence(source, Offence::Guess, evidence);
-                }
-                false
-            }
+            Verdict::Absent | Verdict::Denied { .. } => false,
             Verdict::Malformed(what) => {
                 let mut answer = Answer::new(StatusCode::BAD_REQUEST);
                 answer.reason = Some(Text::from_static(what));

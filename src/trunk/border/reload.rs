@@ -48,6 +48,10 @@ impl Trunks {
         }
         for mut line in before.into_iter().flatten() {
             line.stop(now, endpoint);
+            let name = &line.config.name;
+            if !self.lines.iter().any(|one| one.config.name == *name) {
+                line.unmeasure();
+            }
             self.leaving.push(line);
         }
         let rules = self.guard.replace(rules);

@@ -420,14 +420,22 @@ async fn the_join_button_is_there_when_browsers_can_join() {
 #[tokio::test]
 async fn without_names_of_its_own_a_server_goes_by_the_host_it_was_asked_for() {
     let config = "[[conference]]\nname = \"board\"\n";
-    // On the port that speaks HTTPS links begin with it.
-    let encrypted = format!("[http]\npublic_listen = \"0.0.0.0:8443\"\n{config}");
-    for (host, scheme) in [
-        ("a.example:8443", "https"),
-        ("a.example:8060", "http"),
-        ("a.example", "http"),
+    // Whom HTTPS reached has a link of it, whatever port a forwarder has made of that.
+    let public = format!("[http]\npublic_listen = \"0.0.0.0:8443\"\n{config}");
+    for (host, encrypted, scheme) in [
+        ("a.example:8443", true, "https"),
+        ("a.example", true, "https"),
+        ("a.example:8443", false, "http"),
+        ("a.example:8060", false, "http"),
+        ("a.example", false, "http"),
     ] {
-        let answer = ask(router(join(&encrypted)), "/meet/board/board", host).await;
+        let ends = Ends {
+            local: "192.0.2.1:8443".parse().unwrap(),
+            remote: "192.0.2.2:40000".parse().unwrap(),
+            encrypted,
+        };
+        let router = router(join(&public)).layer(Extension(ends));
+        let answer = ask(router, "/meet/board/board", host).await;
         let url = element(&answer.document(), "original-incoming-url");
         assert_eq!(url, format!("{scheme}://{host}/meet/board/board"));
     }
