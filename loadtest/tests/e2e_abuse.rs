@@ -6,9 +6,11 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
+mod abuse;
 #[expect(dead_code, reason = "not every test needs every phone")]
 mod users;
 
+use abuse::{HERE, SECOND, bans, is_listed, public, tcp_is_closed};
 use plenum_loadtest::beside::{Beside, Forged};
 use plenum_loadtest::call::CallState;
 use plenum_loadtest::codec::Codec;
@@ -16,37 +18,12 @@ use plenum_loadtest::digest::Login;
 use plenum_loadtest::fleet::{Fleet, PhoneSettings};
 use plenum_loadtest::peer::raw::{Fields, RawPhone};
 use plenum_loadtest::peer::sipvicious::Scan;
-use plenum_loadtest::server::{Server, ServerSettings};
+use plenum_loadtest::server::Server;
 use plenum_loadtest::signal::Signal;
 use plenum_loadtest::wire::Message;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use socket2::{Domain, Socket, Type};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::sync::Arc;
+use std::net::UdpSocket;
 use std::time::Duration;
 use users::{UserPhone, add, challenge, shape, start};
-
-const SECOND: Duration = Duration::from_secs(1);
-/// Where the phones are, and the scanners.
-const HERE: &str = "127.0.0.1";
-
-/// A server as it is on a public address, but that little is enough to be shut out.
-fn public(more: &str) -> ServerSettings {
-    ServerSettings {
-        conferences: "ad_hoc = false\nentry_tone = false\nexit_tone = false\n\
-                      alone = \"silence\"\ntrusted = []\n"
-            .to_owned(),
-        rest: format!(
-            "[auth]\nalgorithms = [\"MD5\"]\n[[conference]]\nname = \"board\"\n\
-             [[conference]]\nname = \"secret\"\npin = \"4711\"\n\
-             [abuse]\nprobes = 30\nguesses = 10\n{more}"
-        ),
-        ..ServerSettings::default()
-    }
-}
 
 /// Two phones talk in the conference `board`.
 fn talk(server: &Server) -> Fleet {
@@ -81,16 +58,6 @@ fn scan(fleet: &mut Fleet, server: &Server, tool: &str, arguments: &[&str]) -> S
     let ended = fleet.run_until(60 * SECOND, |_| !scan.is_running());
     assert!(ended.unwrap(), "{tool} does not end");
     scan.result().unwrap()
-}
-
-fn bans(server: &Server) -> String {
-    server.operate(&["ban", "list"], "").unwrap()
-}
-
-fn is_listed(server: &Server, source: &str, kind: &str) -> bool {
-    let bans = bans(server);
-    let mut lines = bans.lines();
-    lines.any(|line| line.starts_with(&format!("{source} ")) && line.contains(kind))
 }
 
 #[test]
@@ -143,33 +110,6 @@ fn a_scanner_learns_nothing_and_is_shut_out_while_people_talk() {
     nobody_noticed(&fleet);
     server.operate(&["ban", "lift", HERE], "").unwrap();
     assert!(!tcp_is_closed(HERE, server.sip()));
-}
-
-/// Whether a TCP connection from an address is closed at once; one that is not answers OPTIONS.
-fn tcp_is_closed(from: &str, server: SocketAddr) -> bool {
-    let mut stream = connect(from, server);
-    let local = stream.local_addr().unwrap();
-    let port = local.port();
-    let options = format!(
-        "OPTIONS sip:{server} SIP/2.0\r\nVia: SIP/2.0/TCP {local};branch=z9hG4bKtcp{port}\r\n\
-         Max-Forwards: 70\r\nFrom: <sip:t@{local}>;tag=1\r\nTo: <sip:{server}>\r\n\
-         Call-ID: tcp{port}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
-    );
-    // A connection that is closed already may refuse to be written to.
-    drop(stream.write_all(options.as_bytes()));
-    let mut buffer = [0; 512];
-    !matches!(stream.read(&mut buffer), Ok(read) if read > 0)
-}
-
-/// A TCP connection from this address.
-fn connect(from: &str, to: SocketAddr) -> TcpStream {
-    let from = SocketAddr::new(from.parse().unwrap(), 0);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&from.into()).unwrap();
-    socket.connect(&to.into()).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(2 * SECOND)).unwrap();
-    stream
 }
 
 #[test]
@@ -386,48 +326,6 @@ fn calls_to_users_are_refused_and_strangers_cannot_tell_them_from_nobody() {
     let uri = "sip:alice@example.com";
     let answer = bob.ask_twice("MD5", ("INVITE", uri, uri), "");
     assert!(answer.starts_with("SIP/2.0 403"), "{answer}");
-}
-
-#[test]
-fn links_are_not_guessed_for_long() {
-    let mut settings = public("");
-    let web: SocketAddr = format!("{}:8443", settings.ip).parse().unwrap();
-    settings.http = format!("public_listen = \"{web}\"\n");
-    let server = start(&settings);
-    let mut roots = RootCertStore::empty();
-    let pem = std::fs::read(server.certificate()).unwrap();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate.unwrap()).unwrap();
-    }
-    let config = ClientConfig::builder().with_root_certificates(roots);
-    let config = Arc::new(config.with_no_client_auth());
-    let get = |from: &str, path: &str| {
-        let name = ServerName::IpAddress(web.ip().into());
-        let session = ClientConnection::new(Arc::clone(&config), name).unwrap();
-        let mut stream = StreamOwned::new(session, connect(from, web));
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\n\r\n");
-        // What is closed at once cannot be written to, nor read.
-        drop(stream.write_all(request.as_bytes()));
-        let mut answer = String::new();
-        drop(stream.read_to_string(&mut answer));
-        answer
-    };
-    let (guesser, guest) = ("127.0.0.81", "127.0.0.82");
-    for number in 0..31 {
-        let answer = get(guesser, &format!("/meet/board/{number}"));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{number}: {answer}");
-    }
-    assert_eq!(get(guesser, "/meet/board/board"), "", "closed");
-    assert!(is_listed(&server, guesser, "scanning"), "{}", bans(&server));
-    assert!(tcp_is_closed(guesser, server.sip()), "over SIP, too");
-    let answer = get(guest, "/meet/board/board");
-    assert!(answer.contains("sip:board@"), "{answer}");
-    // Nor does one guest take all places.
-    let idle: Vec<TcpStream> = (0..70).map(|_| connect(guest, web)).collect();
-    std::thread::sleep(SECOND / 5);
-    assert_eq!(get(guest, "/meet/board/board"), "");
-    assert!(get("127.0.0.83", "/meet/board/board").starts_with("HTTP/1.1 200"));
-    drop(idle);
 }
 
 #[test]

@@ -374,3 +374,51 @@ fn rfc5922_7_3_a_provider_with_the_certificate_of_another_is_not_registered_with
     assert!(list.contains("certificate"), "{list}");
     assert!(server.log().contains("certificate"), "{}", server.log());
 }
+
+#[test]
+fn a_reload_brings_trunks_changes_them_and_takes_them_away() {
+    let provider = provider();
+    let mut server = start(String::new(), String::new());
+    let file = server.folder().join("plenum.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let listed = |name: &str, fits: &dyn Fn(&str) -> bool| {
+        await_list(&server, 15, |text| {
+            let line = text.lines().find(|line| line.starts_with(name));
+            line.is_some_and(fits)
+        });
+    };
+    let write = |sections: &str| std::fs::write(&file, format!("{before}{sections}")).unwrap();
+    let reload = |sections: &str| {
+        write(sections);
+        server.reload().unwrap();
+    };
+    reload(&trunk("tel", provider.address(), "password = \"secret-1\""));
+    listed("tel", &registered);
+    call_the_number(&server, &provider);
+    // Another password: registered anew, without success.
+    reload(&trunk("tel", provider.address(), "password = \"wrong\""));
+    listed("tel", &|line| line.contains("failed"));
+    // Another name, and the right one again.
+    reload(&trunk("new", provider.address(), "password = \"secret-1\""));
+    listed("new", &registered);
+    let text = server.operate(&["trunk", "list"], "").unwrap();
+    assert!(!text.contains("tel "), "{text}");
+    // Nonsense changes nothing.
+    reload("[[trunk]]\nname = \"broken\"\n");
+    std::thread::sleep(Duration::from_secs(1));
+    // The command reads the file as well.
+    write("");
+    listed("new", &registered);
+    call_the_number(&server, &provider);
+    reload("");
+    await_list(&server, 15, |text| !text.contains("new "));
+    let mut caller = ann(&provider);
+    caller
+        .command("dial", &format!("sip:{DID}@{}", provider.address()))
+        .unwrap();
+    caller
+        .await_event("CALL_CLOSED", Duration::from_secs(10))
+        .unwrap();
+    assert!(caller.log().contains("480"), "{}", caller.log());
+    assert!(server.alive());
+}

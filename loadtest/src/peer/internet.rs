@@ -137,6 +137,17 @@ impl Internet {
         })
     }
 
+    /// One more address in the public network.
+    pub fn own(&self, address: IpAddr) -> io::Result<()> {
+        let address = address.to_string();
+        // Nobody else can have it: whether it is free need not be found out first.
+        let arguments = ["addr", "add", &address, "dev", "lo"];
+        match address.contains(':') {
+            true => self.public.ip(&[&arguments[..], &["nodad"]].concat()),
+            false => self.public.ip(&arguments),
+        }
+    }
+
     /// One more home behind a NAT of this kind.
     pub fn home(&mut self, mapping: Mapping) -> io::Result<Home> {
         self.homes += 1;

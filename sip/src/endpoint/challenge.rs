@@ -2,7 +2,8 @@
 //! they were given.
 
 use super::client::{ClientTx, Hopeful, Purpose};
-use super::{ClientTxId, Endpoint};
+use super::holder::call_of;
+use super::{ClientTxId, Endpoint, InviteId};
 use crate::auth::{Asked, Credentials, choose};
 use crate::dialog::Usage;
 use crate::msg::{AuthParams, CSeq, HeaderName, Request, Response, StatusCode};
@@ -10,21 +11,32 @@ use rand::Rng as _;
 use std::time::Instant;
 
 impl Endpoint {
+    /// Our requests inside this call are answered with these when they are challenged (§22.2 holds within dialogs, too):
+    /// for a call that came in. One that we made has those of its [`Reach`](super::Reach).
+    pub fn entrust_call(&mut self, id: InviteId, credentials: Credentials) {
+        if let Some(usage) = self.usages.get_mut(id) {
+            usage.credentials = credentials;
+        }
+    }
+
     /// What requests for this purpose are answered with, when they are challenged.
     pub(super) fn credentials_for(&self, purpose: Purpose) -> Credentials {
+        let usage = self.call_for(purpose).and_then(|id| self.usages.get(id));
+        usage
+            .map(|usage| usage.credentials.clone())
+            .unwrap_or_default()
+    }
+
+    /// The call to which requests for this purpose belong.
+    fn call_for(&self, purpose: Purpose) -> Option<InviteId> {
         match purpose {
             Purpose::Invite(id)
             | Purpose::InDialog(id)
             | Purpose::Modify(id)
-            | Purpose::Probe(id) => {
-                let usage = self.usages.get(id);
-                usage
-                    .map(|usage| usage.credentials.clone())
-                    .unwrap_or_default()
-            }
-            Purpose::User | Purpose::Notify(_) | Purpose::Subscribe(_) | Purpose::Own => {
-                Credentials::default()
-            }
+            | Purpose::Probe(id) => Some(id),
+            // RFC 3515 §2.4.4: in the dialog of the REFER.
+            Purpose::Notify(id) => call_of(self.notifiers.get(id).map(|notifier| notifier.home)),
+            Purpose::User | Purpose::Subscribe(_) | Purpose::Own => None,
         }
     }
 
@@ -120,7 +132,11 @@ impl Endpoint {
         for answer in answers {
             request.headers.push(name.clone(), answer);
         }
-        let seq = tx.seq.saturating_add(1);
+        // Another request of the dialog may have had the number after this one's (§12.2.1.1).
+        let usage = self.call_for(tx.purpose).and_then(|id| self.usages.get(id));
+        let dialog = usage.and_then(|usage| usage.dialogs.first());
+        let used = dialog.map_or(0, |dialog| dialog.local_seq);
+        let seq = tx.seq.max(used).saturating_add(1);
         let method = request.method.clone();
         request.headers.set(HeaderName::CSeq, CSeq { seq, method });
         Some(request)
@@ -129,11 +145,11 @@ impl Endpoint {
     /// The dialog goes on counting from the number that was used.
     fn number(&mut self, purpose: Purpose, seq: u32) {
         match purpose {
-            Purpose::InDialog(id) | Purpose::Modify(id) | Purpose::Probe(id) => {
-                let dialog = self
-                    .usages
-                    .get_mut(id)
-                    .and_then(|it| it.dialogs.first_mut());
+            Purpose::InDialog(_) | Purpose::Modify(_) | Purpose::Probe(_) | Purpose::Notify(_) => {
+                let usage = self
+                    .call_for(purpose)
+                    .and_then(|id| self.usages.get_mut(id));
+                let dialog = usage.and_then(|usage| usage.dialogs.first_mut());
                 if let Some(dialog) = dialog {
                     dialog.local_seq = dialog.local_seq.max(seq);
                 }
@@ -147,7 +163,7 @@ impl Endpoint {
                     }
                 }
             }
-            Purpose::User | Purpose::Notify(_) | Purpose::Subscribe(_) | Purpose::Own => {}
+            Purpose::User | Purpose::Subscribe(_) | Purpose::Own => {}
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Requests of ours that are challenged (RFC 3261 §22), and calls that find another way.
 
+use crate::subscribed::{Peer, wire};
 use crate::wire::{Wire, address, header, response};
 use plenum_sip::auth::Credentials;
 use plenum_sip::endpoint::{
-    Body, Contact, EndCause, Event, Invite, InviteId, OutOfDialog, Reach, Target, Transport,
+    AcceptRefer, Body, Contact, EndCause, Event, Invite, InviteId, OutOfDialog, Reach, Target,
+    Transport,
 };
 use plenum_sip::msg::{Headers, Host, Method, NameAddr, Params, StatusCode, Text, Uri};
 
@@ -184,6 +186,87 @@ fn rfc3261_22_3_an_invite_answers_the_proxy_then_the_server_and_acknowledges_bot
     let again = wire.hear();
     assert_eq!(header(&again.text, "CSeq"), "5 BYE");
     assert!(again.text.contains("Proxy-Authorization: "));
+}
+
+#[test]
+fn rfc3261_22_2_requests_inside_a_call_from_outside_are_answered_with_its_credentials() {
+    let mut peer = Peer::in_call(wire());
+    let id = peer.invite.unwrap();
+    let credentials = Credentials::password("me", "secret");
+    peer.wire.endpoint.entrust_call(id, credentials);
+    // The REFER of the peer makes NOTIFYs of ours.
+    peer.say("REFER", "Refer-To: <sip:carol@example.net>\n", "");
+    let tx = match peer.wire.event() {
+        Event::Refer { tx, .. } => tx,
+        other => panic!("{other:?}"),
+    };
+    let now = peer.wire.now;
+    let endpoint = &mut peer.wire.endpoint;
+    let refer = endpoint.accept_refer(now, tx, AcceptRefer::default());
+    assert!(refer.unwrap().is_some());
+    peer.wire.hear();
+    let notify = peer.notified();
+    // Another request takes the number after the NOTIFY's before its challenge comes.
+    let (info, none) = (Method::Info, Headers::default());
+    let endpoint = &mut peer.wire.endpoint;
+    endpoint
+        .request_in_dialog(now, id, info, none, None)
+        .unwrap();
+    let info = peer.wire.hear().text;
+    assert_eq!(header(&info, "CSeq"), "2 INFO");
+    let again = challenged(&mut peer, &notify, "3 NOTIFY");
+    peer.answer(&again, 200, "");
+    let again = challenged(&mut peer, &info, "4 INFO");
+    peer.answer(&again, 200, "");
+    assert!(
+        matches!(peer.wire.event(), Event::Response { response, .. } if response.status == StatusCode::OK)
+    );
+    for (method, seq) in [(Method::Update, 6), (Method::Invite, 8)] {
+        let body = Some(Body {
+            content_type: Text::from_static("application/sdp"),
+            octets: "v=0".into(),
+        });
+        let endpoint = &mut peer.wire.endpoint;
+        endpoint.modify(now, id, method.clone(), body).unwrap();
+        let first = peer.wire.hear().text;
+        let again = challenged(&mut peer, &first, &format!("{seq} {method}"));
+        assert!(again.ends_with("v=0"), "{again}");
+        peer.wire.say(&response(&again, 200, "", CONTACT, "v=0"));
+        assert!(matches!(peer.wire.event(), Event::Modified { .. }));
+        if method == Method::Invite {
+            assert!(peer.wire.hear().text.starts_with("ACK"));
+        }
+    }
+    peer.wire.endpoint.bye(now, id, None).unwrap();
+    // The subscription ends before the call.
+    let bye = loop {
+        let text = peer.wire.hear().text;
+        if text.starts_with("BYE") {
+            break text;
+        }
+    };
+    let seq: u32 = header(&bye, "CSeq")
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let again = challenged(&mut peer, &bye, &format!("{} BYE", seq + 1));
+    assert!(!again.contains("secret"));
+}
+
+/// Challenges a request: the same with credentials, and this number.
+fn challenged(peer: &mut Peer, request: &str, seq: &str) -> String {
+    assert!(!request.contains("Authorization: "), "{request}");
+    peer.answer(request, 401, WWW);
+    if request.starts_with("INVITE") {
+        assert!(peer.wire.hear().text.starts_with("ACK"));
+    }
+    let again = peer.wire.hear().text;
+    assert_eq!(header(&again, "CSeq"), seq);
+    let answer = header(&again, "Authorization");
+    assert!(answer.contains("username=\"me\"") && answer.contains("nonce=\"n1\""));
+    again
 }
 
 #[test]

@@ -192,6 +192,7 @@ impl Trunks {
         };
         let caller = inbound::caller(line, &request);
         line.calls_in += 1;
+        endpoint.entrust_call(id, line.credentials());
         let local = host_of(flow.local.ip());
         let host = self.hosts.first().cloned().unwrap_or(local);
         inbound::redirect(&mut request, &conference, host);
