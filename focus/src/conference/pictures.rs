@@ -16,8 +16,8 @@ use crate::output::{CommandError, LooksChange, PictureCommand, RequestId};
 use crate::record::{ConferenceRecord, Person, SeatFor};
 use crate::roster::Participant;
 use plenum_mcu::control::{
-    Absent, Action, ConferenceVideo, EndpointId, EndpointVideo, Identity, Layout, PanePlacement,
-    PaneContent, Seat, VideoMedia,
+    Absent, Action, ConferenceVideo, EndpointId, EndpointVideo, Identity, Layout, PaneContent,
+    PanePlacement, Seat, VideoMedia,
 };
 
 use std::collections::BTreeSet;

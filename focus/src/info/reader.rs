@@ -297,7 +297,9 @@ pub(crate) fn read_media(element: &Element) -> Option<Media> {
         talking: boolean_of(element, Ns::Talk, "talking").unwrap_or(false),
         layout: text_of(element, Ns::Pictures, "layout"),
         seen: text_of(element, Ns::Pictures, "seen").map_or_else(Vec::new, |seen| {
-            seen.split_ascii_whitespace().map(ToOwned::to_owned).collect()
+            seen.split_ascii_whitespace()
+                .map(ToOwned::to_owned)
+                .collect()
         }),
     })
 }
