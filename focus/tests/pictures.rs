@@ -44,10 +44,11 @@ fn camera(bench: &mut Bench, id: u64, user: &str) -> (EndpointId, String) {
 }
 
 fn document(bench: &mut Bench) -> ConferenceInfo {
-    match succeeded(bench.outcome(PIA, "pia", get())) {
-        ResultBody::GetConference(Some(info), _) => *info,
-        other => panic!("{other:?}"),
-    }
+    let ResultBody::GetConference(Some(info), _) = succeeded(bench.outcome(PIA, "pia", get()))
+    else {
+        panic!("another command")
+    };
+    *info
 }
 
 fn pictures_of(bench: &mut Bench, user: &str) -> Option<Media> {
@@ -361,14 +362,12 @@ fn who_is_seen_where_is_in_the_roster_of_those_who_speak_c3p() {
 fn told(bench: &mut Bench, command: PictureCommand) -> ConferenceVideo {
     bench.obeying = false;
     bench.command(Command::Pictures(command));
-    let told = bench
-        .mcu
-        .iter()
-        .rev()
-        .find_map(|command| match &command.action {
-            Action::Pictures(pictures) => Some(ConferenceVideo::clone(pictures)),
-            _ => None,
-        });
+    let told = bench.mcu.iter().rev().find_map(|command| {
+        let Action::Pictures(pictures) = &command.action else {
+            return None;
+        };
+        Some(ConferenceVideo::clone(pictures))
+    });
     bench.obeying = true;
     bench.drain();
     told.unwrap()

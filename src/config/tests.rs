@@ -276,6 +276,9 @@ fn cm_100_cm_103_placement_is_every_conferences_unless_one_says_otherwise() {
     let board = &config.conference[0];
     assert_eq!(board.placement.highest_importance, Some(4));
     assert_eq!(board.placement.self_pane, Some(SelfPaneMode::Blank));
-    assert_eq!(board.placement.active_speaker, Some(ActiveSpeakerMode::None));
+    assert_eq!(
+        board.placement.active_speaker,
+        Some(ActiveSpeakerMode::None)
+    );
     assert!(board.video.template.is_some() && config.conferences.template.video.template.is_none());
 }

@@ -161,7 +161,8 @@ fn rectangle(pane: &[Share]) -> Option<(f64, f64, f64, f64, u8)> {
     let (x, y, w, h, z) = match pane {
         [x, y, w, h] => (x, y, w, h, 0),
         [x, y, w, h, z] => {
-            let level = (0..=u8::MAX).find(|level| f64::from(*level) == z.0)?;
+            let level =
+                (0..=u8::MAX).find(|level| (f64::from(*level) - z.0).abs() < f64::EPSILON)?;
             (x, y, w, h, level)
         }
         _ => return None,

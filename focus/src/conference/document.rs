@@ -226,7 +226,7 @@ impl Focus {
             ..Media::new(AUDIO_ID)
         };
         let looks = &participant.looks;
-        let layout = || looks.layout.unwrap_or(self.conference_video().layout);
+        let layout = looks.layout.unwrap_or_else(|| self.layout());
         let agreed = participant.video.filter(|_| call.unseen.is_none());
         let pictures = agreed.map(|video| Media {
             media_type: Some("video".into()),
@@ -239,7 +239,7 @@ impl Focus {
             }),
             ingress_filter: filter(looks.hidden),
             egress_filter: filter(looks.blind),
-            layout: video.receives.then(|| layout().name().to_owned()),
+            layout: video.receives.then(|| layout.name().to_owned()),
             seen: if looks.blind {
                 Vec::new()
             } else {

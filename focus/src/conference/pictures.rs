@@ -63,12 +63,17 @@ impl Focus {
     pub fn conference_video(&self) -> ConferenceVideo {
         let (commanded, record) = (&self.pictures, &self.record);
         ConferenceVideo {
-            layout: commanded.layout.unwrap_or(record.video.layout),
+            layout: self.layout(),
             placement: PanePlacement::effective(&commanded.placement, &record.placement),
             seats: commanded.seats.named(),
             absent: commanded.absent.unwrap_or(record.video.absent),
             ..record.video.clone()
         }
+    }
+
+    /// The layout of those who have chosen none.
+    pub(super) fn layout(&self) -> Layout {
+        self.pictures.layout.unwrap_or(self.record.video.layout)
     }
 
     /// What the record says of whoever calls; nothing of somebody who cannot be believed.
@@ -328,7 +333,7 @@ impl Focus {
         if !self.may_change_layout(call) {
             return;
         }
-        let own = self.conference_video().layout;
+        let own = self.layout();
         let at = call
             .looks
             .layout

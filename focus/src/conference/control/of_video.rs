@@ -187,7 +187,7 @@ impl Focus {
             intended = match video.mode.as_deref() {
                 Some(DOMINANT) if sources.is_empty() => Some(Vec::new()),
                 Some(MANUAL) if !sources.is_empty() => Some(self.entities_of(sources)?),
-                _ => return Err(other()),
+                Some(_) | None => return Err(other()),
             };
         }
         Ok(intended)
