@@ -53,7 +53,7 @@ fn document(bench: &mut Bench) -> ConferenceInfo {
 
 fn pictures_of(bench: &mut Bench, user: &str) -> Option<Media> {
     let info = document(bench);
-    let endpoints = &info.user(&aor(user)).unwrap().endpoints;
+    let endpoints = &info.user(&aor(user))?.endpoints;
     let mut media = endpoints.iter().flat_map(|endpoint| &endpoint.media);
     media.find(|media| media.id == "2").cloned()
 }

@@ -253,7 +253,7 @@ fn cm_080_cm_081_cm_102_cm_111_every_layout_and_mode_by_pixels_while_the_speaker
                 for active in [SALLY, BOB] {
                     studio.talk(active);
                     studio.film(3);
-                    for viewer in 0..PEOPLE.len() {
+                    for (viewer, (name, ..)) in PEOPLE.iter().enumerate() {
                         let told = told(viewer, self_pane, active_speaker, (active, previous));
                         let frames = arrange::arrange(layout, None, told.len()).frames;
                         let told: String = told
@@ -265,7 +265,7 @@ fn cm_080_cm_081_cm_102_cm_111_every_layout_and_mode_by_pixels_while_the_speaker
                             studio.seen(viewer, &frames),
                             told,
                             "{layout} {self_pane:?} {active_speaker:?}, {} sees, {} talks",
-                            PEOPLE[viewer].0,
+                            name,
                             PEOPLE[active].0,
                         );
                     }
