@@ -42,7 +42,6 @@
 //! | CB-283.2, CB-283.5, CB-283.6 | settings are never notified, sources and parameters are open content |
 //! | CB-283.7 to CB-283.17, CB-283.19 | of MCUs that are not there, or reserved |
 //! | CB-304.1 to CB-304.13 | what older products do not send, or ignore |
-//! | CB-285 | video filters and panes are not commanded by C3P; the dominant speaker is in the view |
 //! | CB-288 | the mixer has no lock of its own: nobody reaches it but by the focus |
 //!
 //! Rows that tests of another name cover; `e2e` is `loadtest/tests/e2e_c3p.rs` and its folder:
@@ -77,7 +76,7 @@
 //! | CB-283.1, CB-283.3, CB-283.4 | `cb_104_to_cb_115_a_full_document`, `who_speaks_is_in_the_roster` |
 //! | CB-283.18 | `cb_239_cb_242_modify_conference_in_settings_or_state`, `cb_241_announcements_on_and_off` |
 //! | CB-283.20 | `cb_139_a_second_call_to_somebody_is_refused_or_replaces_the_first`, `cb_209_to_cb_215_dialling_in` |
-//! | CB-284 | `cb_051_cb_091_cb_102_a_watcher_sees_a_phone_come_and_go`: the mixer has `main-audio`, and `main-video` while somebody has video |
+//! | CB-284, CB-285, CB-283.3, CB-283.4 | `cb_284_cb_285_main_video_is_in_the_view_while_somebody_has_it`, `cb_283_3_cb_285_a_presenter_says_whom_everybody_sees`; there is no `panoramic-video`: no camera of the kind is known to it |
 //!
 //! | row | why no test |
 //! |---|---|

@@ -345,6 +345,109 @@ fn cm_081_a_key_changes_the_layout_for_who_presses_it_and_the_operator_for_all()
     drop(three);
 }
 
+/// A phone of somebody whom the server knows.
+fn known(server: &Server, conference: &str, user: &str, colour: Rgb) -> VideoPhone {
+    let settings = VideoPhoneSettings {
+        user: user.to_owned(),
+        ..VideoPhoneSettings::of(colour)
+    };
+    VideoPhone::call(server.sip(), conference, user, settings).unwrap()
+}
+
+/// The colours in the four quarters.
+fn four(wanted: [Option<Rgb>; 4]) -> impl Fn(&Seen) -> bool {
+    let places = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)];
+    move |seen| {
+        let mut panes = places.iter().zip(wanted);
+        panes.all(|((x, y), wanted)| {
+            let at = seen.at(*x, *y);
+            match wanted {
+                Some(colour) => alike(at, colour),
+                None => ![RED, GREEN, BLUE].iter().any(|colour| alike(at, *colour)),
+            }
+        })
+    }
+}
+
+#[test]
+fn cm_101_cm_112_cm_116_placed_people_stay_in_their_panes_and_the_speaker_has_the_first() {
+    let server = start_with(
+        "[video]\nnames = false\n\
+         [[conference]]\nname = \"board\"\nlayout = \"allEqualQuarters\"\n\
+         pane_placement_highest_importance = 2\n\
+         [[conference.person]]\naor = \"sip:bob@example.com\"\nimportance = 2\n\
+         [[conference.person]]\naor = \"sip:sally@example.com\"\nimportance = 1\n",
+    );
+    let sally = known(&server, "board", "sally", GREEN);
+    let bob = known(&server, "board", "bob", RED);
+    let andy = known(&server, "board", "andy", BLUE);
+    let placed = four([Some(RED), Some(GREEN), None, None]);
+    wait(&server, &andy, "bob before sally", placed);
+    let own = four([Some(GREEN), Some(BLUE), None, None]);
+    wait(&server, &bob, "the own pane is left out", own);
+    let order = |words: &[&str]| server.operate(&[&["conference"], words].concat(), "");
+    let speaker = ["placement", "board", "--active-speaker", "allowself"];
+    order(&speaker).unwrap();
+    sally.talk(true);
+    let first = four([Some(GREEN), Some(RED), Some(GREEN), None]);
+    wait(&server, &andy, "sally speaks", first);
+    let odd = ["placement", "board", "--active-speaker", "sometimes"];
+    assert!(order(&odd).is_err(), "CM-111");
+    bob.hang_up().unwrap();
+    let away = four([Some(GREEN), None, Some(GREEN), None]);
+    wait(&server, &andy, "bob's pane is empty", away);
+    let bob = known(&server, "board", "bob", RED);
+    let back = four([Some(GREEN), Some(RED), Some(GREEN), None]);
+    wait(&server, &andy, "bob is back in his pane", back);
+    // Bob's camera is not to be seen; his pane is his.
+    let shown = order(&["show", "board"]).unwrap();
+    let line = shown
+        .lines()
+        .find(|line| line.contains("sip:bob@"))
+        .unwrap();
+    let number = line.split_whitespace().nth(3).unwrap().to_owned();
+    order(&["looks", "board", &number, "--hidden", "true"]).unwrap();
+    let hidden = four([Some(GREEN), None, Some(GREEN), None]);
+    wait(&server, &andy, "bob is hidden", hidden);
+    drop((bob, sally));
+}
+
+#[test]
+fn cm_096_cm_097_seats_of_a_template_are_kept_for_those_who_are_away() {
+    let server = start_with(
+        "[video]\nnames = false\n\
+         [[template]]\nname = \"pair\"\npanes = [[0.5, 0, 0.5, 1], [0, 0, 0.5, 1]]\n\
+         [[conference]]\nname = \"pair\"\ntemplate = \"pair\"\n",
+    );
+    let andy = known(&server, "pair", "andy", BLUE);
+    let bob = known(&server, "pair", "bob", RED);
+    let right = |seen: &Seen| alike(seen.at(0.75, 0.5), RED) && !alike(seen.at(0.25, 0.5), RED);
+    wait(&server, &andy, "the first pane is on the right", right);
+    let seats = [
+        "conference",
+        "seats",
+        "pair",
+        "sip:bob@example.com=2",
+        "--absent",
+        "blank",
+    ];
+    server.operate(&seats, "").unwrap();
+    let left = |seen: &Seen| alike(seen.at(0.25, 0.5), RED) && !alike(seen.at(0.75, 0.5), RED);
+    wait(&server, &andy, "bob has the second", left);
+    bob.hang_up().unwrap();
+    let empty = |seen: &Seen| !alike(seen.at(0.25, 0.5), RED) && !alike(seen.at(0.75, 0.5), RED);
+    wait(&server, &andy, "bob is away", empty);
+    let bob = known(&server, "pair", "bob", RED);
+    wait(&server, &andy, "bob is back", left);
+    // Grey when it stands still (two seconds), a tile when it is gone (ten).
+    bob.freeze(true);
+    let grey = |seen: &Seen| {
+        let (r, g, b) = seen.at(0.25, 0.5);
+        r.abs_diff(g) < 16 && g.abs_diff(b) < 16 && r > 55
+    };
+    wait(&server, &andy, "bob stands still", grey);
+}
+
 #[test]
 fn the_join_page_shows_the_picture_and_its_camera_goes_off_and_on() {
     let rooms = "[join]\nbrowser = true\n[[conference]]\nname = \"pair\"\n";

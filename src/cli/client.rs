@@ -45,6 +45,12 @@ impl Client {
         self.checked(request.send_json(body)).map(drop)
     }
 
+    pub(super) fn put(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
+        let request = self.agent.put(format!("{}{path}", self.root));
+        let request = request.header("Authorization", &self.authorization);
+        self.checked(request.send_json(body)).map(drop)
+    }
+
     pub(super) fn delete(&self, path: &str) -> Result<(), Failure> {
         let request = self.agent.delete(format!("{}{path}", self.root));
         let request = request.header("Authorization", &self.authorization);

@@ -2,6 +2,7 @@
 //! server.
 
 use super::client::{Client, segment};
+use super::pictures::{self, Order as PictureOrder};
 use super::table::{Table, harmless};
 use super::{Failure, say};
 use clap::{Args, Subcommand};
@@ -47,6 +48,8 @@ enum Order {
         #[arg(long)]
         endpoint: Option<u64>,
     },
+    #[command(flatten)]
+    Pictures(PictureOrder),
     /// Mutes an endpoint.
     Mute(One),
     /// Takes it back.
@@ -81,7 +84,7 @@ struct Named {
 }
 
 #[derive(Debug, Args)]
-struct One {
+pub(super) struct One {
     /// The name of the conference.
     conference: String,
     /// The number of the endpoint, as `show` lists it.
@@ -125,6 +128,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             let whose = of.map_or_else(|| whole.clone(), one);
             client.post(&format!("{whose}/layout"), &Choice { layout })
         }
+        Order::Pictures(order) => pictures::run(&client, order),
         Order::Mute(one) => client.post(&format!("{}/mute", endpoint(&one)), &()),
         Order::Unmute(one) => client.post(&format!("{}/unmute", endpoint(&one)), &()),
         Order::MuteAll(named) => order(&client, &named, "mute-all"),
@@ -157,11 +161,11 @@ fn decide(client: &Client, waits: &Waits, what: &str) -> Result<(), Failure> {
     client.post(&format!("{}/{what}", path(&waits.conference)), &body)
 }
 
-fn path(conference: &str) -> String {
+pub(super) fn path(conference: &str) -> String {
     format!("/conferences/{}", segment(conference))
 }
 
-fn endpoint(one: &One) -> String {
+pub(super) fn endpoint(one: &One) -> String {
     format!("{}/participants/{}", path(&one.conference), one.endpoint)
 }
 
@@ -246,6 +250,8 @@ fn media(endpoint: &Endpoint) -> String {
         (endpoint.deaf, "deaf"),
         (endpoint.holds, "holds"),
         (endpoint.talking, "talking"),
+        (endpoint.hidden, "hidden"),
+        (endpoint.blind, "blind"),
     ];
     let set = words.iter().filter(|(is_set, _)| *is_set);
     set.map(|(_, word)| *word).collect::<Vec<_>>().join(", ")

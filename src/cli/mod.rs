@@ -4,6 +4,7 @@ pub(crate) mod ban;
 mod client;
 pub(crate) mod conference;
 pub(crate) mod doctor;
+mod pictures;
 pub(crate) mod store;
 mod table;
 pub(crate) mod trunk;

@@ -4,7 +4,7 @@
 use super::Conferences;
 use super::read::{Seconds, Section};
 use super::values::{Aor, Unled, alone_name, autopromote_list, watchers_name};
-use super::video::read_pictures;
+use super::video::{Templates, check_people, read_person, read_pictures, read_placement};
 use crate::limits::Limits;
 use plenum_focus::access::{Members, ServerMode};
 use plenum_focus::keys::{KeyAction, KeyMap};
@@ -13,7 +13,12 @@ use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin, WithoutPres
 use std::time::Duration;
 
 impl Conferences {
-    pub(super) fn read(section: &mut Section<'_, '_>, keys: KeyMap, limits: &Limits) -> Self {
+    pub(super) fn read(
+        section: &mut Section<'_, '_>,
+        keys: KeyMap,
+        templates: &Templates,
+        limits: &Limits,
+    ) -> Self {
         let ad_hoc = section.get("ad_hoc", "true");
         let ad_hoc_from = section.get("ad_hoc_from", "[]");
         let trusted = section.get("trusted", r#"["127.0.0.0/8", "::1"]"#);
@@ -27,7 +32,7 @@ impl Conferences {
         });
         let builtin =
             builtin.unwrap_or_else(|| unreachable!("`ad-hoc` is a name within any limit"));
-        let template = read_traits(section, &builtin);
+        let template = read_traits(section, &builtin, templates);
         Self {
             ad_hoc,
             ad_hoc_from,
@@ -38,7 +43,11 @@ impl Conferences {
 }
 
 /// What both `[conferences]` and every `[[conference]]` can say.
-fn read_traits(section: &mut Section<'_, '_>, base: &ConferenceRecord) -> ConferenceRecord {
+fn read_traits(
+    section: &mut Section<'_, '_>,
+    base: &ConferenceRecord,
+    templates: &Templates,
+) -> ConferenceRecord {
     let most = base.max_endpoints.unwrap_or(500).to_string();
     let record = ConferenceRecord {
         max_endpoints: Some(section.get("max_participants", &most)),
@@ -56,7 +65,8 @@ fn read_traits(section: &mut Section<'_, '_>, base: &ConferenceRecord) -> Confer
             .0,
         agc: section.get("agc", &base.agc.to_string()),
         noise_gate: section.get("noise_gate", &base.noise_gate.to_string()),
-        video: read_pictures(section, &base.video),
+        video: read_pictures(section, &base.video, templates),
+        placement: read_placement(section, &base.placement),
         change_layout: section.get("change_layout", &base.change_layout.to_string()),
         ..read_admission(section, base)
     };
@@ -117,6 +127,7 @@ fn read_without_presenter(
 pub(super) fn read(
     section: &mut Section<'_, '_>,
     template: &ConferenceRecord,
+    templates: &Templates,
     limits: &Limits,
 ) -> Option<ConferenceRecord> {
     let name: Option<String> = section.required("name");
@@ -126,7 +137,10 @@ pub(super) fn read(
     let dial_out: Vec<String> = section.get("dial_out", "[]");
     let id = read_id(section);
     let members = read_members(section);
-    let traits = read_traits(section, template);
+    let people: Vec<_> = section.sections("person", read_person);
+    let people: Vec<_> = people.into_iter().flatten().collect();
+    check_people(section, &people);
+    let traits = read_traits(section, template, templates);
     if let Some(odd) = dial_out.iter().find(|uri| !uri.starts_with("sip:")) {
         section.refuse("dial_out", format!("\"{odd}\" is not a SIP URI (sip:…)"));
     }
@@ -147,6 +161,7 @@ pub(super) fn read(
         dial_out,
         id,
         members,
+        people,
         origin: Origin::Configured,
         ..traits
     })

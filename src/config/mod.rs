@@ -22,6 +22,7 @@ pub use trunk::{
 };
 pub use values::{Advertise, CodecName, Listen, PortRange};
 pub use video::Video;
+use video::{Templates, read_template};
 
 use crate::limits::Limits;
 use plenum_focus::policy::Network;
@@ -191,6 +192,8 @@ impl Config {
     pub fn reference() -> Vec<KnownKey> {
         let (_, _, known) = Self::read(
             "[[conference]]\nname = \"reference\"\n\
+             [[conference.person]]\naor = \"sip:ann@example.com\"\n\
+             [[template]]\nname = \"reference\"\npanes = [[0, 0, 1, 1]]\n\
              [[trunk]]\nname = \"reference\"\nserver = \"192.0.2.1\"\n\
              [[dial_rule]]\nprefix = \"\"\ntrunks = [\"reference\"]\n\
              [[media.network]]\nfor = []\naddress = \"192.0.2.1\"\n\
@@ -198,6 +201,20 @@ impl Config {
              [[tls.certificate]]\nchain = \"c\"\nkey = \"k\"\n",
         );
         known
+    }
+
+    /// `[[template]]`, each name once.
+    fn templates(root: &mut Section<'_, '_>) -> Templates {
+        let read = root.sections("template", read_template);
+        let mut templates = Templates::new();
+        for (name, template) in read.into_iter().flatten() {
+            if templates.contains_key(&name) {
+                let text = format!("two templates are named \"{name}\"");
+                root.refuse("template", text);
+            }
+            templates.insert(name, template);
+        }
+        templates
     }
 
     fn read(text: &str) -> (Self, Vec<Problem>, Vec<KnownKey>) {
@@ -221,11 +238,12 @@ impl Config {
         let keys = Self::within(&mut root, "keys", |section| {
             conference::read_keys(section, &limits)
         });
+        let templates = Self::templates(&mut root);
         let conferences = Self::within(&mut root, "conferences", |section| {
-            Conferences::read(section, keys, &limits)
+            Conferences::read(section, keys, &templates, &limits)
         });
         let conference = root.sections("conference", |section| {
-            conference::read(section, &conferences.template, &limits)
+            conference::read(section, &conferences.template, &templates, &limits)
         });
         let conference = conference.into_iter().flatten().collect();
         let trunk = root.sections("trunk", trunk::read_trunk);

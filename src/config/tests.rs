@@ -235,3 +235,70 @@ fn no_host_is_a_way_around_the_strictest_domain() {
     let plain = Config::parse("").unwrap().auth;
     assert_eq!(plain.required_for("192.0.2.1", false), Required::Users);
 }
+
+#[test]
+fn cm_097_templates_and_people_that_cannot_be_are_refused_with_their_lines() {
+    let text = r#"
+[[template]]
+name = "stage"
+panes = [[0, 0, 0.5, 1], [0.4, 0, 0.6, 1]]
+
+[[template]]
+name = "thin"
+panes = [[0, 0, 0.0, 1]]
+
+[[template]]
+name = "allEqual"
+panes = [[0, 0, 1, 1]]
+
+[[template]]
+name = "odd"
+panes = [[0, 0, 1]]
+
+[[conference]]
+name = "board"
+template = "nowhere"
+pane_placement_self_pane_mode = "mirror"
+
+[[conference.person]]
+aor = "sip:ann@example.com"
+seat = 65
+"#;
+    let found = problems(text);
+    let expected = [
+        "line 4: template.panes: panes 1 and 2 overlap",
+        "line 8: template.panes: pane 1 is empty",
+        "line 11: template.name: is a name of its own",
+        "line 16: template.panes: pane 1 is [x, y, width, height]",
+        "line 20: conference.template: there is no [[template]] named \"nowhere\"",
+        "line 21: conference.pane_placement_self_pane_mode: is skip, self or blank",
+        "line 25: conference.person.seat: is a pane, from 1 to 64",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found} is not {expected}");
+    }
+    let twice = "[[conference]]\nname = \"board\"\n\
+        [[conference.person]]\naor = \"sip:ann@example.com\"\nseat = 1\n\
+        [[conference.person]]\naor = \"sip:bob@example.com\"\nseat = 1\n";
+    assert_eq!(problems(twice).len(), 1, "one pane, two people");
+}
+
+#[test]
+fn cm_100_cm_103_placement_is_every_conferences_unless_one_says_otherwise() {
+    use plenum_mcu::control::{ActiveSpeakerMode, SelfPaneMode};
+    let text = "[conferences]\npane_placement_highest_importance = 4\n\
+        pane_placement_active_speaker_mode = \"suppressself\"\n\
+        [[template]]\nname = \"half\"\npanes = [[0, 0, 0.5, 1], [0.25, 0.25, 0.5, 0.5, 1]]\n\
+        [[conference]]\nname = \"board\"\npane_placement_self_pane_mode = \"blank\"\n\
+        pane_placement_active_speaker_mode = \"none\"\ntemplate = \"half\"\n";
+    let config = Config::parse(text).unwrap();
+    let board = &config.conference[0];
+    assert_eq!(board.placement.highest_importance, Some(4));
+    assert_eq!(board.placement.self_pane, Some(SelfPaneMode::Blank));
+    assert_eq!(
+        board.placement.active_speaker,
+        Some(ActiveSpeakerMode::None)
+    );
+    assert!(board.video.template.is_some() && config.conferences.template.video.template.is_none());
+}

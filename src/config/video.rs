@@ -3,11 +3,17 @@
 use super::Config;
 use super::conference::quoted;
 use super::read::{Section, Setting};
-use plenum_mcu::control::ConferenceVideo;
+use super::values::Aor;
+use plenum_focus::record::Person;
+use plenum_mcu::control::{
+    Absent, ActiveSpeakerMode, ConferenceVideo, Layout, MAX_PANES, PanePlacement, SelfPaneMode,
+    Template,
+};
 use plenum_mcu::shell::VideoSetup;
-use plenum_mcu::video::layout::Layout;
 use plenum_media::video::frame::VideoCodec;
+use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::sync::Arc;
 use toml::de::DeValue;
 
 /// `[video]`: pictures.
@@ -82,16 +88,166 @@ impl Video {
     }
 }
 
+impl Setting for SelfPaneMode {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let parsed = String::read(value)?.parse();
+        parsed.map_err(|_| "is skip, self or blank".to_owned())
+    }
+}
+
+impl Setting for ActiveSpeakerMode {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let parsed = String::read(value)?.parse();
+        parsed.map_err(|_| "is none, allowself or suppressself".to_owned())
+    }
+}
+
+impl Setting for Absent {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let parsed = String::read(value)?.parse();
+        parsed.map_err(|_| "is tile, blank or fill".to_owned())
+    }
+}
+
+/// A share of the picture's width or height.
+struct Share(f64);
+
+impl Setting for Share {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let whole = value.as_integer().map(|integer| integer.as_str());
+        let text = value.as_float().map(|float| float.as_str()).or(whole);
+        let number = text.and_then(|text| text.parse().ok());
+        number
+            .map(Self)
+            .ok_or_else(|| "expected a number".to_owned())
+    }
+}
+
+/// The layouts of somebody's own, by their names.
+pub(super) type Templates = BTreeMap<String, Arc<Template>>;
+
+/// `[[template]]`: rectangles, `[x, y, width, height]` or with a fifth number that says which lies above which.
+pub(super) fn read_template(section: &mut Section<'_, '_>) -> Option<(String, Arc<Template>)> {
+    let name: Option<String> = section.required("name");
+    let panes: Option<Vec<Vec<Share>>> = section.required("panes");
+    let (name, panes) = (name?, panes?);
+    if name.is_empty() || name.parse::<Layout>().is_ok() {
+        let text = "is a name of its own, which no layout has".to_owned();
+        section.refuse("name", text);
+        return None;
+    }
+    let mut read = Vec::with_capacity(panes.len());
+    for (at, pane) in panes.iter().enumerate() {
+        let Some(pane) = rectangle(pane) else {
+            let text = format!(
+                "pane {} is [x, y, width, height], each from 0 to 1, and perhaps a whole number from 0 to 255",
+                at + 1
+            );
+            section.refuse("panes", text);
+            return None;
+        };
+        read.push(pane);
+    }
+    match Template::new(&read) {
+        Ok(template) => Some((name, Arc::new(template))),
+        Err(error) => {
+            section.refuse("panes", error.to_string());
+            None
+        }
+    }
+}
+
+fn rectangle(pane: &[Share]) -> Option<(f64, f64, f64, f64, u8)> {
+    let (x, y, w, h, z) = match pane {
+        [x, y, w, h] => (x, y, w, h, 0),
+        [x, y, w, h, z] => {
+            let level =
+                (0..=u8::MAX).find(|level| (f64::from(*level) - z.0).abs() < f64::EPSILON)?;
+            (x, y, w, h, level)
+        }
+        _ => return None,
+    };
+    Some((x.0, y.0, w.0, h.0, z))
+}
+
 /// The pictures of a conference: what both `[conferences]` and every `[[conference]]` can say.
 pub(super) fn read_pictures(
     section: &mut Section<'_, '_>,
     base: &ConferenceVideo,
+    templates: &Templates,
 ) -> ConferenceVideo {
     ConferenceVideo {
         layout: section.get("layout", &quoted(base.layout.name())),
+        template: read_choice(section, templates).or_else(|| base.template.clone()),
+        absent: section.get("absent_seat", &quoted(base.absent.name())),
         self_view: section.get("self_view", &base.self_view.to_string()),
         audio_tiles: section.get("audio_tiles", &base.audio_tiles.to_string()),
         ..base.clone()
+    }
+}
+
+fn read_choice(section: &mut Section<'_, '_>, templates: &Templates) -> Option<Arc<Template>> {
+    let name: String = section.optional("template", "(none)")?;
+    let found = templates.get(&name).cloned();
+    if found.is_none() {
+        let text = format!("there is no [[template]] named \"{name}\"");
+        section.refuse("template", text);
+    }
+    found
+}
+
+/// Pane placement (CM-100, CM-111), each value by itself.
+pub(super) fn read_placement(section: &mut Section<'_, '_>, base: &PanePlacement) -> PanePlacement {
+    let none = "(none)";
+    let highest = section.optional("pane_placement_highest_importance", none);
+    let self_pane = section.optional("pane_placement_self_pane_mode", none);
+    let active_speaker = section.optional("pane_placement_active_speaker_mode", none);
+    PanePlacement {
+        highest_importance: highest.or(base.highest_importance),
+        self_pane: self_pane.or(base.self_pane),
+        active_speaker: active_speaker.or(base.active_speaker),
+    }
+}
+
+/// `[[conference.person]]`: how somebody is seen, and what they see, whenever they come.
+pub(super) fn read_person(section: &mut Section<'_, '_>) -> Option<Person> {
+    let aor: Option<Aor> = section.required("aor");
+    let person = Person {
+        aor: String::new(),
+        name: section.optional("name", "(none)"),
+        importance: section.get("importance", "0"),
+        pin: section.optional("pin", "(none)"),
+        seat: section.optional("seat", "(none)"),
+        layout: section.optional("layout", "(the conference's)"),
+        change_layout: section.optional("change_layout", "(the conference's)"),
+    };
+    if person.importance > 2_147_483_647 {
+        section.refuse("importance", "is at most 2147483647".to_owned());
+    }
+    if person
+        .seat
+        .is_some_and(|seat| !(1..=MAX_PANES).contains(&seat))
+    {
+        section.refuse("seat", format!("is a pane, from 1 to {MAX_PANES}"));
+    }
+    Some(Person {
+        aor: aor?.0,
+        ..person
+    })
+}
+
+/// One person is described once, and one pane is kept for one person.
+pub(super) fn check_people(section: &Section<'_, '_>, people: &[Person]) {
+    for (at, person) in people.iter().enumerate() {
+        let mut before = people.iter().take(at);
+        if before.clone().any(|other| other.aor == person.aor) {
+            let text = format!("there are two of \"{}\"", person.aor);
+            section.refuse("person", text);
+        }
+        if person.seat.is_some() && before.any(|other| other.seat == person.seat) {
+            let text = format!("\"{}\" has the seat of another person", person.aor);
+            section.refuse("person", text);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::conference::attendance::Attendance;
 use crate::info::{
     self, Access, AuthMethod, AvState, Capabilities, ConfUri, ConferenceInfo, ConferenceMedium,
     ConferenceState, Description, Endorser, Endpoint, EntityState, EntityView, Media, MediaStatus,
-    Organizer, Purpose, Tracker,
+    Organizer, Purpose, Tracker, VideoParameters,
 };
 use crate::output::McuType;
 use crate::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
@@ -17,8 +17,8 @@ pub(in crate::conference) const AUDIO_ID: &str = "1";
 /// The label of the mix (CB-284).
 pub(in crate::conference) const MAIN_AUDIO: &str = "main-audio";
 /// The stream of pictures of an endpoint, and the label of the composed picture (CB-284).
-const VIDEO_ID: &str = "2";
-const MAIN_VIDEO: &str = "main-video";
+pub(in crate::conference) const VIDEO_ID: &str = "2";
+pub(in crate::conference) const MAIN_VIDEO: &str = "main-video";
 
 impl Focus {
     /// What focus and mixers say of themselves may be different.
@@ -121,6 +121,7 @@ impl Focus {
             .and_then(|speaker| self.roster.endpoint(speaker));
         let speaker = speaker.and_then(|speaker| self.roster.user(speaker.user));
         let seen = self.roster.has_video();
+        let (mode, intended) = (Some(self.video_mode().to_owned()), &self.pictures.intended);
         let state = EntityState {
             user_count: u32::try_from(self.roster.in_mix()).ok(),
             active: Some(true),
@@ -133,12 +134,16 @@ impl Focus {
                     display_text: None,
                     media_type: media_type.into(),
                     status: Some(MediaStatus::SendRecv),
-                    video: None,
+                    video: (label == MAIN_VIDEO).then(|| VideoParameters {
+                        mode: mode.clone(),
+                        intended_primary_presenter_source: intended.clone(),
+                    }),
                 })
                 .collect(),
-            av_state: speaker.map(|speaker| AvState {
-                dominant_speaker: Some(speaker.entity.clone()),
-                ..AvState::default()
+            av_state: (speaker.is_some() || seen).then(|| AvState {
+                video_mode: mode.clone().filter(|_| seen),
+                dominant_speaker: speaker.map(|speaker| speaker.entity.clone()),
+                intended_prime_presenter_source: intended.clone(),
             }),
             ..EntityState::default()
         };
@@ -220,7 +225,10 @@ impl Focus {
             talking: participant.talking,
             ..Media::new(AUDIO_ID)
         };
-        let pictures = participant.video.map(|video| Media {
+        let looks = &participant.looks;
+        let layout = looks.layout.unwrap_or_else(|| self.layout());
+        let agreed = participant.video.filter(|_| call.unseen.is_none());
+        let pictures = agreed.map(|video| Media {
             media_type: Some("video".into()),
             label: Some(MAIN_VIDEO.into()),
             status: Some(match (video.sends, video.receives) {
@@ -229,6 +237,14 @@ impl Focus {
                 (false, true) => MediaStatus::RecvOnly,
                 (false, false) => MediaStatus::Inactive,
             }),
+            ingress_filter: filter(looks.hidden),
+            egress_filter: filter(looks.blind),
+            layout: video.receives.then(|| layout.name().to_owned()),
+            seen: if looks.blind {
+                Vec::new()
+            } else {
+                self.seen_document(participant)
+            },
             ..Media::new(VIDEO_ID)
         });
         Some(Endpoint {

@@ -14,10 +14,12 @@ use crate::conference::pending::Purpose;
 use crate::conference::seats::{Seats, checked};
 use crate::output::{CommandError, LooksChange, PictureCommand, RequestId};
 use crate::record::{ConferenceRecord, Person, SeatFor};
+use crate::roster::Participant;
 use plenum_mcu::control::{
-    Absent, Action, ConferenceVideo, EndpointId, EndpointVideo, Identity, Layout, PanePlacement,
-    Seat, VideoMedia,
+    Absent, Action, ConferenceVideo, EndpointId, EndpointVideo, Identity, Layout, PaneContent,
+    PanePlacement, Seat, VideoMedia,
 };
+
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -29,6 +31,9 @@ const ROUND: [Layout; 5] = [
     Layout::Telepresence,
     Layout::Stacked,
 ];
+
+/// A pane that shows nobody, in documents.
+const NOBODY: &str = "-";
 
 /// What was commanded while the conference runs.
 #[derive(Debug, Default)]
@@ -58,12 +63,17 @@ impl Focus {
     pub fn conference_video(&self) -> ConferenceVideo {
         let (commanded, record) = (&self.pictures, &self.record);
         ConferenceVideo {
-            layout: commanded.layout.unwrap_or(record.video.layout),
+            layout: self.layout(),
             placement: PanePlacement::effective(&commanded.placement, &record.placement),
             seats: commanded.seats.named(),
             absent: commanded.absent.unwrap_or(record.video.absent),
             ..record.video.clone()
         }
+    }
+
+    /// The layout of those who have chosen none.
+    pub(super) fn layout(&self) -> Layout {
+        self.pictures.layout.unwrap_or(self.record.video.layout)
     }
 
     /// What the record says of whoever calls; nothing of somebody who cannot be believed.
@@ -252,6 +262,19 @@ impl Focus {
         u32::try_from(at).ok()
     }
 
+    /// Others see whom everybody shall see from now on.
+    pub(super) fn set_intended(&mut self, now: Instant, intended: Vec<String>) {
+        self.pictures.intended = intended;
+        self.touch_views();
+        let all: Vec<EndpointId> = self.calls.keys().copied().collect();
+        for endpoint in all {
+            if self.looks_for(endpoint) != self.roster.endpoint(endpoint).map(|it| it.looks.clone())
+            {
+                self.send_looks(now, endpoint, None);
+            }
+        }
+    }
+
     /// What the mixer is to be told of an endpoint.
     fn looks_for(&self, endpoint: EndpointId) -> Option<EndpointVideo> {
         let call = self.calls.get(&endpoint)?;
@@ -310,7 +333,7 @@ impl Focus {
         if !self.may_change_layout(call) {
             return;
         }
-        let own = self.conference_video().layout;
+        let own = self.layout();
         let at = call
             .looks
             .layout
@@ -320,6 +343,21 @@ impl Focus {
         let next = left.find(|layout| **layout != own).copied();
         // It was there a moment ago.
         self.set_layout(now, Some(endpoint), next).ok();
+    }
+
+    /// Who is in the panes of somebody's picture, as documents say it.
+    pub(super) fn seen_document(&self, participant: &Participant) -> Vec<String> {
+        let entity = |endpoint: EndpointId| {
+            let user = self.roster.user(self.roster.endpoint(endpoint)?.user)?;
+            Some(user.entity.clone())
+        };
+        let shown = participant.seen.iter().map(|pane| match *pane {
+            PaneContent::Endpoint(endpoint) | PaneContent::Content(endpoint) => entity(endpoint),
+            PaneContent::Blank | PaneContent::Absent(_) => None,
+        });
+        shown
+            .map(|entity| entity.unwrap_or_else(|| NOBODY.to_owned()))
+            .collect()
     }
 
     /// What the mixer reports of an endpoint's video.

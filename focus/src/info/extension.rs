@@ -26,7 +26,7 @@ const fn may_extend(namespace: &Namespace) -> bool {
         Namespace::Unqualified => false,
         Namespace::Foreign(_) => true,
         Namespace::Known(ns) => match ns {
-            Ns::Cccp | Ns::Ci | Ns::Cis | Ns::Msci | Ns::Talk => false,
+            Ns::Cccp | Ns::Ci | Ns::Cis | Ns::Msci | Ns::Talk | Ns::Pictures => false,
             Ns::Mscp
             | Ns::Msci2
             | Ns::Msav

@@ -194,6 +194,12 @@ pub struct Media {
     pub egress_filter: Option<MediaFilter>,
     /// Somebody is speaking there: an extension of ours, in [`Ns::Talk`](crate::xml::Ns::Talk).
     pub talking: bool,
+    /// Which layout it has: an extension of ours, in [`Ns::Pictures`](crate::xml::Ns::Pictures), told to those who
+    /// speak C3P.
+    pub layout: Option<String>,
+    /// Who is in the panes of its picture, from pane 1: an extension of ours as well. URIs of users, or `-` for a pane
+    /// that shows nobody.
+    pub seen: Vec<String>,
 }
 
 impl Media {
@@ -209,6 +215,8 @@ impl Media {
             ingress_filter: None,
             egress_filter: None,
             talking: false,
+            layout: None,
+            seen: Vec::new(),
         }
     }
 }

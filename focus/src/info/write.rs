@@ -415,8 +415,18 @@ pub(crate) fn write_media(w: &mut Writer, media: &Media, form: Form) {
             media.egress_filter.map(|filter| filter.as_str()),
         );
     }
+    let pictures = form == Form::Extended && (media.layout.is_some() || !media.seen.is_empty());
+    if media.talking || pictures {
+        w.separator();
+    }
     if media.talking {
-        w.separator().leaf(Ns::Talk, "talking", "true");
+        w.leaf(Ns::Talk, "talking", "true");
+    }
+    if pictures {
+        w.optional_leaf(Ns::Pictures, "layout", media.layout.as_deref());
+        if !media.seen.is_empty() {
+            w.leaf(Ns::Pictures, "seen", &media.seen.join(" "));
+        }
     }
     w.close();
 }

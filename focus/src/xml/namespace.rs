@@ -29,11 +29,13 @@ pub enum Ns {
     Msmcu,
     /// Our own: who is speaking, which neither RFC 4575 nor MS-CONFBAS has a word for.
     Talk,
+    /// Our own: which layout somebody has, and who is in its panes.
+    Pictures,
 }
 
 impl Ns {
     /// Every one, in the order in which they are declared in documents.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Cccp,
         Self::Mscp,
         Self::Ci,
@@ -47,6 +49,7 @@ impl Ns {
         Self::Msacp,
         Self::Msmcu,
         Self::Talk,
+        Self::Pictures,
     ];
 
     /// The name of the namespace.
@@ -65,6 +68,7 @@ impl Ns {
             Self::Msacp => "http://schemas.microsoft.com/rtc/2005/08/acpconfinfoextensions",
             Self::Msmcu => "http://schemas.microsoft.com/rtc/2009/03/commonmcuextensions",
             Self::Talk => "urn:plenum:params:xml:ns:talk",
+            Self::Pictures => "urn:plenum:params:xml:ns:pictures",
         }
     }
 
@@ -84,6 +88,7 @@ impl Ns {
             Self::Msacp => "msacp",
             Self::Msmcu => "msmcu",
             Self::Talk => "talk",
+            Self::Pictures => "pictures",
         }
     }
 

@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-type Done = Result<StatusCode, Failure>;
-type Server = State<Arc<Control>>;
+pub(super) type Done = Result<StatusCode, Failure>;
+pub(super) type Server = State<Arc<Control>>;
 
 pub(super) async fn list(State(control): Server) -> Json<Vec<Active>> {
     let mut all = Vec::new();
@@ -169,7 +169,7 @@ fn chosen(body: &[u8]) -> Result<Option<Layout>, Failure> {
     named.transpose().map_err(|error| bad(error.to_string()))
 }
 
-async fn carry_out(control: &Control, target: &Target, command: Command) -> Done {
+pub(super) async fn carry_out(control: &Control, target: &Target, command: Command) -> Done {
     control.directory.command(&target.name, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,6 +27,7 @@ mod answer;
 mod bans;
 mod commands;
 mod events;
+mod pictures;
 pub mod view;
 
 use super::token::Token;
@@ -40,7 +41,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use plenum_focus::record::ConferenceName;
 use plenum_focus::roster::UserId;
 use plenum_focus::shell::{Directory, Snapshot};
@@ -74,7 +75,11 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/participants/{endpoint}/mute", post(commands::mute))
         .route("/participants/{endpoint}/unmute", post(commands::unmute))
         .route("/participants/{endpoint}/layout", post(commands::layout))
+        .route("/participants/{endpoint}/looks", post(pictures::looks))
+        .route("/participants/{endpoint}/view", put(pictures::view))
         .route("/layout", post(commands::layout_of_all))
+        .route("/placement", put(pictures::placement))
+        .route("/seats", put(pictures::seats))
         .route("/users/{user}", delete(commands::remove))
         .route("/users/{user}/role", post(commands::role))
         .route("/mute-all", post(commands::mute_all))

@@ -5,6 +5,7 @@ use plenum_focus::record::ConferenceRecord;
 use plenum_focus::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
 use plenum_focus::shell::Snapshot;
 use plenum_focus::uri::id_of;
+use plenum_mcu::control::{PaneContent, Placement};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Instant;
@@ -24,6 +25,78 @@ pub struct Choice {
     /// Its name; `None`: the conference's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+}
+
+/// Pane placement (CM-100, CM-111): of a running conference, or in force.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PlacementWords {
+    /// Whose importance has pane 1; panes are placed from there down to 1. 0 turns placement off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pane_placement_highest_importance: Option<u32>,
+    /// `skip`, `self` or `blank`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pane_placement_self_pane_mode: Option<String>,
+    /// `none`, `allowself` or `suppressself`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pane_placement_active_speaker_mode: Option<String>,
+}
+
+/// A pane kept for somebody.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatWords {
+    /// The address of record.
+    pub who: String,
+    /// What is written there while they are away; else a part of the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which pane, from 1.
+    pub pane: usize,
+}
+
+/// All panes that are kept for people.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatList {
+    /// Whose, and where.
+    pub seats: Vec<SeatWords>,
+    /// What is there while they are away: `tile`, `blank` or `fill`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<String>,
+}
+
+/// What one endpoint wants to see.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// Endpoints it wants to see, in order.
+    #[serde(default)]
+    pub pins: Vec<u64>,
+    /// Panes kept in its view; `None`: those of the conference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<Vec<SeatWords>>,
+}
+
+/// How an endpoint is seen. What is left out stays as it is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Looks {
+    /// Its importance; 0 for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<u32>,
+    /// Pinned for everybody, the lowest number first; 0: not pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<u32>,
+    /// Others see a tile in the place of its pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
+    /// It gets no pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blind: Option<bool>,
+    /// It may choose another layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_layout_allowed: Option<bool>,
 }
 
 /// The body of a request about those who wait in the lobby.
@@ -78,6 +151,15 @@ pub struct Conference {
     pub lobby: bool,
     /// Who gets in: `closedAuthenticated`, `openAuthenticated` or `anonymous`.
     pub admission: Cow<'static, str>,
+    /// The layout of those who have chosen none.
+    #[serde(default)]
+    pub layout: Cow<'static, str>,
+    /// Pane placement in force.
+    #[serde(default)]
+    pub placement: PlacementWords,
+    /// The panes kept for people, by the names written there.
+    #[serde(default)]
+    pub seats: Vec<(usize, String)>,
     /// Everybody, in the order they came.
     pub users: Vec<Somebody>,
 }
@@ -116,6 +198,24 @@ pub struct Endpoint {
     pub holds: bool,
     /// It is talking.
     pub talking: bool,
+    /// Its importance; 0 for none.
+    #[serde(default)]
+    pub importance: u32,
+    /// Pinned for everybody.
+    #[serde(default)]
+    pub pin: Option<u32>,
+    /// The layout chosen for it; else it has the conference's.
+    #[serde(default)]
+    pub layout: Option<Cow<'static, str>>,
+    /// Others see a tile in the place of its pictures.
+    #[serde(default)]
+    pub hidden: bool,
+    /// It gets no pictures.
+    #[serde(default)]
+    pub blind: bool,
+    /// The endpoints it sees, pane by pane; `None` for a pane that shows nobody.
+    #[serde(default)]
+    pub seen: Vec<Option<u64>>,
     /// Seconds since it came into the mix, else since it was admitted, called or made to wait.
     pub since_s: u64,
 }
@@ -148,11 +248,17 @@ impl Active {
 impl Conference {
     pub(crate) fn of(snapshot: &Snapshot, now: Instant) -> Self {
         let people = snapshot.users.iter();
+        let seats = snapshot.pictures.seats.iter();
         Self {
             active: Active::of(snapshot),
             id: id_of(&snapshot.record),
             lobby: snapshot.record.mode == ServerMode::Fourteen,
             admission: snapshot.access.admission.as_str().into(),
+            layout: snapshot.pictures.layout.name().into(),
+            placement: PlacementWords::of(&snapshot.pictures.placement),
+            seats: seats
+                .map(|named| (named.seat.pane, named.name.clone()))
+                .collect(),
             users: people
                 .map(|user| Somebody::of(user, &snapshot.endpoints, now))
                 .collect(),
@@ -185,8 +291,32 @@ impl Endpoint {
             deaf: one.filter.deaf,
             holds: one.on_hold,
             talking: one.talking,
+            importance: one.looks.importance,
+            pin: one.looks.pin,
+            layout: one.looks.layout.map(|layout| layout.name().into()),
+            hidden: one.looks.hidden,
+            blind: one.looks.blind,
+            seen: one.seen.iter().map(|pane| seen(*pane)).collect(),
             since_s: now.saturating_duration_since(since).as_secs(),
         }
+    }
+}
+
+impl PlacementWords {
+    fn of(placement: &Placement) -> Self {
+        let on = placement.highest_importance.map(|_| placement);
+        Self {
+            pane_placement_highest_importance: placement.highest_importance,
+            pane_placement_self_pane_mode: on.map(|it| it.self_pane.name().to_owned()),
+            pane_placement_active_speaker_mode: on.map(|it| it.active_speaker.name().to_owned()),
+        }
+    }
+}
+
+fn seen(pane: PaneContent) -> Option<u64> {
+    match pane {
+        PaneContent::Endpoint(endpoint) | PaneContent::Content(endpoint) => Some(endpoint.0),
+        PaneContent::Blank | PaneContent::Absent(_) => None,
     }
 }
 

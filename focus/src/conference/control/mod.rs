@@ -12,6 +12,7 @@
 //! | `of_audio` | taking somebody's audio out and bringing it back |
 //! | `of_conference` | lock, end, roster, announcements, rules of the mixer |
 //! | `of_media` | who hears and is heard |
+//! | `of_video` | who sees and is seen |
 //!
 //! # Decisions
 //! * What cannot be read or contradicts the message around it is answered by 202 and a C3P failure
@@ -25,6 +26,7 @@ mod of_audio;
 mod of_conference;
 mod of_media;
 mod of_user;
+mod of_video;
 mod undertaking;
 
 pub(crate) use undertaking::{Undertaking, is_undertaking};
@@ -260,7 +262,7 @@ impl Focus {
             Command::ModifyConferenceAnnouncements(command) => {
                 Ok(self.modify_announcements(command))
             }
-            Command::ModifyConference(command) => self.modify_conference(command),
+            Command::ModifyConference(command) => self.modify_conference(now, command),
             Command::ModifyEndpointMedia(command) => {
                 self.modify_endpoint_media(now, endpoint, id, command)
             }

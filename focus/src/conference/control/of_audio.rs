@@ -15,7 +15,7 @@ use crate::access::Role;
 use crate::c3p::{CommandReason, DeleteEndpointMedia, EndpointMedia, MediaKeys, ResultBody};
 use crate::conference::Focus;
 use crate::conference::commands::Callee;
-use crate::conference::document::{AUDIO_ID, MAIN_AUDIO};
+use crate::conference::document::{AUDIO_ID, MAIN_AUDIO, MAIN_VIDEO, VIDEO_ID};
 use crate::info::{Media, MediaStatus};
 use crate::output::RequestId;
 use plenum_mcu::control::EndpointId;
@@ -25,6 +25,16 @@ use std::time::Instant;
 impl Focus {
     /// The endpoint in the mixer whose audio this is.
     pub(super) fn audio_of(&self, keys: &MediaKeys) -> Result<EndpointId, Failure> {
+        let endpoint = self.endpoint_with(keys)?;
+        if keys.media_id == AUDIO_ID {
+            Ok(endpoint)
+        } else {
+            Err(Failure::Command(CommandReason::MediaDoesntExist))
+        }
+    }
+
+    /// The endpoint in the mixer that a medium is of.
+    pub(super) fn endpoint_with(&self, keys: &MediaKeys) -> Result<EndpointId, Failure> {
         let fail = |reason| Failure::Command(reason);
         let user = self.user_named(&keys.user_entity);
         let user = user.ok_or_else(|| fail(CommandReason::UserDoesntExist))?;
@@ -33,8 +43,7 @@ impl Focus {
             named.is_some_and(|named| named == keys.endpoint_entity)
         };
         match user.endpoints.iter().find(named) {
-            Some(endpoint) if keys.media_id == AUDIO_ID => Ok(*endpoint),
-            Some(_) => Err(fail(CommandReason::MediaDoesntExist)),
+            Some(endpoint) => Ok(*endpoint),
             None if self
                 .attendance_named(user.id, &keys.endpoint_entity)
                 .is_some() =>
@@ -53,6 +62,9 @@ impl Focus {
         id: u64,
         command: &DeleteEndpointMedia,
     ) -> Result<Outcome, Failure> {
+        if command.keys.media_id == VIDEO_ID {
+            return self.delete_endpoint_video(now, sender, id, command);
+        }
         let endpoint = self.audio_of(&command.keys)?;
         let role = self.role_of(sender);
         let call = self.calls.get_mut(&endpoint);
@@ -76,6 +88,9 @@ impl Focus {
         id: u64,
         command: &EndpointMedia,
     ) -> Result<Outcome, Failure> {
+        if is_video(&command.media) {
+            return self.add_endpoint_video(now, sender, id, command);
+        }
         if !is_audio(&command.media) {
             return Err(Failure::Command(CommandReason::OtherFailure));
         }
@@ -159,14 +174,21 @@ impl Focus {
         called.map_err(|error| failure_of(&error))
     }
 
-    fn touch_user_of(&mut self, endpoint: EndpointId) {
+    pub(super) fn touch_user_of(&mut self, endpoint: EndpointId) {
         if let Some(user) = self.roster.endpoint(endpoint).map(|endpoint| endpoint.user) {
             self.roster.touch(user);
         }
     }
 }
 
-/// What we have to add: nothing else is taken out.
+fn is_video(media: &Media) -> bool {
+    let by_type = media.media_type.as_deref();
+    let by_type = by_type.map(|it| it.eq_ignore_ascii_case("video"));
+    let by_label = media.label.as_deref().map(|label| label == MAIN_VIDEO);
+    by_type.or(by_label).unwrap_or(media.id == VIDEO_ID)
+}
+
+/// What we have to add, if it is no video: there is no other medium.
 fn is_audio(media: &Media) -> bool {
     let audio = |text: &str| text.eq_ignore_ascii_case("audio");
     let by_type = media.media_type.as_deref().map(audio);

@@ -11,6 +11,7 @@ use crate::info::Secrets;
 use crate::output::ConferenceEvent;
 use crate::pin::Pin;
 use crate::seal::seal;
+use std::time::Instant;
 
 impl Focus {
     /// CB-180 to CB-183: all of it, or nothing.
@@ -99,14 +100,19 @@ impl Focus {
     }
 
     /// CB-242 to CB-246: what the mixer lets participants do with their filters, how newcomers
-    /// begin, and announcements. It has no permissions to change.
+    /// begin, announcements, and how video is switched. It has no permissions to change.
     pub(super) fn modify_conference(
         &mut self,
+        now: Instant,
         command: &ModifyConference,
     ) -> Result<Outcome, Failure> {
         let changes = &command.changes;
         if !changes.permission_options.is_empty() {
             return Err(Failure::Command(CommandReason::OtherFailure));
+        }
+        let intended = self.intended_sources(&changes.media)?;
+        if let Some(intended) = intended {
+            self.set_intended(now, intended);
         }
         if let Some(rules) = &changes.media_filters_rules {
             self.filter_rules = rules.clone();

@@ -8,7 +8,7 @@ use crate::c3p::{
     ModifyUsersMediaFilters, ResultBody,
 };
 use crate::conference::Focus;
-use crate::conference::document::{AUDIO_ID, MAIN_AUDIO};
+use crate::conference::document::{AUDIO_ID, MAIN_AUDIO, MAIN_VIDEO, VIDEO_ID};
 use crate::info::{Media, MediaFilter};
 use crate::output::RequestId;
 use crate::roster::{EndpointStatus, SessionType};
@@ -24,6 +24,9 @@ impl Focus {
         id: u64,
         command: &EndpointMedia,
     ) -> Result<Outcome, Failure> {
+        if command.keys.media_id == VIDEO_ID {
+            return self.modify_endpoint_video(now, sender, id, command);
+        }
         let endpoint = self.audio_of(&command.keys)?;
         let (ingress, egress) = (command.media.ingress_filter, command.media.egress_filter);
         let Some(call) = self.calls.get(&endpoint) else {
@@ -68,16 +71,22 @@ impl Focus {
             unknown_users: unknown(&command.exclude_users, &|user| {
                 self.user_named(user).is_some()
             }),
-            unsupported_media_labels: unknown(&command.media_labels, &|label| label == MAIN_AUDIO),
+            unsupported_media_labels: unknown(&command.media_labels, &|label| {
+                [MAIN_AUDIO, MAIN_VIDEO].contains(&label)
+            }),
         };
-        let audio = command.media_labels.iter().any(|label| label == MAIN_AUDIO);
-        let targets = if audio {
-            self.filter_targets(command)
-        } else {
-            Vec::new()
-        };
+        let names = |label: &str| command.media_labels.iter().any(|named| named == label);
+        let (audio, video) = (names(MAIN_AUDIO), names(MAIN_VIDEO));
+        let targets = self.filter_targets(command);
         let mut parts = 0;
+        let filters = (command.ingress, command.egress);
         for endpoint in targets {
+            if video && self.filter_video(now, id, endpoint, filters) {
+                parts += 1;
+            }
+            if !audio {
+                continue;
+            }
             let Some(before) = self.calls.get(&endpoint).map(|call| call.wanted) else {
                 continue;
             };

@@ -93,9 +93,10 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
         of(token(MediaFilter::ALL)),
         of(token(MediaFilter::ALL)),
         any::<bool>(),
+        (of(word()), vec(uri(), 0..3)),
     )
         .prop_map(
-            |(id, texts, status, ingress_filter, egress_filter, talking)| Media {
+            |(id, texts, status, ingress_filter, egress_filter, talking, (layout, seen))| Media {
                 id,
                 display_text: texts.0,
                 media_type: texts.1,
@@ -105,6 +106,8 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
                 ingress_filter,
                 egress_filter,
                 talking,
+                layout,
+                seen,
             },
         )
         .boxed()

@@ -48,6 +48,8 @@ pub struct VideoPhoneSettings {
     pub direction: &'static str,
     /// Its camera is dark but for the first [`FLASH`] of each second, and it beeps meanwhile.
     pub flashes: bool,
+    /// The user at `example.com` it says it is; empty for nobody in particular.
+    pub user: String,
 }
 
 impl VideoPhoneSettings {
@@ -59,6 +61,7 @@ impl VideoPhoneSettings {
             mode: 1,
             direction: "sendrecv",
             flashes: false,
+            user: String::new(),
         }
     }
 }
@@ -217,7 +220,7 @@ impl VideoPhone {
     fn request(&self, method: &str, cseq: u32, more: &str, body: &str) -> String {
         let sequence = format!("{cseq} {method}");
         let branch = format!("{}{cseq}{method}", self.call_id);
-        self.phone.request(&Fields {
+        let text = self.phone.request(&Fields {
             method,
             uri: &self.uri,
             branch: &branch,
@@ -226,7 +229,15 @@ impl VideoPhone {
             to_tag: &self.to_tag,
             more,
             body,
-        })
+        });
+        let user = &self.settings.user;
+        match text.split_once("From: <sip:raw@") {
+            Some((before, rest)) if !user.is_empty() => {
+                let after = rest.split_once('>').map_or(rest, |(_, after)| after);
+                format!("{before}From: <sip:{user}@example.com>{after}")
+            }
+            Some(_) | None => text,
+        }
     }
 
     /// An INVITE, or a re-INVITE, with the offer of now; the answer is taken and acknowledged.

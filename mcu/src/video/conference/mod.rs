@@ -514,4 +514,6 @@ fn look_of<'a>(
 }
 
 #[cfg(test)]
+mod panes;
+#[cfg(test)]
 mod tests;

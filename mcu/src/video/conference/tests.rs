@@ -69,7 +69,12 @@ fn config() -> VideoConfig {
     }
 }
 
-fn settings() -> VideoSettings {
+pub(super) fn some_instant() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    Instant::now()
+}
+
+pub(super) fn settings() -> VideoSettings {
     VideoSettings {
         layout: Layout::AllEqualQuarters,
         template: None,
@@ -85,7 +90,7 @@ fn settings() -> VideoSettings {
     }
 }
 
-fn viewer(source: Option<SourceId>, self_view: bool) -> ViewerSettings {
+pub(super) fn viewer(source: Option<SourceId>, self_view: bool) -> ViewerSettings {
     ViewerSettings {
         source,
         layout: None,

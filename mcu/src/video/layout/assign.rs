@@ -5,6 +5,7 @@ use super::names::Layout;
 use super::placement::{ActiveSpeakerMode, Placement, SelfPaneMode};
 use super::speech::Speech;
 use super::{Identity, SourceId};
+use std::str::FromStr;
 
 /// Somebody who could be shown. The order of a roster is that of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,32 @@ pub enum Absent {
     Tile,
     /// Somebody else, until the person comes.
     Fill,
+}
+
+/// Nothing has this name. The requester is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the seat of somebody who is away shows tile, blank or fill")]
+pub struct UnknownAbsent;
+
+impl Absent {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blank => "blank",
+            Self::Tile => "tile",
+            Self::Fill => "fill",
+        }
+    }
+}
+
+impl FromStr for Absent {
+    type Err = UnknownAbsent;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAbsent> {
+        let all = [Self::Blank, Self::Tile, Self::Fill];
+        let named = all.into_iter().find(|absent| absent.name() == name);
+        named.ok_or(UnknownAbsent)
+    }
 }
 
 /// Who looks.

@@ -28,8 +28,32 @@ pub enum ActiveSpeakerMode {
 
 /// No mode has this name. The requester is at fault: 400 `parameterError`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown pane placement mode")]
+#[error(
+    "the modes are skip, self, blank for one's own pane, and none, allowself, suppressself for the active speaker"
+)]
 pub struct UnknownMode;
+
+impl SelfPaneMode {
+    /// Its exact name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Itself => "self",
+            Self::Blank => "blank",
+        }
+    }
+}
+
+impl ActiveSpeakerMode {
+    /// Its exact name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::AllowSelf => "allowself",
+            Self::SuppressSelf => "suppressself",
+        }
+    }
+}
 
 impl FromStr for SelfPaneMode {
     type Err = UnknownMode;
