@@ -1,6 +1,7 @@
 //! What happens in conferences, as log lines.
 
 use plenum_focus::output::ConferenceEvent;
+use plenum_focus::recording::RecordingState;
 use plenum_focus::shell::EventSink;
 use plenum_mcu::control::ConferenceId;
 
@@ -36,6 +37,15 @@ impl EventSink for Journal {
                     delay_ms = quality.delay.as_millis(),
                     "left"
                 );
+            }
+            ConferenceEvent::Recording {
+                state: RecordingState::Failed,
+                reason,
+            } => {
+                tracing::error!(conference = id, reason, "the recording failed");
+            }
+            ConferenceEvent::Recording { state, .. } => {
+                tracing::info!(conference = id, state = state.as_str(), "recording");
             }
             ConferenceEvent::Talking { .. } | ConferenceEvent::ActiveSpeaker { .. } => {
                 tracing::trace!(conference = id, ?event, "talk");

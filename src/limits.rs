@@ -26,6 +26,8 @@ pub struct Limits {
     pub log_lines: usize,
     /// Detail records waiting to be written; beyond: lost and counted.
     pub records_queue: usize,
+    /// Packets and pictures of recordings waiting to be written. Beyond: lost and counted.
+    pub recording_queue: usize,
     /// Users whose calls to telephone numbers are counted; beyond: refused.
     pub dialling_users: usize,
     /// How long a drain may take before what is left is cut off.
@@ -116,6 +118,7 @@ impl Limits {
             abuse: abuse(section),
             log_lines: section.get("log_lines", "4096"),
             records_queue: section.get("records_queue", "4096"),
+            recording_queue: section.get("recording_queue", "4096"),
             dialling_users: section.get("dialling_users", "10000"),
             drain: section.get::<Seconds>("drain_s", "20").0,
         }

@@ -6,6 +6,7 @@ use crate::detail::DetailRecord;
 use crate::disconnect::DisconnectReason;
 use crate::pin_guard::PinOutcome;
 use crate::record::{ConferenceName, SeatFor};
+use crate::recording::{NotRecorded, RecordOrder, RecordingState};
 use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
 use plenum_mcu::control::{
@@ -226,6 +227,8 @@ pub enum Command {
     },
     /// Who is seen where.
     Pictures(PictureCommand),
+    /// Record it, or not. Completed when it is recorded, or is not to be.
+    Record(RecordOrder),
     /// End the conference: everybody hears so and is hung up.
     End,
 }
@@ -317,6 +320,9 @@ pub enum CommandError {
     /// The one called did not come in.
     #[error("{}", .0.text())]
     NotJoined(DisconnectReason),
+    /// Nothing was done about the recording.
+    #[error("{0}")]
+    Recording(NotRecorded),
     /// The mixer refused.
     #[error("the mixer refused: {0}")]
     Mcu(#[from] plenum_mcu::control::McuError),
@@ -420,6 +426,13 @@ pub enum ConferenceEvent {
     },
     /// The conference was locked or unlocked.
     Locked(bool),
+    /// The recording is another now.
+    Recording {
+        /// How it is.
+        state: RecordingState,
+        /// Why it failed, in words.
+        reason: Option<String>,
+    },
     /// A wrong PIN was keyed in.
     WrongPin {
         /// By whom.

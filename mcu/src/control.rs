@@ -128,6 +128,8 @@ pub enum Action {
         /// What.
         ambience: Ambience,
     },
+    /// Record the conference.
+    Record(Record),
     /// A DTMF digit that came by signalling (SIP INFO); de-duplicated against RFC 4733 and in-band, then reported as [`Report::Dtmf`].
     SignalledDtmf {
         /// From whom.
@@ -137,6 +139,25 @@ pub enum Action {
         /// As long as the INFO says.
         duration: Duration,
     },
+}
+
+/// What is to be done about the recording of a conference. There is one at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Begin. `Done` comes when it has begun, or with [`McuError::NotRecorded`]; should it end by itself later,
+    /// [`Report::RecordingFailed`].
+    Start {
+        /// What the conference is called.
+        name: String,
+        /// Pictures too, should there be some.
+        pictures: bool,
+    },
+    /// Stop for a while, or go on.
+    Pause(bool),
+    /// Somebody came or left, for who wants to know later who is heard.
+    Attendee(crate::recording::Attendee),
+    /// End.
+    Stop,
 }
 
 /// A conference as the mixer needs it.
@@ -286,6 +307,14 @@ pub enum Sentence {
     Goodbye,
     /// "Please wait until you are let in."
     Waiting,
+    /// "This conference is being recorded."
+    Recorded,
+    /// "The recording is paused."
+    RecordingPaused,
+    /// "The recording has ended."
+    RecordingEnded,
+    /// "This conference cannot be recorded."
+    NotRecorded,
 }
 
 /// What is heard when nothing else is.
@@ -408,6 +437,11 @@ pub enum Report {
         /// Why, in words for a person.
         reason: String,
     },
+    /// The recording ended by itself.
+    RecordingFailed {
+        /// Why, in words for a person.
+        reason: String,
+    },
     /// The MCU ended the conference by a fault of its own.
     Failed {
         /// In words.
@@ -470,6 +504,9 @@ pub enum McuError {
     /// No such conference or endpoint, or one already there: a bug of the caller → 500.
     #[error("unknown {0}")]
     Unknown(&'static str),
+    /// The conference cannot be recorded → 503.
+    #[error("it cannot be recorded: {0}")]
+    NotRecorded(String),
     /// This MCU does not do that.
     #[error("not supported")]
     NotSupported,

@@ -11,6 +11,7 @@ pub mod limits;
 mod listener;
 pub mod metrics;
 mod pictures;
+pub mod recording;
 #[cfg(feature = "shell")]
 pub mod shell;
 pub mod video;

@@ -55,6 +55,14 @@ enum Order {
     MuteAll(Named),
     /// Takes it back.
     UnmuteAll(Named),
+    /// Records a conference, or not.
+    Record {
+        /// What is to be done: `start` also goes on after a pause.
+        #[arg(value_parser = ["start", "pause", "stop"])]
+        what: String,
+        /// The name of the conference.
+        conference: String,
+    },
     /// Lets nobody new in.
     Lock(Named),
     /// Takes it back.
@@ -129,6 +137,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Order::Unmute(one) => client.post(&format!("{}/unmute", endpoint(&one)), &()),
         Order::MuteAll(named) => order(&client, &named, "mute-all"),
         Order::UnmuteAll(named) => order(&client, &named, "unmute-all"),
+        Order::Record { what, conference } => {
+            client.post(&format!("{}/record/{what}", path(&conference)), &())
+        }
         Order::Lock(named) => order(&client, &named, "lock"),
         Order::Unlock(named) => order(&client, &named, "unlock"),
         Order::Admit(waits) => decide(&client, &waits, "admit"),
@@ -211,6 +222,9 @@ fn describe(shown: &Conference) -> String {
     }
     if active.locked {
         words.push("locked".to_owned());
+    }
+    if !["", "off"].contains(&&*active.recording) {
+        words.push(format!("recording {}", active.recording));
     }
     let mut table = Table::new([
         "USER", "WHO", "ROLE", "ENDPOINT", "SESSION", "STATUS", "MEDIA", "SINCE",

@@ -4,6 +4,7 @@ pub(crate) mod ban;
 mod client;
 pub(crate) mod conference;
 pub(crate) mod doctor;
+pub(crate) mod recording;
 pub(crate) mod store;
 mod table;
 pub(crate) mod trunk;

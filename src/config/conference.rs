@@ -3,6 +3,7 @@
 
 use super::Conferences;
 use super::read::{Seconds, Section};
+use super::recording::read_recording;
 use super::values::{Aor, Unled, alone_name, autopromote_list, watchers_name};
 use super::video::read_pictures;
 use crate::limits::Limits;
@@ -57,6 +58,7 @@ fn read_traits(section: &mut Section<'_, '_>, base: &ConferenceRecord) -> Confer
         agc: section.get("agc", &base.agc.to_string()),
         noise_gate: section.get("noise_gate", &base.noise_gate.to_string()),
         video: read_pictures(section, &base.video),
+        recording: read_recording(section, base.recording),
         change_layout: section.get("change_layout", &base.change_layout.to_string()),
         ..read_admission(section, base)
     };

@@ -111,6 +111,8 @@ impl Config {
             frame_rate: video.frame_rate,
             bitrate: video.bitrate,
             offer: video.offer,
+            recorded_rows: self.recording.rows,
+            recorded_bitrate: self.recording.bitrate,
             ..VideoSetup::default()
         };
         setup.style.names = video.names;

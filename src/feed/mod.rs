@@ -168,6 +168,10 @@ fn describe(event: &ConferenceEvent) -> Option<(&'static str, Value)> {
         | ConferenceEvent::Talking { .. }
         | ConferenceEvent::ActiveSpeaker { .. } => return describe_media(event),
         ConferenceEvent::Locked(locked) => ("locked", json!({ "locked": locked })),
+        ConferenceEvent::Recording { state, reason } => (
+            "recording",
+            json!({ "state": state.as_str(), "reason": reason }),
+        ),
         ConferenceEvent::WrongPin { endpoint, source } => (
             "wrong-pin",
             json!({ "endpoint": endpoint.0, "source": source }),

@@ -9,6 +9,7 @@ use crate::info::{
     Organizer, Purpose, Tracker,
 };
 use crate::output::McuType;
+use crate::recording::RecordWhen;
 use crate::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
 use plenum_mcu::control::EndpointId;
 
@@ -83,6 +84,8 @@ impl Focus {
                 pstn_lobby_bypass: Some(self.access.pstn_lobby_bypass),
                 pstn_lobby_bypass_allowed: Some(permitted.pstn_lobby_bypass),
                 server_mode: Some(record.mode.number()),
+                recording_allowed: Some(record.recording.when != RecordWhen::Never),
+                recording_notification: Some(true),
                 ..Access::default()
             }),
             ..Description::default()
@@ -140,6 +143,7 @@ impl Focus {
                 dominant_speaker: Some(speaker.entity.clone()),
                 ..AvState::default()
             }),
+            extensions: self.recording_extension().into_iter().collect(),
             ..EntityState::default()
         };
         EntityView {

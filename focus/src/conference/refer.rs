@@ -200,6 +200,7 @@ fn status_of(result: Result<(), CommandError>) -> StatusCode {
         | CommandError::NotWaiting
         | CommandError::UnknownConference
         | CommandError::Mcu(_)
+        | CommandError::Recording(_)
         | CommandError::Ending
         | CommandError::Busy
         | CommandError::Fault => StatusCode::SERVICE_UNAVAILABLE,

@@ -144,6 +144,7 @@ impl Focus {
         if let Some(participant) = self.roster.endpoint(endpoint) {
             self.end_subscriptions_of(participant.user, endpoint, &reason);
         }
+        self.note_recorded(now, endpoint, false);
         if let Some(joined) = self.leave(now, endpoint, &reason, quality, call.peer.source) {
             let joined = joined.joined_at;
             let tones = self.announcements.unwrap_or(self.record.exit_tone);
@@ -157,6 +158,7 @@ impl Focus {
         for request in call.on_gone {
             self.complete(request, Ok(()));
         }
+        self.end_lonely_recording(now);
         self.update_alone(now);
     }
 

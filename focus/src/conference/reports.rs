@@ -54,6 +54,9 @@ impl Focus {
             Report::MediaFailed { endpoint, .. } => {
                 self.handle_media_failed(now, endpoint);
             }
+            Report::RecordingFailed { reason } => {
+                self.fail_recording(now, McuError::NotRecorded(reason));
+            }
             Report::Failed { reason } => self.handle_failed(now, reason),
         }
     }
@@ -108,6 +111,7 @@ impl Focus {
                     self.handle_played(now, playback);
                 }
             }
+            Purpose::Record => self.handle_recorded(now, result),
             Purpose::Nothing => {}
         }
     }

@@ -96,6 +96,7 @@ impl Message {
             | Report::Played { .. }
             | Report::MediaLost { .. }
             | Report::MediaFailed { .. }
+            | Report::RecordingFailed { .. }
             | Report::Failed { .. } => return None,
         };
         Some((*from, kind, endpoint))

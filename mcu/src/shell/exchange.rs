@@ -111,6 +111,7 @@ impl Inner {
             | Action::Rollback { .. }
             | Action::Filter { .. }
             | Action::Keyframe { .. }
+            | Action::Record(_)
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }

@@ -41,6 +41,7 @@ use crate::control::{
 };
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::recording::Tape;
 
 /// Where events go. Called on any thread, worker threads included: it must not block.
 pub type EventSink = Arc<dyn Fn(McuEvent) + Send + Sync>;
@@ -103,6 +104,8 @@ pub(super) struct Conference {
     pub(super) worker: usize,
     pub(super) max_endpoints: usize,
     pub(super) endpoints: BTreeMap<EndpointId, Endpoint>,
+    /// Of the recording under way.
+    pub(super) tape: Option<Tape>,
 }
 
 #[derive(Debug)]
@@ -332,6 +335,7 @@ impl Inner {
                 this.endpoint(endpoint)?;
                 Ok(Settled::Now)
             }
+            Action::Record(record) => self.record(conference, id, &mut this, record),
             Action::Rollback { endpoint } => {
                 let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
                 session.rollback();
@@ -392,6 +396,7 @@ impl Inner {
             worker,
             max_endpoints,
             endpoints: BTreeMap::new(),
+            tape: None,
         };
         directory.insert(conference, Arc::new(Mutex::new(entry)));
         if let Some(video) = &self.video {
@@ -525,6 +530,7 @@ impl Inner {
             McuError::MalformedSdp(_)
             | McuError::Incompatible { .. }
             | McuError::Unknown(_)
+            | McuError::NotRecorded(_)
             | McuError::NotSupported => 0,
         };
     }
@@ -568,7 +574,7 @@ fn link(limits: &Limits) -> (WorkerLink, Receiver<Mail>, Receiver<Ending>) {
     (link, mails, endings)
 }
 
-fn post<T>(queue: &SyncSender<T>, mail: T) -> Result<(), McuError> {
+pub(super) fn post<T>(queue: &SyncSender<T>, mail: T) -> Result<(), McuError> {
     let full = McuError::Overloaded("processor time");
     queue.try_send(mail).map_err(|_| full)
 }

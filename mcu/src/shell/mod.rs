@@ -9,6 +9,7 @@
 //! | `legs` | what a new leg needs |
 //! | [`ports`] | the RTP port range |
 //! | `priority` | which threads go first |
+//! | `record` | the control plane of recording |
 //! | `reserve` | sockets with addresses from STUN and TURN servers, ready for calls |
 //! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
@@ -23,6 +24,7 @@ pub mod mcu;
 pub mod ports;
 mod priority;
 mod receive;
+mod record;
 mod reserve;
 pub mod sockets;
 #[cfg(test)]

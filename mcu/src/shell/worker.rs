@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use plenum_media::path::{MediaPath, NegotiatedPath};
 
 use crate::audio::announce::Sounds;
@@ -37,6 +38,7 @@ use crate::control::{
 };
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::recording::{Piece, Tape};
 
 use super::mcu::EventSink;
 use super::priority;
@@ -68,6 +70,11 @@ pub(super) enum Mail {
         fresh: Option<Box<MediaPath>>,
         /// `None`: plain RTP.
         agreed: Option<Box<NegotiatedPath>>,
+    },
+    /// What is mixed goes there from now on, too.
+    Tape {
+        conference: ConferenceId,
+        tape: Option<Tape>,
     },
     Quality {
         conference: ConferenceId,
@@ -117,7 +124,19 @@ pub(super) struct Worker {
 #[derive(Debug)]
 pub(super) struct Hosted {
     mixer: Box<McuConference<Sockets>>,
+    tape: Option<Tape>,
     _place: Place,
+}
+
+impl Hosted {
+    /// What was mixed goes onto the tape, if there is one.
+    fn record(&self, at: Instant) {
+        let Some(tape) = &self.tape else { return };
+        for packet in self.mixer.recorded() {
+            let packet = Bytes::copy_from_slice(packet);
+            tape.put(Piece::Sound { at, packet });
+        }
+    }
 }
 
 impl Worker {
@@ -202,6 +221,7 @@ impl Worker {
                 let mixer = McuConference::new(settings, limits, Arc::clone(&self.sounds));
                 let hosted = Hosted {
                     mixer: Box::new(mixer),
+                    tape: None,
                     _place: place,
                 };
                 self.conferences.insert(conference, hosted);
@@ -222,6 +242,12 @@ impl Worker {
                     sockets.follow(now(), fresh, agreed.as_deref());
                     Some(())
                 });
+            }
+            Mail::Tape { conference, tape } => {
+                if let Some(hosted) = self.conferences.get_mut(&conference) {
+                    hosted.mixer.record(tape.is_some());
+                    hosted.tape = tape;
+                }
             }
             Mail::Quality { conference, reply } => {
                 let hosted = self.conferences.get(&conference);
@@ -273,7 +299,7 @@ impl Worker {
     fn tick_all(&mut self, io: &mut Io, skipped: u64, rtcp: bool) {
         let mut next = self.conferences.keys().next().copied();
         while let Some(conference) = next {
-            self.guarded(conference, |mixer| {
+            let mixed = self.guarded(conference, |mixer| {
                 // What comes while the sockets are read has not waited at all: by a later clock it would seem to have,
                 // and the playout would be moved too close to it.
                 let now = now();
@@ -281,7 +307,11 @@ impl Worker {
                 io.shake_hands(now, mixer);
                 mixer.skip(now, skipped);
                 mixer.tick(now, io);
+                now
             });
+            if let Some((at, hosted)) = mixed.zip(self.conferences.get(&conference)) {
+                hosted.record(at);
+            }
             let later = (
                 std::ops::Bound::Excluded(conference),
                 std::ops::Bound::Unbounded,

@@ -2,6 +2,7 @@
 
 use plenum_focus::access::ServerMode;
 use plenum_focus::record::ConferenceRecord;
+use plenum_focus::recording::RecordingState;
 use plenum_focus::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
 use plenum_focus::shell::Snapshot;
 use plenum_focus::uri::id_of;
@@ -64,6 +65,9 @@ pub struct Active {
     pub waiting: usize,
     /// Whether it is locked.
     pub locked: bool,
+    /// How its recording is: `off`, `starting`, `on`, `paused` or `failed`.
+    #[serde(default)]
+    pub recording: Cow<'static, str>,
 }
 
 /// An active conference, with who is there.
@@ -130,6 +134,7 @@ impl Active {
             endpoints: snapshot.endpoints.len(),
             waiting: snapshot.endpoints.iter().filter(waits).count(),
             locked: snapshot.locked,
+            recording: snapshot.recording.as_str().into(),
         }
     }
 
@@ -141,6 +146,7 @@ impl Active {
             endpoints: 0,
             waiting: 0,
             locked: record.locked,
+            recording: RecordingState::Off.as_str().into(),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::control::{
     ConferenceId, ConferenceVideo, EndpointId, EndpointSettings, EndpointVideo, McuEvent, Report,
     Stage,
 };
+use crate::recording::Tape;
 use plenum_media::video::negotiated::NegotiatedVideo;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) attendees: Vec<Attendee>,
     /// Who leads the conversation, by the voices.
     pub(super) speaker: Option<EndpointId>,
+    /// Where it is recorded, and whether its pictures are.
+    pub(super) recording: Option<(Tape, bool)>,
     /// The conference is over.
     pub(super) over: bool,
 }
@@ -52,6 +55,7 @@ impl Rooms {
             settings,
             attendees: Vec::new(),
             speaker: None,
+            recording: None,
             over: false,
         };
         let room = Room {
@@ -127,6 +131,20 @@ impl Rooms {
         self.amend(conference, endpoint, |one| one.looks = looks.clone());
     }
 
+    /// The conference is recorded, or no more.
+    pub(in crate::shell) fn record(&self, conference: ConferenceId, tape: Option<(Tape, bool)>) {
+        if let Some(room) = self.find(conference) {
+            room.change(|state| state.recording = tape);
+        }
+    }
+
+    /// Something that is shared with the room is different.
+    pub(in crate::shell) fn touch(&self, conference: ConferenceId) {
+        if let Some(room) = self.find(conference) {
+            room.change(|_| {});
+        }
+    }
+
     /// Takes over what the mixer says.
     pub(in crate::shell) fn note(&self, event: &McuEvent) {
         let conference = event.conference;
@@ -154,6 +172,7 @@ impl Rooms {
             | Report::Played { .. }
             | Report::MediaLost { .. }
             | Report::MediaFailed { .. } => {}
+            Report::RecordingFailed { .. } => self.record(conference, None),
         }
     }
 

@@ -18,6 +18,10 @@ pub struct VideoSetup {
     pub bitrate: u32,
     /// Video is offered where we call, or are asked for an offer.
     pub offer: bool,
+    /// Luma rows of a recorded picture at most.
+    pub recorded_rows: usize,
+    /// Bits a second of recorded pictures.
+    pub recorded_bitrate: u32,
     /// Colours, names, fit.
     pub style: Style,
 }
@@ -32,6 +36,8 @@ impl Default for VideoSetup {
             frame_rate: 25,
             bitrate: 1_500_000,
             offer: false,
+            recorded_rows: 720,
+            recorded_bitrate: 1_500_000,
             style: Style::default(),
         }
     }

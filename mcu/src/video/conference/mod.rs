@@ -42,6 +42,8 @@ pub struct VideoSettings {
     pub audio_tiles: bool,
     /// A line above the picture.
     pub banner: Option<Arc<str>>,
+    /// A mark says that the conference is recorded.
+    pub recording: bool,
 }
 
 /// The numbers of every conference.
@@ -480,6 +482,9 @@ impl VideoConference {
             .collect();
         let banner = self.settings.banner.as_deref();
         self.composer.compose(canvas, &looks, banner);
+        if self.settings.recording {
+            self.composer.mark_recording(canvas);
+        }
     }
 }
 

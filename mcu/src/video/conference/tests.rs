@@ -82,6 +82,7 @@ fn settings() -> VideoSettings {
         absent: Absent::Tile,
         audio_tiles: true,
         banner: None,
+        recording: false,
     }
 }
 
