@@ -5,7 +5,7 @@
 //! SDP crosses as opaque octets: the focus carries it between SIP and the MCU and never reads it.
 
 pub use crate::pictures::*;
-
+pub use crate::recording::Attendee;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -155,7 +155,7 @@ pub enum Record {
     /// Stop for a while, or go on.
     Pause(bool),
     /// Somebody came or left, for who wants to know later who is heard.
-    Attendee(crate::recording::Attendee),
+    Attendee(Attendee),
     /// End.
     Stop,
 }

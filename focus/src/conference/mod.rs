@@ -572,19 +572,6 @@ impl Focus {
             ..Contact::default()
         }
     }
-
-    fn handle_call_timeout(&mut self, now: Instant, endpoint: EndpointId) {
-        let leaving = self
-            .calls
-            .get(&endpoint)
-            .is_some_and(|call| matches!(call.state, State::Leaving(_)));
-        if leaving {
-            self.settings.metrics.mcu_timeouts.inc();
-            self.finish(now, endpoint, Quality::default());
-        } else {
-            self.advance(now, endpoint, Input::Timeout);
-        }
-    }
 }
 
 impl Drop for Focus {

@@ -14,8 +14,9 @@ use crate::recording::{NotRecorded, RecordOrder, RecordWhen, RecordingState};
 use crate::refusal::Refusal;
 use crate::roster::EndpointStatus;
 use crate::xml::{Element, Namespace};
-use plenum_mcu::control::{Action, Audience, EndpointId, McuError, Prompt, Record, Sentence};
-use plenum_mcu::recording::Attendee;
+use plenum_mcu::control::{
+    Action, Attendee, Audience, EndpointId, McuError, Prompt, Record, Sentence,
+};
 use std::time::Instant;
 
 /// The namespace of our extension about recording.
