@@ -6,21 +6,21 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod hear;
-
-use hear::{HIGH, LOW, tone};
 use plenum_loadtest::clock;
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::peer::baresip::Baresip;
 use plenum_loadtest::peer::video_phone::{Rgb, VideoPhone, VideoPhoneSettings, alike};
 use plenum_loadtest::server::{Server, ServerSettings, program};
-use plenum_loadtest::signal::whole;
+use plenum_loadtest::signal::{Signal, whole};
 use plenum_loadtest::tones;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What the two who talk say, Hz.
+const LOW: f64 = 440.0;
+const HIGH: f64 = 1000.0;
 /// The rate of decoded sound.
 const RATE: u32 = 48_000;
 /// How long the notice is, at the beginning of every recording: under it voices are softer.
@@ -128,7 +128,7 @@ fn judge(samples: &[f32], from: f64) {
 fn two_callers(server: &Server) -> [Baresip; 2] {
     let uri = format!("sip:standup@{}", server.sip());
     [(Codec::Opus, LOW), (Codec::Pcmu, HIGH)].map(|(codec, hz)| {
-        let mut phone = Baresip::start(codec, tone(hz)).unwrap();
+        let mut phone = Baresip::start(codec, Signal::Tone { hz, dbfs: -20.0 }).unwrap();
         phone.call(&uri).unwrap();
         phone
     })
@@ -201,7 +201,7 @@ fn a_killed_server_leaves_all_but_a_second_and_the_next_one_lists_it() {
     record(&server, "start").unwrap();
     let begun = clock::now();
     std::thread::sleep(6 * SECOND);
-    let lasted = clock::now().saturating_duration_since(begun);
+    let lasted = clock::now().saturating_sub(begun);
     server.kill().unwrap();
     drop(phones);
     let server = start(&folder.settings("", ""));
@@ -299,8 +299,12 @@ fn pictures_are_recorded_with_a_mark_and_lips_fit() {
         "pictures are late by {median} ms: {apart:?}"
     );
     // A disc in the corner at the top right, for who looks and for the recording.
-    let corner = seen.at(0.968, 0.055);
-    assert!(alike(corner, MARK), "no mark but {corner:?}");
+    let (red, green, blue) = seen.at(0.968, 0.055);
+    assert!(
+        red > green + 40 && red > blue + 40,
+        "no mark but {:?}",
+        (red, green, blue)
+    );
     let crop = "crop=2:2:618:18,format=rgb24";
     let name = file.to_str().unwrap();
     let pixels = run(
@@ -344,7 +348,9 @@ fn what_always_has_to_be_recorded_is_and_nobody_comes_in_where_it_cannot_be() {
     let secret = server.operate(&["conference", "record", "start", "secret"], "");
     assert!(secret.is_err());
     let name = names(&server).pop().unwrap();
-    drop(phones);
+    for phone in phones {
+        phone.finish().unwrap();
+    }
     let index = ended(&server, &name);
     assert_eq!(
         index["participants"].as_array().unwrap().len(),

@@ -80,7 +80,7 @@ use crate::timer::{Timer, Timers};
 use crate::uri::{ConferenceUris, Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{
-    Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Quality, Stage,
+    Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Stage,
 };
 use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId, Reach};
 use plenum_sip::msg::{Host, NameAddr, Params, Uri};
