@@ -115,15 +115,9 @@ impl Server {
         let shown = Shown::default();
         let watch = Watch::new(&config, shown.clone(), metrics.abuse.clone());
         let devices = Arc::<Devices>::default();
-        let recordings = Recordings::start(&config, &metrics.recordings, seed()?);
-        let recordings = recordings.map_err(StartError::Recordings)?.map(Arc::new);
-        let (directory, feed) = start_directory(
-            &config,
-            &metrics,
-            &actions,
-            (&watch, &devices),
-            recordings.clone(),
-        )?;
+        let recordings = start_recordings(&config, &metrics)?;
+        let shared = (&watch, &devices, &recordings);
+        let (directory, feed) = start_directory(&config, &metrics, &actions, shared)?;
 
         let certificates = start_tls(&config, &metrics)?;
         let transports = bind(&config, &metrics, &certificates, &watch)?;
@@ -147,10 +141,7 @@ impl Server {
 
         let (ready, readiness) = watch::channel(true);
         let (published, links) = watch::channel(Arc::new(Published::new(&config)));
-        let join = Join {
-            published: links.clone(),
-            directory: directory.clone(),
-        };
+        let join = join(&links, &directory);
         let api = Api {
             registry: metrics.registry(),
             readiness,
@@ -308,13 +299,29 @@ fn with_borders(
     Ok((switchboard, calls.with_border(Box::new(users)), screen))
 }
 
+/// What the pages for joining go by.
+fn join(links: &watch::Receiver<Arc<Published>>, directory: &Directory) -> Join {
+    Join {
+        published: links.clone(),
+        directory: directory.clone(),
+    }
+}
+
+/// Who keeps recordings, where they have a place.
+fn start_recordings(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<Arc<Recordings>>, StartError> {
+    let started = Recordings::start(config, &metrics.recordings, seed()?);
+    Ok(started.map_err(StartError::Recordings)?.map(Arc::new))
+}
+
 /// The conferences with their mixer and what is told of them.
 fn start_directory(
     config: &Config,
     metrics: &Metrics,
     actions: &Arc<SipActions>,
-    (watch, devices): (&Watch, &Arc<Devices>),
-    recordings: Option<Arc<Recordings>>,
+    (watch, devices, recordings): (&Watch, &Arc<Devices>, &Option<Arc<Recordings>>),
 ) -> Result<(Directory, Arc<Feed>), StartError> {
     let reports: Arc<OnceLock<Directory>> = Arc::default();
     let mcu = Arc::new(start_mcu(

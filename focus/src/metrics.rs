@@ -44,8 +44,6 @@ pub struct Metrics {
     pub notifications: Counter,
     /// Mixers that failed and were asked for again.
     pub mixers_lost: Counter,
-    /// Recordings that could not begin or go on.
-    pub recordings_failed: Counter,
 }
 
 impl Metrics {
@@ -99,11 +97,6 @@ impl Metrics {
             "mixers_lost",
             "Mixers that failed and were asked for again",
             &self.mixers_lost,
-        );
-        counter(
-            "recordings_failed",
-            "Recordings that could not begin or go on",
-            &self.recordings_failed,
         );
         registry.register(
             "subscriptions",

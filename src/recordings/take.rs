@@ -188,14 +188,15 @@ impl Take {
             true => Ok(()),
             false => self.open(None, (now, unix), folder),
         };
-        let written = opened.and(self.close(now));
+        let closed = self.close(now);
         let state = match &failed {
             Some(_) => State::Failed,
             None => State::Complete,
         };
         self.known.reason = failed;
         self.known.end(state, unix);
-        written.and(shelf.put(&self.known))
+        let kept = shelf.put(&self.known);
+        opened.and(closed).and(kept)
     }
 
     /// Whether it pauses at this moment; pauses are taken out of the time.

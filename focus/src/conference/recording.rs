@@ -147,7 +147,6 @@ impl Focus {
         ) {
             return;
         }
-        self.settings.metrics.recordings_failed.inc();
         self.set_recording(RecordingState::Failed, Some(error.to_string()));
         self.announce_recording(now, Sentence::NotRecorded);
         for request in std::mem::take(&mut self.recording.waiting) {
