@@ -328,7 +328,7 @@ fn start_directory(
         config,
         metrics,
         Arc::clone(&reports),
-        recordings,
+        recordings.clone(),
     )?);
     let feed = Arc::new(start_feed(config, metrics, watch)?);
     let connections = Connections {
