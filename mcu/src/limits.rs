@@ -1,5 +1,6 @@
 //! The bounds of this crate. The numbers are the process's: `src/limits.rs` of the root crate.
 
+use crate::floor::server::FloorLimits;
 use plenum_media::video::assemble::AssemblerLimits;
 use plenum_media::video::codec::DecoderLimits;
 use plenum_media::video::rtx::HistoryLimits;
@@ -74,6 +75,8 @@ pub struct VideoLimits {
     pub history: HistoryLimits,
     /// Pictures larger than this are not decoded.
     pub decoder: DecoderLimits,
+    /// Of floor control.
+    pub floor: FloorLimits,
 }
 
 impl Default for VideoLimits {
@@ -107,6 +110,7 @@ impl Default for VideoLimits {
                 side: 4_096,
                 samples: 1_920 * 1_088,
             },
+            floor: FloorLimits::default(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What an exchange of offer and answer left in force (RFC 3264 §4).
 
 use super::describe::{AudioSection, OurDescription, OurSection};
+use super::floor::AgreedFloor;
 use super::ice::AgreedIce;
 use super::security::OurSecurity;
-use super::video::AgreedVideo;
+use super::video::{AgreedVideo, Role};
 use crate::negotiated::{NegotiatedAudio, Payload};
 use crate::path::{Keying, NegotiatedPath};
 
@@ -22,6 +23,10 @@ pub struct Agreement {
     pub ice: Option<Box<AgreedIce>>,
     /// What was agreed on about video.
     pub video: Option<Box<AgreedVideo>>,
+    /// And about slides.
+    pub content: Option<Box<AgreedVideo>>,
+    /// And about their floor.
+    pub floor: Option<Box<AgreedFloor>>,
     /// Every payload type that we ever gave a meaning, in order.
     pub(super) history: Vec<(u8, Payload)>,
     /// The peer's payload types.
@@ -46,11 +51,19 @@ impl Agreement {
         Some((&self.section()?.security, &self.keying))
     }
 
+    /// What was agreed on about pictures of this kind.
+    pub(super) fn stream(&self, role: Role) -> Option<&AgreedVideo> {
+        match role {
+            Role::Main => self.video.as_deref(),
+            Role::Content => self.content.as_deref(),
+        }
+    }
+
     /// The audio section as we described it last, unless it is disabled.
     pub(super) fn section(&self) -> Option<&AudioSection> {
         match self.ours.sections.get(self.audio_index)? {
             OurSection::Audio(audio) => Some(audio),
-            OurSection::Video(_) | OurSection::Refused(_) => None,
+            OurSection::Video(_) | OurSection::Floor(_) | OurSection::Refused(_) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Our own sections, and the session description they make.
 
 use super::attr::{AUDIO_LEVEL, Direction, Profile};
+use super::floor::FloorSection;
 use super::formats::{Formats, encoding};
 use super::ice::{IceDescription, OurIce};
 use super::security::OurSecurity;
@@ -27,8 +28,10 @@ pub enum OurSection {
     Refused(RefusedSection),
     /// The conference's audio.
     Audio(AudioSection),
-    /// The conference's video.
+    /// The conference's video, or its slides.
     Video(Box<VideoSection>),
+    /// Who may show slides.
+    Floor(Box<FloorSection>),
 }
 
 /// A section that we refuse (RFC 3264 §6).
@@ -63,11 +66,11 @@ impl RefusedSection {
 
 impl RefusedSection {
     /// A section of ours that the peer's answer left out.
-    pub(super) fn video() -> Self {
+    pub(super) fn left_out(media: &str, proto: &str, formats: &str) -> Self {
         Self {
-            media: "video".to_owned(),
-            proto: "RTP/AVP".to_owned(),
-            formats: " 0".to_owned(),
+            media: media.to_owned(),
+            proto: proto.to_owned(),
+            formats: formats.to_owned(),
             mid: None,
         }
     }
@@ -148,6 +151,7 @@ fn write_description(
             }
             OurSection::Audio(audio) => write_audio(out, local, audio, seen)?,
             OurSection::Video(video) => video.write(out)?,
+            OurSection::Floor(floor) => floor.write(out)?,
         }
     }
     Ok(())
@@ -164,7 +168,7 @@ fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
             OurIce::Description(ice) => Some(ice),
             OurIce::Nothing | OurIce::Mismatch => None,
         },
-        OurSection::Audio(_) | OurSection::Refused(_) => None,
+        OurSection::Audio(_) | OurSection::Floor(_) | OurSection::Refused(_) => None,
     });
     said.next().map_or(Ok(()), |ice| ice.write_session(out))
 }
@@ -173,7 +177,10 @@ fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
 fn write_group(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
     let mut taken = ours.sections.iter().filter_map(|section| match section {
         OurSection::Audio(audio) if audio.bundled => audio.mid.as_ref(),
-        OurSection::Audio(_) | OurSection::Video(_) | OurSection::Refused(_) => None,
+        OurSection::Audio(_)
+        | OurSection::Video(_)
+        | OurSection::Floor(_)
+        | OurSection::Refused(_) => None,
     });
     match taken.next().and_then(|mid| std::str::from_utf8(mid).ok()) {
         Some(mid) => write!(out, "a=group:BUNDLE {mid}\r\n"),

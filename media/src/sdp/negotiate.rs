@@ -13,11 +13,12 @@
 use super::agreement::Agreement;
 use super::attr::{Direction, OpusParameters, Profile};
 use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
+use super::floor::{self, FloorSection};
 use super::formats::{Formats, clock, name, number, usual_number};
 use super::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
-use super::video::{self, VideoSection};
+use super::video::{self, Role, VideoSection};
 use super::{Incompatible, Local, Malformed, MediaSection, Offers, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
@@ -33,6 +34,8 @@ pub struct Offered {
     audio_index: usize,
     audio: AudioSection,
     video: Option<(usize, VideoSection)>,
+    content: Option<(usize, VideoSection)>,
+    floor: Option<(usize, FloorSection)>,
     history: Vec<(u8, Payload)>,
 }
 
@@ -53,18 +56,25 @@ pub fn answer(
     let mut ours = refused(offer);
     let taken = offer.media.get(audio_index);
     let disabled = taken.is_none_or(|section| section.m.port() == 0);
-    let video = video::sections::answer(
-        local,
-        direction,
-        offer,
-        audio_index,
-        previous,
-        limits,
-        &mut ours,
-    );
+    let mut seen = |role| {
+        video::sections::answer(
+            (local, role),
+            direction,
+            offer,
+            audio_index,
+            previous,
+            limits,
+            &mut ours,
+        )
+    };
+    let (video, content) = (seen(Role::Main), seen(Role::Content));
+    let slides = content.as_deref().map(|content| &content.section);
+    let floor = floor::answer(local, slides, offer, previous, &mut ours);
     if let (true, Some(previous)) = (disabled, previous) {
         return Ok(Agreement {
             video,
+            content,
+            floor,
             ours,
             audio_index,
             ..previous.disabled()
@@ -109,6 +119,8 @@ pub fn answer(
         keying,
         ice,
         video,
+        content,
+        floor,
         history,
         theirs,
     };
@@ -197,7 +209,10 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         Some(slot) => *slot = OurSection::Audio(audio.clone()),
         None => sections.push(OurSection::Audio(audio.clone())),
     }
-    let video = video::sections::offer(local, direction, previous, &mut sections);
+    let mut seen = |role| video::sections::offer((local, role), direction, previous, &mut sections);
+    let (video, content) = (seen(Role::Main), seen(Role::Content));
+    let slides = content.as_ref().map(|(_, section)| section);
+    let floor = floor::offer(local, slides, previous, &mut sections);
     let ours = OurDescription {
         timing: "0 0".to_owned(),
         sections,
@@ -207,6 +222,8 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         audio_index,
         audio,
         video,
+        content,
+        floor,
         history,
     }
 }
@@ -227,9 +244,14 @@ pub fn conclude(
     let index = offered.audio_index;
     let section = answered_section(offered, answer)?;
     let mut ours = offered.ours.clone();
-    let video = offered.video.as_ref().and_then(|said| {
-        video::sections::conclude(local, said, answer, previous, limits, &mut ours)
-    });
+    let mut seen = |role, said: Option<&(usize, VideoSection)>| {
+        let local = (local, role);
+        video::sections::conclude(local, said?, answer, previous, limits, &mut ours)
+    };
+    let video = seen(Role::Main, offered.video.as_ref());
+    let content = seen(Role::Content, offered.content.as_ref());
+    let floor = offered.floor.as_ref();
+    let floor = floor.and_then(|it| floor::conclude(it, content.is_some(), answer, &mut ours));
     if section.m.port() == 0 {
         let previous = previous.ok_or(Incompatible::AudioRefused)?;
         let history = offered.history.clone();
@@ -237,6 +259,8 @@ pub fn conclude(
             ours,
             audio_index: index,
             video,
+            content,
+            floor,
             history,
             ..previous.disabled()
         });
@@ -287,6 +311,8 @@ pub fn conclude(
         keying,
         ice,
         video,
+        content,
+        floor,
         history,
         theirs,
     })

@@ -1,6 +1,7 @@
 //! Our video section among our others.
 
 use super::describe::VideoSection;
+use super::local::Role;
 use super::negotiate::{self, AgreedVideo};
 use crate::limits::Limits;
 use crate::sdp::agreement::Agreement;
@@ -10,7 +11,7 @@ use crate::sdp::{Local, SessionDescription};
 
 /// Takes up the video of an offer in our answer, where it can be.
 pub(in crate::sdp) fn answer(
-    local: &Local,
+    (local, role): (&Local, Role),
     direction: Direction,
     offer: &SessionDescription,
     audio: usize,
@@ -18,20 +19,20 @@ pub(in crate::sdp) fn answer(
     limits: &Limits,
     ours: &mut OurDescription,
 ) -> Option<Box<AgreedVideo>> {
-    let video = negotiate::answer(local, direction, offer, audio, previous, limits)?;
+    let video = negotiate::answer((local, role), direction, offer, audio, previous, limits)?;
     *ours.sections.get_mut(video.index)? = OurSection::Video(Box::new(video.section.clone()));
     Some(Box::new(video))
 }
 
 /// Puts video into an offer of ours, in its place.
 pub(in crate::sdp) fn offer(
-    local: &Local,
+    (local, role): (&Local, Role),
     direction: Direction,
     previous: Option<&Agreement>,
     sections: &mut Vec<OurSection>,
 ) -> Option<(usize, VideoSection)> {
-    let section = negotiate::offer(local, direction, previous)?;
-    let before = previous.and_then(|previous| previous.video.as_ref());
+    let section = negotiate::offer((local, role), direction, previous)?;
+    let before = previous.and_then(|previous| previous.stream(role));
     let index = before.map_or(sections.len(), |before| before.index);
     let said = OurSection::Video(Box::new(section.clone()));
     match sections.get_mut(index) {
@@ -44,19 +45,19 @@ pub(in crate::sdp) fn offer(
 /// What the answer means for the video of our offer. What is in force is what the next description says; a section that
 /// was refused stays in its place with port 0 (RFC 3264 §8.2).
 pub(in crate::sdp) fn conclude(
-    local: &Local,
+    (local, role): (&Local, Role),
     (index, section): &(usize, VideoSection),
     answer: &SessionDescription,
     previous: Option<&Agreement>,
     limits: &Limits,
     ours: &mut OurDescription,
 ) -> Option<Box<AgreedVideo>> {
-    let video = negotiate::conclude(local, (*index, section), answer, previous, limits);
+    let video = negotiate::conclude((local, role), (*index, section), answer, previous, limits);
     if let Some(slot) = ours.sections.get_mut(*index) {
         *slot = match (&video, answer.media.get(*index)) {
             (Some(video), _) => OurSection::Video(Box::new(video.section.clone())),
             (None, Some(theirs)) => OurSection::Refused(RefusedSection::of(theirs)),
-            (None, None) => OurSection::Refused(RefusedSection::video()),
+            (None, None) => OurSection::Refused(RefusedSection::left_out("video", "RTP/AVP", " 0")),
         };
     }
     video.map(Box::new)
