@@ -37,7 +37,9 @@ impl EventSink for Journal {
                     "left"
                 );
             }
-            ConferenceEvent::Talking { .. } | ConferenceEvent::ActiveSpeaker { .. } => {
+            ConferenceEvent::Talking { .. }
+            | ConferenceEvent::ActiveSpeaker { .. }
+            | ConferenceEvent::Presenter { .. } => {
                 tracing::trace!(conference = id, ?event, "talk");
             }
             ConferenceEvent::Activated { .. }

@@ -226,6 +226,8 @@ pub enum Command {
     },
     /// Who is seen where.
     Pictures(PictureCommand),
+    /// Take the floor of slides away from whoever has it. Completed at once.
+    RevokeFloor,
     /// End the conference: everybody hears so and is hung up.
     End,
 }
@@ -299,6 +301,9 @@ pub enum CommandError {
     /// No such user, or no more.
     #[error("there is no such user in the conference")]
     UnknownUser,
+    /// Nobody has the floor of slides.
+    #[error("nobody shows slides")]
+    NobodyPresents,
     /// The user does not wait in the lobby.
     #[error("the user is in the conference already")]
     NotWaiting,
@@ -412,6 +417,11 @@ pub enum ConferenceEvent {
         endpoint: EndpointId,
         /// Began or stopped.
         talking: bool,
+    },
+    /// Somebody else shows slides now, or nobody.
+    Presenter {
+        /// Who.
+        endpoint: Option<EndpointId>,
     },
     /// Somebody else leads the conversation now, or nobody.
     ActiveSpeaker {

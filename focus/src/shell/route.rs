@@ -224,6 +224,7 @@ impl Inner {
                 | Command::MuteAll(_)
                 | Command::SetRole { .. }
                 | Command::Pictures(_)
+                | Command::RevokeFloor
                 | Command::End => return Err(CommandError::UnknownConference),
             },
         };

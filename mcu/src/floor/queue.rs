@@ -136,7 +136,9 @@ impl Floor {
     /// Somebody above takes the floor away.
     pub(super) fn revoke(&mut self) -> Vec<Change> {
         let holder = self.holder.take();
-        holder.map_or_else(Vec::new, |request| self.end(request, RequestStatus::Revoked))
+        holder.map_or_else(Vec::new, |request| {
+            self.end(request, RequestStatus::Revoked)
+        })
     }
 
     /// The floor is free: whoever waited longest has it.

@@ -110,22 +110,21 @@ impl FloorServer {
     }
 
     /// Somebody comes, or speaks otherwise than before. Whoever is not `admitted` gets no floor.
-    pub fn join(
-        &mut self,
-        user: u16,
-        name: &str,
-        admitted: bool,
-        transport: Option<Transport>,
-    ) {
-        let name: String = name.char_indices().take_while(|(at, letter)| at + letter.len_utf8() <= NAME).map(|(_, letter)| letter).collect();
+    pub fn join(&mut self, user: u16, name: &str, admitted: bool, transport: Option<Transport>) {
+        let name: String = name
+            .char_indices()
+            .take_while(|(at, letter)| at + letter.len_utf8() <= NAME)
+            .map(|(_, letter)| letter)
+            .collect();
         let known = self.users.remove(&user);
         let (watches, link) = match (known, transport) {
             (Some(before), Some(Transport::Udp)) if matches!(before.link, Link::Udp(_)) => {
                 (before.watches, before.link)
             }
-            (_, Some(Transport::Udp)) => {
-                (false, Link::Udp(Transactions::new(self.limits.transactions)))
-            }
+            (_, Some(Transport::Udp)) => (
+                false,
+                Link::Udp(Transactions::new(self.limits.transactions)),
+            ),
             (Some(before), Some(Transport::Tcp)) => (before.watches, Link::Tcp),
             (None, Some(Transport::Tcp)) => (false, Link::Tcp),
             (_, None) => (false, Link::None),
@@ -237,9 +236,7 @@ impl FloorServer {
             return self.refuse(now, user, message, ErrorCode::InvalidFloor);
         }
         // Nobody asks for somebody else.
-        let other = |attribute: &Attribute| {
-            matches!(attribute, Attribute::BeneficiaryId(whom) if *whom != user)
-        };
+        let other = |attribute: &Attribute| matches!(attribute, Attribute::BeneficiaryId(whom) if *whom != user);
         let admitted = self.users.get(&user).is_some_and(|one| one.admitted);
         if !admitted || message.attributes.iter().any(other) {
             return self.refuse(now, user, message, ErrorCode::Unauthorized);

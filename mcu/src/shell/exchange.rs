@@ -56,7 +56,7 @@ impl Inner {
         reports: &mut Vec<Report>,
     ) -> Result<Option<NegotiatedAudio>, McuError> {
         let Endpoint { session, video, .. } = one;
-        self.prepare_video(session, video, conference, offer);
+        self.prepare_video(session, video, (conference, endpoint), offer);
         let Some(offer) = offer else {
             let sdp = session.create_offer();
             let sdp = sdp.map_err(|error| refusal(error.into()))?;
@@ -103,6 +103,7 @@ impl Inner {
             Action::Looks { endpoint, looks } => {
                 video.rooms.look(conference, *endpoint, looks);
             }
+            Action::RevokeFloor => video.revoke_floor(conference),
             Action::Destroy => video.rooms.close(conference),
             Action::Create(_)
             | Action::Add { .. }

@@ -40,6 +40,7 @@ pub(super) fn in_mixer(action: Action) -> Option<Order<Sockets>> {
         | Action::Keyframe { .. }
         | Action::Pictures(_)
         | Action::Looks { .. }
+        | Action::RevokeFloor
         | Action::Remove { .. } => None,
     }
 }

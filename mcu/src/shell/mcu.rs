@@ -327,7 +327,7 @@ impl Inner {
                 self.signalled_keyframe(&one.video, conference, endpoint)?;
                 Ok(Settled::Now)
             }
-            Action::Pictures(_) => Ok(Settled::Now),
+            Action::Pictures(_) | Action::RevokeFloor => Ok(Settled::Now),
             Action::Looks { endpoint, .. } => {
                 this.endpoint(endpoint)?;
                 Ok(Settled::Now)
@@ -395,7 +395,7 @@ impl Inner {
         };
         directory.insert(conference, Arc::new(Mutex::new(entry)));
         if let Some(video) = &self.video {
-            video.rooms.open(conference, pictures);
+            video.open(conference, pictures, self.confid());
         }
         Ok(Settled::Now)
     }

@@ -17,6 +17,7 @@
 
 pub mod config;
 mod exchange;
+mod floor_link;
 mod in_mixer;
 mod legs;
 pub mod mcu;

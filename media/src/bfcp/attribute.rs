@@ -83,15 +83,15 @@ pub enum Attribute {
     /// §5.2.13.
     UserUri(Vec<u8>),
     /// §5.2.14: who has the benefit.
-    BeneficiaryInformation(u16, Vec<Attribute>),
+    BeneficiaryInformation(u16, Vec<Self>),
     /// §5.2.15: a request with all that is known of it.
-    FloorRequestInformation(u16, Vec<Attribute>),
+    FloorRequestInformation(u16, Vec<Self>),
     /// §5.2.16: who asked.
-    RequestedByInformation(u16, Vec<Attribute>),
+    RequestedByInformation(u16, Vec<Self>),
     /// §5.2.17: one floor of a request.
-    FloorRequestStatus(u16, Vec<Attribute>),
+    FloorRequestStatus(u16, Vec<Self>),
     /// §5.2.18: a request as a whole.
-    OverallRequestStatus(u16, Vec<Attribute>),
+    OverallRequestStatus(u16, Vec<Self>),
     /// What we do not know.
     Unknown {
         /// Its type, 0 to 127.
@@ -243,7 +243,11 @@ fn read_at(mut rest: &[u8], depth: u8) -> Option<Vec<Attribute>> {
 }
 
 fn read_one(kind: u8, mandatory: bool, content: &[u8], depth: u8) -> Option<Attribute> {
-    let number = || content.first_chunk().map(|octets| u16::from_be_bytes(*octets));
+    let number = || {
+        content
+            .first_chunk()
+            .map(|octets| u16::from_be_bytes(*octets))
+    };
     let text = || content.to_vec();
     let group = || {
         let inside = content.get(2..).filter(|_| depth < DEPTH)?;

@@ -72,9 +72,7 @@ impl Primitive {
 
     /// By its number.
     pub fn of(number: u8) -> Option<Self> {
-        Self::ALL
-            .get(usize::from(number).checked_sub(1)?)
-            .copied()
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
 
     /// Its number.
@@ -335,7 +333,8 @@ mod tests {
                 let status = RequestStatus::of(number).unwrap();
                 Attribute::RequestStatus { status, position }
             }),
-            (any::<u8>(), texts()).prop_map(|(code, details)| Attribute::ErrorCode { code, details }),
+            (any::<u8>(), texts())
+                .prop_map(|(code, details)| Attribute::ErrorCode { code, details }),
             texts().prop_map(Attribute::ErrorInfo),
             texts().prop_map(Attribute::ParticipantProvidedInfo),
             texts().prop_map(Attribute::StatusInfo),

@@ -54,8 +54,8 @@ impl MessageStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bfcp::message::{Message, Primitive, RELIABLE};
     use crate::bfcp::Attribute;
+    use crate::bfcp::message::{Message, Primitive, RELIABLE};
 
     fn hello(transaction: u16) -> Vec<u8> {
         let message = Message {

@@ -171,16 +171,22 @@ mod tests {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test begins now")]
     fn start() -> Instant {
         Instant::now()
     }
 
     #[test]
-    fn rfc8855_8_3_1_what_is_not_answered_is_repeated_after_doubled_times_and_then_the_peer_is_gone() {
+    fn rfc8855_8_3_1_what_is_not_answered_is_repeated_after_doubled_times_and_then_the_peer_is_gone()
+     {
         let begun = start();
         let mut transactions = Transactions::new(4);
-        transactions.say(message(Primitive::FloorStatus, 0)).unwrap();
-        transactions.say(message(Primitive::FloorStatus, 0)).unwrap();
+        transactions
+            .say(message(Primitive::FloorStatus, 0))
+            .unwrap();
+        transactions
+            .say(message(Primitive::FloorStatus, 0))
+            .unwrap();
         let mut sent = Vec::new();
         let mut now = begun;
         let gone = loop {
@@ -201,13 +207,21 @@ mod tests {
     fn rfc8855_8_3_1_an_answer_lets_the_next_one_go() {
         let now = start();
         let mut transactions = Transactions::new(4);
-        transactions.say(message(Primitive::FloorStatus, 0)).unwrap();
-        transactions.say(message(Primitive::FloorRequestStatus, 0)).unwrap();
+        transactions
+            .say(message(Primitive::FloorStatus, 0))
+            .unwrap();
+        transactions
+            .say(message(Primitive::FloorRequestStatus, 0))
+            .unwrap();
         assert!(transactions.poll(now).unwrap().is_some());
         assert_eq!(transactions.poll(now), Ok(None));
         let other = message(Primitive::FloorStatusAck, 9);
         assert_eq!(transactions.handle(now, &other), Incoming::Answer);
-        assert_eq!(transactions.poll(now), Ok(None), "that was about something else");
+        assert_eq!(
+            transactions.poll(now),
+            Ok(None),
+            "that was about something else"
+        );
         transactions.handle(now, &message(Primitive::FloorStatusAck, 1));
         let next = transactions.poll(now).unwrap().unwrap();
         assert_eq!(Message::read(&next, UNRELIABLE).unwrap().transaction, 2);
@@ -220,7 +234,10 @@ mod tests {
         let request = message(Primitive::FloorRequest, 5);
         assert_eq!(transactions.handle(now, &request), Incoming::New);
         transactions.answered(now, &request, vec![1]);
-        assert_eq!(transactions.handle(now, &request), Incoming::Repeated(vec![1]));
+        assert_eq!(
+            transactions.handle(now, &request),
+            Incoming::Repeated(vec![1])
+        );
         let release = message(Primitive::FloorRelease, 5);
         assert_eq!(transactions.handle(now, &release), Incoming::New);
         assert_eq!(transactions.handle(now + T2, &request), Incoming::New);

@@ -1,9 +1,9 @@
 //! What an exchange of offer and answer left in force (RFC 3264 §4).
 
 use super::describe::{AudioSection, OurDescription, OurSection};
-use super::floor::AgreedFloor;
 use super::ice::AgreedIce;
 use super::security::OurSecurity;
+use super::video::sections::Pictures;
 use super::video::{AgreedVideo, Role};
 use crate::negotiated::{NegotiatedAudio, Payload};
 use crate::path::{Keying, NegotiatedPath};
@@ -21,12 +21,8 @@ pub struct Agreement {
     pub keying: Keying,
     /// How the ways between us are found.
     pub ice: Option<Box<AgreedIce>>,
-    /// What was agreed on about video.
-    pub video: Option<Box<AgreedVideo>>,
-    /// And about slides.
-    pub content: Option<Box<AgreedVideo>>,
-    /// And about their floor.
-    pub floor: Option<Box<AgreedFloor>>,
+    /// What was agreed on about pictures.
+    pub pictures: Pictures,
     /// Every payload type that we ever gave a meaning, in order.
     pub(super) history: Vec<(u8, Payload)>,
     /// The peer's payload types.
@@ -54,8 +50,8 @@ impl Agreement {
     /// What was agreed on about pictures of this kind.
     pub(super) fn stream(&self, role: Role) -> Option<&AgreedVideo> {
         match role {
-            Role::Main => self.video.as_deref(),
-            Role::Content => self.content.as_deref(),
+            Role::Main => self.pictures.video.as_deref(),
+            Role::Content => self.pictures.content.as_deref(),
         }
     }
 

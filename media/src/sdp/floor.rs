@@ -168,17 +168,25 @@ pub(super) fn answer(
 ) -> Option<Box<AgreedFloor>> {
     let own = local.floor?;
     let label = slides?.content.clone()?;
-    let before = previous.and_then(|previous| previous.floor.as_deref());
-    let mut found = offer.media.iter().enumerate().filter_map(|(index, theirs)| {
-        let remote = RemoteFloor::read(offer, theirs)?;
-        Some((index, theirs, remote))
-    });
+    let before = previous.and_then(|previous| previous.pictures.floor.as_deref());
+    let mut found = offer
+        .media
+        .iter()
+        .enumerate()
+        .filter_map(|(index, theirs)| {
+            let remote = RemoteFloor::read(offer, theirs)?;
+            Some((index, theirs, remote))
+        });
     let first = before.map(|before| before.index);
     let (index, theirs, remote) = match first {
         Some(first) => found.find(|(index, ..)| *index == first)?,
         None => found.next()?,
     };
-    let same = before.is_some_and(|before| before.section.transport == remote.transport);
+    // Another transport is another section (RFC 8856 §10).
+    if before.is_some_and(|before| before.section.transport != remote.transport) {
+        return None;
+    }
+    let same = before.is_some();
     let section = FloorSection {
         local: own,
         transport: remote.transport,
@@ -204,7 +212,7 @@ pub(super) fn offer(
 ) -> Option<(usize, FloorSection)> {
     let own = local.floor?;
     let label = slides?.content.clone()?;
-    let before = previous.and_then(|previous| previous.floor.as_deref());
+    let before = previous.and_then(|previous| previous.pictures.floor.as_deref());
     let section = FloorSection {
         local: own,
         transport: before.map_or(FloorTransport::Udp, |before| before.section.transport),

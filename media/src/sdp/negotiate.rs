@@ -13,12 +13,12 @@
 use super::agreement::Agreement;
 use super::attr::{Direction, OpusParameters, Profile};
 use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
-use super::floor::{self, FloorSection};
 use super::formats::{Formats, clock, name, number, usual_number};
 use super::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
-use super::video::{self, Role, VideoSection};
+use super::video;
+use super::video::sections::OfferedPictures;
 use super::{Incompatible, Local, Malformed, MediaSection, Offers, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
@@ -33,9 +33,7 @@ pub struct Offered {
     pub ours: OurDescription,
     audio_index: usize,
     audio: AudioSection,
-    video: Option<(usize, VideoSection)>,
-    content: Option<(usize, VideoSection)>,
-    floor: Option<(usize, FloorSection)>,
+    pictures: OfferedPictures,
     history: Vec<(u8, Payload)>,
 }
 
@@ -56,25 +54,18 @@ pub fn answer(
     let mut ours = refused(offer);
     let taken = offer.media.get(audio_index);
     let disabled = taken.is_none_or(|section| section.m.port() == 0);
-    let mut seen = |role| {
-        video::sections::answer(
-            (local, role),
-            direction,
-            offer,
-            audio_index,
-            previous,
-            limits,
-            &mut ours,
-        )
-    };
-    let (video, content) = (seen(Role::Main), seen(Role::Content));
-    let slides = content.as_deref().map(|content| &content.section);
-    let floor = floor::answer(local, slides, offer, previous, &mut ours);
+    let pictures = video::sections::answer(
+        local,
+        direction,
+        offer,
+        audio_index,
+        previous,
+        limits,
+        &mut ours,
+    );
     if let (true, Some(previous)) = (disabled, previous) {
         return Ok(Agreement {
-            video,
-            content,
-            floor,
+            pictures,
             ours,
             audio_index,
             ..previous.disabled()
@@ -103,7 +94,7 @@ pub fn answer(
             .filter(|(_, level)| local.audio_level && level.sends())
             .map(|l| l.0),
         mid: remote.mid.clone(),
-        bundled: remote.bundled && rtcp_mux && video.is_none() && may_bundle(previous),
+        bundled: remote.bundled && rtcp_mux && pictures.video.is_none() && may_bundle(previous),
         security,
         ice: our_ice,
     };
@@ -118,9 +109,7 @@ pub fn answer(
         audio,
         keying,
         ice,
-        video,
-        content,
-        floor,
+        pictures,
         history,
         theirs,
     };
@@ -209,10 +198,7 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         Some(slot) => *slot = OurSection::Audio(audio.clone()),
         None => sections.push(OurSection::Audio(audio.clone())),
     }
-    let mut seen = |role| video::sections::offer((local, role), direction, previous, &mut sections);
-    let (video, content) = (seen(Role::Main), seen(Role::Content));
-    let slides = content.as_ref().map(|(_, section)| section);
-    let floor = floor::offer(local, slides, previous, &mut sections);
+    let pictures = video::sections::offer(local, direction, previous, &mut sections);
     let ours = OurDescription {
         timing: "0 0".to_owned(),
         sections,
@@ -221,9 +207,7 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         ours,
         audio_index,
         audio,
-        video,
-        content,
-        floor,
+        pictures,
         history,
     }
 }
@@ -244,23 +228,21 @@ pub fn conclude(
     let index = offered.audio_index;
     let section = answered_section(offered, answer)?;
     let mut ours = offered.ours.clone();
-    let mut seen = |role, said: Option<&(usize, VideoSection)>| {
-        let local = (local, role);
-        video::sections::conclude(local, said?, answer, previous, limits, &mut ours)
-    };
-    let video = seen(Role::Main, offered.video.as_ref());
-    let content = seen(Role::Content, offered.content.as_ref());
-    let floor = offered.floor.as_ref();
-    let floor = floor.and_then(|it| floor::conclude(it, content.is_some(), answer, &mut ours));
+    let pictures = video::sections::conclude(
+        local,
+        &offered.pictures,
+        answer,
+        previous,
+        limits,
+        &mut ours,
+    );
     if section.m.port() == 0 {
         let previous = previous.ok_or(Incompatible::AudioRefused)?;
         let history = offered.history.clone();
         return Ok(Agreement {
             ours,
             audio_index: index,
-            video,
-            content,
-            floor,
+            pictures,
             history,
             ..previous.disabled()
         });
@@ -310,9 +292,7 @@ pub fn conclude(
         audio,
         keying,
         ice,
-        video,
-        content,
-        floor,
+        pictures,
         history,
         theirs,
     })

@@ -179,7 +179,7 @@ impl Session {
 
     /// What is agreed about the floor of slides now.
     pub fn floor(&self) -> Option<&AgreedFloor> {
-        self.agreement.as_ref()?.floor.as_deref()
+        self.agreement.as_ref()?.pictures.floor.as_deref()
     }
 
     /// As [`Self::set_video`], for pictures of this kind.

@@ -82,7 +82,9 @@ impl From<CommandError> for Failure {
             CommandError::UnknownConference => return Self::NO_CONFERENCE,
             CommandError::BadUri(_) | CommandError::BadSeat(_) => StatusCode::BAD_REQUEST,
             CommandError::UnknownEndpoint | CommandError::UnknownUser => StatusCode::NOT_FOUND,
-            CommandError::NotWaiting | CommandError::Ending => StatusCode::CONFLICT,
+            CommandError::NotWaiting | CommandError::NobodyPresents | CommandError::Ending => {
+                StatusCode::CONFLICT
+            }
             CommandError::NotJoined(_) | CommandError::Mcu(_) => StatusCode::BAD_GATEWAY,
             CommandError::Refused(_) | CommandError::Busy => StatusCode::SERVICE_UNAVAILABLE,
             CommandError::Fault => StatusCode::INTERNAL_SERVER_ERROR,

@@ -136,7 +136,7 @@ pub(super) fn failure_of(error: &CommandError) -> Failure {
         CommandError::BadUri(_) | CommandError::BadSeat(_) => {
             Failure::Command(CommandReason::UserUnknown)
         }
-        CommandError::NotWaiting | CommandError::Fault => {
+        CommandError::NotWaiting | CommandError::NobodyPresents | CommandError::Fault => {
             Failure::Command(CommandReason::OtherFailure)
         }
     }

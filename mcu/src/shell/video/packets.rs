@@ -8,6 +8,7 @@
 //! Without a leg the thread sleeps until it gets mail.
 
 use super::Gauges;
+use super::floors::FloorMail;
 use super::pictures::Work;
 use super::room::Room;
 use crate::control::{ConferenceId, EndpointId, McuEvent, Report};
@@ -17,6 +18,7 @@ use crate::shell::mcu::EventSink;
 use crate::shell::receive::Receiver as Datagrams;
 use crate::shell::sockets::Sockets;
 use plenum_media::path::{MediaPath, NegotiatedPath};
+use plenum_media::sdp::video::Role;
 use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::leg::{VideoLeg, VideoLegEvent};
 use plenum_media::video::negotiated::NegotiatedVideo;
@@ -41,6 +43,7 @@ pub(super) enum Mail {
     Add {
         conference: ConferenceId,
         endpoint: EndpointId,
+        role: Role,
         room: Arc<Room>,
         sockets: Box<Sockets>,
         leg: Box<VideoLeg>,
@@ -49,6 +52,7 @@ pub(super) enum Mail {
     Apply {
         conference: ConferenceId,
         endpoint: EndpointId,
+        role: Role,
         negotiated: Box<NegotiatedVideo>,
         fresh: Option<Box<MediaPath>>,
         agreed: Option<Box<NegotiatedPath>>,
@@ -66,7 +70,7 @@ pub(super) enum Made {
     /// One frame for all these.
     Frame {
         conference: ConferenceId,
-        viewers: Vec<EndpointId>,
+        viewers: Vec<(EndpointId, Role)>,
         at: Instant,
         frame: EncodedFrame,
     },
@@ -74,6 +78,7 @@ pub(super) enum Made {
     Keyframe {
         conference: ConferenceId,
         endpoint: EndpointId,
+        role: Role,
     },
 }
 
@@ -89,6 +94,8 @@ struct Hosted {
     broken: bool,
     /// The rate class told to the picture thread last.
     class: u32,
+    /// Slides: when the last one came, since their floor was told that they come.
+    shown: Option<Instant>,
 }
 
 impl Hosted {
@@ -99,6 +106,12 @@ impl Hosted {
     }
 }
 
+/// A leg: whose and for what.
+type LegKey = (ConferenceId, EndpointId, Role);
+
+/// Who sends no slides for so long has ceased to show them.
+const CEASED: Duration = Duration::from_secs(5);
+
 /// The thread.
 pub(super) struct Packets {
     limits: Arc<Limits>,
@@ -108,7 +121,8 @@ pub(super) struct Packets {
     mail: Receiver<Mail>,
     made: Receiver<Made>,
     work: SyncSender<Work>,
-    legs: BTreeMap<(ConferenceId, EndpointId), Hosted>,
+    floors: SyncSender<FloorMail>,
+    legs: BTreeMap<LegKey, Hosted>,
     datagrams: Datagrams,
     rtcp: Vec<u8>,
     wire: Vec<u8>,
@@ -122,6 +136,7 @@ impl Packets {
         sink: EventSink,
         gauges: Arc<Gauges>,
         (mail, made, work): (Receiver<Mail>, Receiver<Made>, SyncSender<Work>),
+        floors: SyncSender<FloorMail>,
     ) -> Self {
         Self {
             limits: Arc::clone(limits),
@@ -131,6 +146,7 @@ impl Packets {
             mail,
             made,
             work,
+            floors,
             legs: BTreeMap::new(),
             datagrams: Datagrams::new(limits.datagram),
             rtcp: Vec::with_capacity(1_500),
@@ -175,6 +191,7 @@ impl Packets {
             Mail::Add {
                 conference,
                 endpoint,
+                role,
                 room,
                 sockets,
                 leg,
@@ -188,18 +205,20 @@ impl Packets {
                     confirmed: false,
                     broken: false,
                     class: 0,
+                    shown: None,
                 };
                 hosted.sockets.share(mux);
-                self.legs.insert((conference, endpoint), hosted);
+                self.legs.insert((conference, endpoint, role), hosted);
             }
             Mail::Apply {
                 conference,
                 endpoint,
+                role,
                 negotiated,
                 fresh,
                 agreed,
             } => {
-                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
+                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint, role)) {
                     let now = now();
                     hosted.sockets.follow(now, fresh, agreed.as_deref());
                     hosted.sockets.share(negotiated.rtcp_mux);
@@ -211,7 +230,7 @@ impl Packets {
                 endpoint,
             } => self.order(Work::Keyframe {
                 conference,
-                viewer: endpoint,
+                viewer: (endpoint, Role::Main),
             }),
         }
     }
@@ -224,8 +243,8 @@ impl Packets {
                 at,
                 frame,
             } => {
-                for viewer in viewers {
-                    if let Some(hosted) = self.legs.get_mut(&(conference, viewer)) {
+                for (viewer, role) in viewers {
+                    if let Some(hosted) = self.legs.get_mut(&(conference, viewer, role)) {
                         hosted.leg.send_frame(now(), at, &frame);
                         self.metrics.video.frames_sent.inc();
                     }
@@ -234,8 +253,9 @@ impl Packets {
             Made::Keyframe {
                 conference,
                 endpoint,
+                role,
             } => {
-                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
+                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint, role)) {
                     hosted.leg.request_keyframe();
                 }
             }
@@ -245,15 +265,15 @@ impl Packets {
     /// Lets go the legs that are not in their rooms any more.
     fn look(&mut self) {
         let mut gone = Vec::new();
-        for ((conference, endpoint), hosted) in &mut self.legs {
+        for (key, hosted) in &mut self.legs {
             let version = hosted.room.version();
             if hosted.version == version {
                 continue;
             }
             hosted.version = version;
-            hosted.confirmed |= hosted.room.is_mixed(*endpoint);
-            if !hosted.room.has_video(*endpoint) {
-                gone.push((*conference, *endpoint));
+            hosted.confirmed |= hosted.room.is_mixed(key.1);
+            if !hosted.room.has_stream(key.1, key.2) {
+                gone.push(*key);
             }
         }
         for key in gone {
@@ -288,7 +308,7 @@ impl Packets {
         for key in failed {
             self.metrics.video.failed.inc();
             if let Some(hosted) = self.legs.remove(&key) {
-                hosted.room.set_video(key.1, None);
+                hosted.room.set_stream(key.1, key.2, None);
             }
         }
     }
@@ -319,20 +339,18 @@ impl Packets {
     }
 
     /// Frames and wishes of a leg to the picture thread.
-    fn hand_on(
-        &self,
-        now: Instant,
-        (conference, endpoint): (ConferenceId, EndpointId),
-        hosted: &mut Hosted,
-    ) {
+    fn hand_on(&self, now: Instant, (conference, endpoint, role): LegKey, hosted: &mut Hosted) {
         while let Some(frame) = hosted.leg.poll_frame(now) {
             self.metrics.video.frames_received.inc();
+            if role == Role::Content {
+                self.note_shown((conference, endpoint), true, now, &mut hosted.shown);
+            }
             if hosted.broken && !frame.keyframe {
                 continue;
             }
             let work = Work::Frame {
                 conference,
-                source: endpoint,
+                source: (endpoint, role),
                 frame,
             };
             hosted.broken = self.work.try_send(work).is_err();
@@ -341,12 +359,16 @@ impl Packets {
                 hosted.leg.request_keyframe();
             }
         }
+        let quiet = |at: Instant| now.saturating_duration_since(at) >= CEASED;
+        if hosted.shown.is_some_and(quiet) {
+            self.note_shown((conference, endpoint), false, now, &mut hosted.shown);
+        }
         let target = hosted.leg.target(now);
         let class = rate::class(target);
         if class != hosted.class {
             let told = self.work.try_send(Work::Target {
                 conference,
-                viewer: endpoint,
+                viewer: (endpoint, role),
                 target,
             });
             if told.is_ok() {
@@ -357,13 +379,32 @@ impl Packets {
             match event {
                 VideoLegEvent::KeyframeNeeded => self.order(Work::Keyframe {
                     conference,
-                    viewer: endpoint,
+                    viewer: (endpoint, role),
                 }),
                 VideoLegEvent::KeyframeBySignalling => (self.sink)(McuEvent {
                     conference,
                     report: Report::KeyframeNeeded { endpoint },
                 }),
             }
+        }
+    }
+
+    /// Slides come, or have ceased: the floor is told when that changes.
+    fn note_shown(
+        &self,
+        (conference, endpoint): (ConferenceId, EndpointId),
+        shows: bool,
+        now: Instant,
+        shown: &mut Option<Instant>,
+    ) {
+        let mail = FloorMail::Shows {
+            conference,
+            endpoint,
+            shows,
+        };
+        // What finds no place is said with the next frame, or in the next round.
+        if shown.is_some() == shows || self.floors.try_send(mail).is_ok() {
+            *shown = shows.then_some(now);
         }
     }
 

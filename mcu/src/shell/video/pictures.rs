@@ -17,7 +17,8 @@ use crate::video::conference::{
 use crate::video::layout::{Content, Person, SourceId, SpeechSettings};
 use crate::video::plan::PlanSettings;
 use crate::video::source::SourceSettings;
-use crate::video::viewer::{ViewerId, ViewerSettings};
+use crate::video::viewer::{Shows, ViewerId, ViewerSettings};
+use plenum_media::sdp::video::Role;
 use plenum_media::video::codec::BuiltIn;
 use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::negotiated::NegotiatedVideo;
@@ -41,18 +42,18 @@ pub(super) enum Work {
     /// A frame of a peer.
     Frame {
         conference: ConferenceId,
-        source: EndpointId,
+        source: (EndpointId, Role),
         frame: EncodedFrame,
     },
     /// A viewer needs a keyframe.
     Keyframe {
         conference: ConferenceId,
-        viewer: EndpointId,
+        viewer: (EndpointId, Role),
     },
     /// Bits a second a viewer may have now.
     Target {
         conference: ConferenceId,
-        viewer: EndpointId,
+        viewer: (EndpointId, Role),
         target: u32,
     },
 }
@@ -67,8 +68,8 @@ struct Shown {
     video: VideoConference,
     /// Who is in it as a source, and as a viewer with what was agreed on.
     sources: BTreeSet<EndpointId>,
-    viewers: BTreeMap<EndpointId, NegotiatedVideo>,
-    targets: BTreeMap<EndpointId, u32>,
+    viewers: BTreeMap<(EndpointId, Role), NegotiatedVideo>,
+    targets: BTreeMap<(EndpointId, Role), u32>,
     talking: Vec<(SourceId, f32)>,
     counted: VideoCounters,
 }
@@ -179,12 +180,14 @@ impl Pictures {
                 frame,
             } => {
                 self.guarded(conference, |shown| {
-                    shown.video.handle_frame(now, SourceId(source.0), &frame);
+                    shown
+                        .video
+                        .handle_frame(now, SourceId(number(source)), &frame);
                 });
             }
             Work::Keyframe { conference, viewer } => {
                 self.guarded(conference, |shown| {
-                    shown.video.request_keyframe(ViewerId(viewer.0));
+                    shown.video.request_keyframe(ViewerId(number(viewer)));
                 });
             }
             Work::Target {
@@ -194,7 +197,7 @@ impl Pictures {
             } => {
                 self.guarded(conference, |shown| {
                     shown.targets.insert(viewer, target);
-                    shown.video.set_target(ViewerId(viewer.0), target);
+                    shown.video.set_target(ViewerId(number(viewer)), target);
                 });
             }
         }
@@ -255,7 +258,10 @@ impl Pictures {
             let gone = self.conferences.remove(&conference);
             if let Some(shown) = &gone {
                 for attendee in shown.room.state().attendees {
-                    shown.room.set_video(attendee.endpoint, None);
+                    shown.room.set_stream(attendee.endpoint, Role::Main, None);
+                    shown
+                        .room
+                        .set_stream(attendee.endpoint, Role::Content, None);
                 }
             }
             // Dropping what a panic left behind may panic again.
@@ -296,7 +302,7 @@ impl Shown {
                 identity: attendee.looks.identity,
                 importance: attendee.looks.importance,
                 pin: attendee.looks.pin,
-                floor: false,
+                floor: state.presenter == Some(attendee.endpoint),
                 video: sends && !attendee.looks.hidden,
             };
             let face = Face {
@@ -324,62 +330,99 @@ impl Shown {
                 (SourceId(one.endpoint.0), level)
             })
             .collect();
+        self.follow_content(state);
         self.follow_viewers(state, rows);
     }
 
+    /// The slides of whoever has the floor and sends some.
+    fn follow_content(&mut self, state: &State) {
+        let mut attendees = state.attendees.iter();
+        let shows = |one: &&Attendee| {
+            let sends = one
+                .content
+                .as_ref()
+                .is_some_and(|content| content.receiving);
+            Some(one.endpoint) == state.presenter && one.in_mix && sends && !state.over
+        };
+        let content = attendees.find(shows).map(|one| {
+            let face = Face {
+                name: Arc::clone(&one.name),
+                muted: false,
+                speaking: false,
+            };
+            (SourceId(number((one.endpoint, Role::Content))), face)
+        });
+        self.video.set_content(content);
+    }
+
     fn follow_viewers(&mut self, state: &State, rows: usize) {
-        let looking = |one: &&Attendee| one.video.is_some() && !state.over;
-        for attendee in state.attendees.iter().filter(looking) {
-            let Some(agreed) = &attendee.video else {
-                continue;
-            };
-            let endpoint = attendee.endpoint;
-            let before = self.viewers.insert(endpoint, agreed.clone());
-            let target = self.targets.get(&endpoint).copied();
-            let mut limits = agreed.limits;
-            limits.rows = limits.rows.min(rows);
-            let settings = ViewerSettings {
-                source: Some(SourceId(endpoint.0)),
-                layout: attendee.looks.layout,
-                seats: attendee.looks.seats.clone(),
-                pins: attendee
-                    .looks
-                    .pins
-                    .iter()
-                    .map(|one| SourceId(one.0))
-                    .collect(),
-                self_view: state.settings.self_view,
-                content_in_main: true,
-                format: agreed.send,
-                limits,
-                target: target.unwrap_or_else(|| agreed.bitrate.min(START_BITRATE)),
-            };
-            let viewer = ViewerId(endpoint.0);
-            // Beyond the bound nobody more gets a picture.
-            if self.video.set_viewer(viewer, settings).is_err() {
-                continue;
-            }
-            let looks = agreed.sending && attendee.in_mix && !attendee.looks.blind;
-            self.video.set_paused(viewer, !looks);
-            let looked = before.is_some_and(|before| before.sending);
-            if looks && !looked {
-                self.video.request_keyframe(viewer);
+        let all = state.attendees.iter().filter(|_| !state.over);
+        let mut here = BTreeSet::new();
+        for attendee in all {
+            for role in [Role::Main, Role::Content] {
+                if let Some(agreed) = attendee.stream(role) {
+                    here.insert((attendee.endpoint, role));
+                    self.follow_viewer(state, attendee, role, agreed, rows);
+                }
             }
         }
-        let here = |one: &EndpointId| {
-            let mut looking = state.attendees.iter().filter(looking);
-            looking.any(|other| other.endpoint == *one)
+        let gone = |one: &(EndpointId, Role)| !here.contains(one);
+        let gone: Vec<_> = self.viewers.keys().copied().filter(gone).collect();
+        for key in gone {
+            self.viewers.remove(&key);
+            self.targets.remove(&key);
+            self.video.remove_viewer(ViewerId(number(key)));
+        }
+    }
+
+    fn follow_viewer(
+        &mut self,
+        state: &State,
+        attendee: &Attendee,
+        role: Role,
+        agreed: &NegotiatedVideo,
+        rows: usize,
+    ) {
+        let key = (attendee.endpoint, role);
+        let before = self.viewers.insert(key, agreed.clone());
+        let target = self.targets.get(&key).copied();
+        let mut limits = agreed.limits;
+        limits.rows = limits.rows.min(rows);
+        let apart = attendee
+            .content
+            .as_ref()
+            .is_some_and(|content| content.sending);
+        let settings = ViewerSettings {
+            source: Some(SourceId(number((attendee.endpoint, Role::Main)))),
+            content: Some(SourceId(number((attendee.endpoint, Role::Content)))),
+            layout: attendee.looks.layout,
+            seats: attendee.looks.seats.clone(),
+            pins: attendee
+                .looks
+                .pins
+                .iter()
+                .map(|one| SourceId(one.0))
+                .collect(),
+            self_view: state.settings.self_view,
+            shows: match (role, apart) {
+                (Role::Content, _) => Shows::Content,
+                (Role::Main, true) => Shows::People,
+                (Role::Main, false) => Shows::PeopleAndContent,
+            },
+            format: agreed.send,
+            limits,
+            target: target.unwrap_or_else(|| agreed.bitrate.min(START_BITRATE)),
         };
-        let gone: Vec<EndpointId> = self
-            .viewers
-            .keys()
-            .copied()
-            .filter(|one| !here(one))
-            .collect();
-        for endpoint in gone {
-            self.viewers.remove(&endpoint);
-            self.targets.remove(&endpoint);
-            self.video.remove_viewer(ViewerId(endpoint.0));
+        let viewer = ViewerId(number(key));
+        // Beyond the bound nobody more gets a picture.
+        if self.video.set_viewer(viewer, settings).is_err() {
+            return;
+        }
+        let looks = agreed.sending && attendee.in_mix && !attendee.looks.blind;
+        self.video.set_paused(viewer, !looks);
+        let looked = before.is_some_and(|before| before.sending);
+        if looks && !looked {
+            self.video.request_keyframe(viewer);
         }
     }
 
@@ -395,7 +438,7 @@ impl Shown {
             VideoOutput::Frame { viewers, frame } => {
                 let frame = Made::Frame {
                     conference,
-                    viewers: viewers.iter().map(|viewer| EndpointId(viewer.0)).collect(),
+                    viewers: viewers.iter().map(|viewer| leg(viewer.0)).collect(),
                     at,
                     frame,
                 };
@@ -405,20 +448,23 @@ impl Shown {
                 }
             }
             VideoOutput::RequestKeyframe(source) => {
+                let (endpoint, role) = leg(source.0);
                 let wish = Made::Keyframe {
                     conference,
-                    endpoint: EndpointId(source.0),
+                    endpoint,
+                    role,
                 };
                 // It is asked for again.
                 drop(made.try_send(wish));
             }
-            VideoOutput::Seen { viewer, panes } => sink(McuEvent {
-                conference,
-                report: Report::Seen {
-                    endpoint: EndpointId(viewer.0),
-                    panes: panes.into_iter().map(shown).collect(),
-                },
-            }),
+            VideoOutput::Seen { viewer, panes } => {
+                // What is in a stream of slides is told by who presents.
+                if let (endpoint, Role::Main) = leg(viewer.0) {
+                    let panes = panes.into_iter().map(shown).collect();
+                    let report = Report::Seen { endpoint, panes };
+                    sink(McuEvent { conference, report });
+                }
+            }
         });
         for viewer in dropped {
             self.video.request_keyframe(viewer);
@@ -447,9 +493,30 @@ fn shown(content: Content) -> PaneContent {
         Content::Blank => PaneContent::Blank,
         Content::Source(source) => PaneContent::Endpoint(EndpointId(source.0)),
         Content::Absent(identity) => PaneContent::Absent(identity),
-        Content::Shared(source) => PaneContent::Content(EndpointId(source.0)),
+        Content::Shared(source) => PaneContent::Content(leg(source.0).0),
     }
 }
+
+/// What the pictures call a stream: people as the control plane does, their slides with the highest bit set, which no
+/// endpoint has.
+fn number((endpoint, role): (EndpointId, Role)) -> u64 {
+    match role {
+        Role::Main => endpoint.0,
+        Role::Content => endpoint.0 | SLIDES,
+    }
+}
+
+/// The stream that has this number.
+fn leg(number: u64) -> (EndpointId, Role) {
+    let role = if number & SLIDES == 0 {
+        Role::Main
+    } else {
+        Role::Content
+    };
+    (EndpointId(number & !SLIDES), role)
+}
+
+const SLIDES: u64 = 1 << 63;
 
 fn settings(state: &State) -> VideoSettings {
     let seats = &state.settings.seats;

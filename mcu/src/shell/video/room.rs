@@ -4,8 +4,9 @@ use crate::control::{
     ConferenceId, ConferenceVideo, EndpointId, EndpointSettings, EndpointVideo, McuEvent, Report,
     Stage,
 };
+use plenum_media::sdp::video::Role;
 use plenum_media::video::negotiated::NegotiatedVideo;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +18,8 @@ pub(in crate::shell) struct Rooms(Mutex<BTreeMap<ConferenceId, Arc<Room>>>);
 #[derive(Debug)]
 pub(super) struct Room {
     version: AtomicU64,
+    /// What floor control calls the conference (RFC 8856 §5.2).
+    confid: u32,
     state: Mutex<State>,
 }
 
@@ -28,6 +31,8 @@ pub(super) struct State {
     pub(super) attendees: Vec<Attendee>,
     /// Who leads the conversation, by the voices.
     pub(super) speaker: Option<EndpointId>,
+    /// Who has the floor of slides.
+    pub(super) presenter: Option<EndpointId>,
     /// The conference is over.
     pub(super) over: bool,
 }
@@ -44,18 +49,39 @@ pub(super) struct Attendee {
     pub(super) looks: EndpointVideo,
     /// What was agreed on about video.
     pub(super) video: Option<NegotiatedVideo>,
+    /// And about slides.
+    pub(super) content: Option<NegotiatedVideo>,
+    /// What floor control calls it (RFC 8856 §5.3).
+    pub(super) user: Option<u16>,
+}
+
+impl Attendee {
+    /// What was agreed on about pictures of this kind.
+    pub(super) fn stream(&self, role: Role) -> Option<&NegotiatedVideo> {
+        match role {
+            Role::Main => self.video.as_ref(),
+            Role::Content => self.content.as_ref(),
+        }
+    }
 }
 
 impl Rooms {
-    pub(in crate::shell) fn open(&self, conference: ConferenceId, settings: ConferenceVideo) {
+    pub(in crate::shell) fn open(
+        &self,
+        conference: ConferenceId,
+        settings: ConferenceVideo,
+        confid: u32,
+    ) {
         let state = State {
             settings,
             attendees: Vec::new(),
             speaker: None,
+            presenter: None,
             over: false,
         };
         let room = Room {
             version: AtomicU64::new(1),
+            confid,
             state: Mutex::new(state),
         };
         self.lock().insert(conference, Arc::new(room));
@@ -87,6 +113,8 @@ impl Rooms {
             talking: false,
             looks: EndpointVideo::clone(&settings.looks),
             video: None,
+            content: None,
+            user: None,
         };
         if let Some(room) = self.find(conference) {
             room.change(|state| state.attendees.push(attendee));
@@ -149,6 +177,8 @@ impl Rooms {
             | Report::Offer { .. }
             | Report::Video { .. }
             | Report::Seen { .. }
+            | Report::Content { .. }
+            | Report::Presenter { .. }
             | Report::KeyframeNeeded { .. }
             | Report::Dtmf { .. }
             | Report::Played { .. }
@@ -184,11 +214,32 @@ impl Room {
         self.lock().clone()
     }
 
-    /// What was agreed on about an endpoint's video, if it still has some.
-    pub(super) fn has_video(&self, endpoint: EndpointId) -> bool {
+    /// What floor control calls the conference.
+    pub(super) fn confid(&self) -> u32 {
+        self.confid
+    }
+
+    /// What floor control calls an endpoint: a number that nobody else here has.
+    pub(super) fn user(&self, endpoint: EndpointId) -> Option<u16> {
+        let mut state = self.lock();
+        let taken: BTreeSet<u16> = state.attendees.iter().filter_map(|one| one.user).collect();
+        let mut attendees = state.attendees.iter_mut();
+        let one = attendees.find(|one| one.endpoint == endpoint)?;
+        if one.user.is_none() {
+            // The one after the last is least likely to be taken for somebody who has just left.
+            let next = taken.last().map_or(1, |last| last.wrapping_add(1).max(1));
+            let mut free = (next..=u16::MAX).chain(1..next);
+            one.user = free.find(|number| !taken.contains(number));
+        }
+        one.user
+    }
+
+    /// Whether an endpoint still has pictures of this kind.
+    pub(super) fn has_stream(&self, endpoint: EndpointId, role: Role) -> bool {
         let state = self.lock();
         let mut attendees = state.attendees.iter();
-        !state.over && attendees.any(|one| one.endpoint == endpoint && one.video.is_some())
+        let has = |one: &Attendee| one.endpoint == endpoint && one.stream(role).is_some();
+        !state.over && attendees.any(has)
     }
 
     /// Whether an endpoint is in the mix.
@@ -199,8 +250,21 @@ impl Room {
     }
 
     /// Another agreement, or none.
-    pub(super) fn set_video(&self, endpoint: EndpointId, video: Option<NegotiatedVideo>) {
-        self.amend(endpoint, |one| one.video = video);
+    pub(super) fn set_stream(
+        &self,
+        endpoint: EndpointId,
+        role: Role,
+        agreed: Option<NegotiatedVideo>,
+    ) {
+        self.amend(endpoint, |one| match role {
+            Role::Main => one.video = agreed,
+            Role::Content => one.content = agreed,
+        });
+    }
+
+    /// Somebody else has the floor of slides, or nobody.
+    pub(super) fn set_presenter(&self, presenter: Option<EndpointId>) {
+        self.change(|state| state.presenter = presenter);
     }
 
     fn amend(&self, endpoint: EndpointId, change: impl FnOnce(&mut Attendee)) {

@@ -35,7 +35,7 @@ pub struct VideoSettings {
     /// Panes kept for identities.
     pub seats: Vec<Seat>,
     /// The names of those who have seats, shown while they are absent.
-    pub names: BTreeMap<super::layout::Identity, Arc<str>>,
+    pub names: BTreeMap<Identity, Arc<str>>,
     /// What is in the seats of those who are not here.
     pub absent: Absent,
     /// People without pictures get tiles.

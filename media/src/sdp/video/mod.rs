@@ -6,7 +6,7 @@
 //! | [`remote`] | one section of the peer, read as a whole |
 //! | [`describe`] | our own section and its text |
 //! | [`negotiate`] | pure offer/answer |
-//! | `sections` | our section among our others |
+//! | [`sections`] | our sections among our others |
 //!
 //! # Decisions
 //!
@@ -25,7 +25,7 @@ pub mod describe;
 pub mod local;
 pub mod negotiate;
 pub mod remote;
-pub(super) mod sections;
+pub mod sections;
 #[cfg(test)]
 mod tests;
 

@@ -7,10 +7,95 @@ use crate::limits::Limits;
 use crate::sdp::agreement::Agreement;
 use crate::sdp::attr::Direction;
 use crate::sdp::describe::{OurDescription, OurSection, RefusedSection};
+use crate::sdp::floor::{self, AgreedFloor, FloorSection};
 use crate::sdp::{Local, SessionDescription};
 
-/// Takes up the video of an offer in our answer, where it can be.
+/// What was agreed on about pictures and what belongs to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pictures {
+    /// People.
+    pub video: Option<Box<AgreedVideo>>,
+    /// Slides.
+    pub content: Option<Box<AgreedVideo>>,
+    /// Their floor.
+    pub floor: Option<Box<AgreedFloor>>,
+}
+
+/// Sections of an offer of ours, with their places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OfferedPictures {
+    video: Option<(usize, VideoSection)>,
+    content: Option<(usize, VideoSection)>,
+    floor: Option<(usize, FloorSection)>,
+}
+
+/// Takes up the pictures of an offer in our answer, where they can be.
 pub(in crate::sdp) fn answer(
+    local: &Local,
+    direction: Direction,
+    offer: &SessionDescription,
+    audio: usize,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+    ours: &mut OurDescription,
+) -> Pictures {
+    let mut one = |role| {
+        let local = (local, role);
+        answer_one(local, direction, offer, audio, previous, limits, ours)
+    };
+    let (video, content) = (one(Role::Main), one(Role::Content));
+    let slides = content.as_deref().map(|content| &content.section);
+    let floor = floor::answer(local, slides, offer, previous, ours);
+    Pictures {
+        video,
+        content,
+        floor,
+    }
+}
+
+/// Puts pictures into an offer of ours, in their places.
+pub(in crate::sdp) fn offer(
+    local: &Local,
+    direction: Direction,
+    previous: Option<&Agreement>,
+    sections: &mut Vec<OurSection>,
+) -> OfferedPictures {
+    let mut one = |role| offer_one((local, role), direction, previous, sections);
+    let (video, content) = (one(Role::Main), one(Role::Content));
+    let slides = content.as_ref().map(|(_, section)| section);
+    let floor = floor::offer(local, slides, previous, sections);
+    OfferedPictures {
+        video,
+        content,
+        floor,
+    }
+}
+
+/// What the answer means for the pictures of our offer.
+pub(in crate::sdp) fn conclude(
+    local: &Local,
+    offered: &OfferedPictures,
+    answer: &SessionDescription,
+    previous: Option<&Agreement>,
+    limits: &Limits,
+    ours: &mut OurDescription,
+) -> Pictures {
+    let mut one = |role, said: Option<&(usize, VideoSection)>| {
+        conclude_one((local, role), said?, answer, previous, limits, ours)
+    };
+    let video = one(Role::Main, offered.video.as_ref());
+    let content = one(Role::Content, offered.content.as_ref());
+    let floor = offered.floor.as_ref();
+    let floor = floor.and_then(|it| floor::conclude(it, content.is_some(), answer, ours));
+    Pictures {
+        video,
+        content,
+        floor,
+    }
+}
+
+/// Takes up the video of an offer in our answer, where it can be.
+fn answer_one(
     (local, role): (&Local, Role),
     direction: Direction,
     offer: &SessionDescription,
@@ -25,7 +110,7 @@ pub(in crate::sdp) fn answer(
 }
 
 /// Puts video into an offer of ours, in its place.
-pub(in crate::sdp) fn offer(
+fn offer_one(
     (local, role): (&Local, Role),
     direction: Direction,
     previous: Option<&Agreement>,
@@ -44,7 +129,7 @@ pub(in crate::sdp) fn offer(
 
 /// What the answer means for the video of our offer. What is in force is what the next description says; a section that
 /// was refused stays in its place with port 0 (RFC 3264 §8.2).
-pub(in crate::sdp) fn conclude(
+fn conclude_one(
     (local, role): (&Local, Role),
     (index, section): &(usize, VideoSection),
     answer: &SessionDescription,
