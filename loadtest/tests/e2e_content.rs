@@ -90,6 +90,14 @@ fn presenting(server: &Server) -> usize {
     roster.matches("presenting").count()
 }
 
+fn metric(server: &Server, name: &str) -> u64 {
+    let text = server.get("/metrics").unwrap().1;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
 fn await_presenting(server: &Server, wanted: usize) {
     for _ in 0..50 {
         if presenting(server) == wanted {
@@ -219,8 +227,8 @@ fn rfc8855_4_1_in_a_queue_the_next_one_waits_until_an_operator_takes_the_floor_a
     // The client of TCP goes away without a word.
     drop(second);
     await_presenting(&server, 0);
-    assert_eq!(server.metric("plenum_floor_revoked_total"), 1);
-    assert_eq!(server.metric("plenum_floor_granted_total"), 2);
+    assert_eq!(metric(&server, "plenum_floor_revoked_total"), 1);
+    assert_eq!(metric(&server, "plenum_floor_granted_total"), 2);
 }
 
 #[test]
@@ -234,7 +242,7 @@ fn rfc8855_8_3_who_answers_nothing_loses_the_floor() {
     await_presenting(&server, 1);
     std::thread::sleep(8 * SECOND);
     await_presenting(&server, 0);
-    assert_eq!(server.metric("plenum_floor_silent_total"), 1);
+    assert_eq!(metric(&server, "plenum_floor_silent_total"), 1);
 }
 
 #[test]

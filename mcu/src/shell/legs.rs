@@ -133,15 +133,8 @@ impl Inner {
     }
 
     fn open_other(&self, v6: bool, settings: &EndpointSettings) -> io::Result<Bound> {
-        let (pool, bound) = if v6 {
-            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
-        } else {
-            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
-        };
-        let named = self.named(v6, settings);
-        let open = bound.is_some_and(|bound| bound.is_unspecified());
-        let addresses: SmallVec<[IpAddr; 2]> =
-            named.filter(|_| open).into_iter().chain(bound).collect();
+        let own = self.own_addresses(v6, settings);
+        let (pool, addresses) = own.map_err(io::Error::other)?;
         Bound::open(pool, &addresses, self.limits.socket_buffer)
     }
 

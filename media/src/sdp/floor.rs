@@ -264,3 +264,172 @@ pub(super) fn conclude(
     }
     agreed.map(Box::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::sdp::Session;
+    use crate::sdp::tests::limits;
+    use crate::sdp::video::{LocalVideo, Role};
+    use crate::video::frame::VideoCodec;
+
+    fn pictures(port: u16) -> Option<Box<LocalVideo>> {
+        Some(Box::new(LocalVideo {
+            rtp_port: port,
+            rtcp_port: port + 1,
+            seed: None,
+            ice: None,
+            codecs: vec![VideoCodec::H264],
+            rows: 720,
+            bitrate: 1_500_000,
+            sources: (u32::from(port), u32::from(port) + 1),
+            cname: "us".to_owned(),
+        }))
+    }
+
+    fn session() -> Session {
+        let local = Local {
+            video: pictures(40_002),
+            content: pictures(40_004),
+            floor: Some(LocalFloor {
+                port: 40_006,
+                conference: 99,
+                user: 7,
+            }),
+            ..Local::new("192.0.2.100".parse().unwrap(), 40_000, 7)
+        };
+        Session::new(local, limits(), Metrics::default())
+    }
+
+    const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                        m=audio 5000 RTP/AVP 8\r\n";
+    const CODEC: &str = "a=rtpmap:97 H264/90000\r\n\
+                         a=fmtp:97 profile-level-id=42801f;packetization-mode=1\r\n";
+
+    /// As room systems offer it: the floor before the slides.
+    fn offer(floor: &str, slides: u16) -> Bytes {
+        Bytes::from(format!(
+            "{HEAD}m=video 5002 RTP/AVP 97\r\n{CODEC}a=content:main\r\na=label:11\r\n{floor}\
+             m=video {slides} RTP/AVP 97\r\n{CODEC}a=content:slides\r\na=label:12\r\n"
+        ))
+    }
+
+    fn sections(description: &Bytes) -> Vec<String> {
+        let text = std::str::from_utf8(description).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("m="));
+        lines.map(str::to_owned).collect()
+    }
+
+    const UDP: &str = "m=application 5070 UDP/BFCP *\r\na=floorctrl:c-s\r\na=confid:1\r\n\
+                       a=userid:18\r\na=floorid:2 mstrm:12\r\n";
+
+    #[test]
+    fn rfc8856_10_the_sections_keep_their_order_and_the_floor_names_the_slides() {
+        let mut session = session();
+        let (answer, _) = session.handle_offer(&offer(UDP, 5_004)).unwrap();
+        assert_eq!(
+            sections(&answer)[1..],
+            [
+                "m=video 40002 RTP/AVP 97",
+                "m=application 40006 UDP/BFCP *",
+                "m=video 40004 RTP/AVP 97"
+            ]
+        );
+        let text = std::str::from_utf8(&answer).unwrap();
+        assert!(text.contains(
+            "a=floorctrl:s-only\r\na=confid:99\r\na=userid:7\r\na=floorid:1 mstrm:12\r\n\
+             a=bfcpver:2\r\n"
+        ));
+        assert_eq!(
+            text.matches("a=content:slides\r\na=label:12\r\n").count(),
+            1
+        );
+        let floor = session.floor().unwrap();
+        assert_eq!(floor.remote, SocketAddr::from(([192, 0, 2, 1], 5070)));
+        assert_eq!(session.stream(Role::Content).unwrap().index, 3);
+        assert_eq!(session.video().unwrap().index, 1);
+        // Without slides there is nothing to have the floor of.
+        let (answer, _) = session.handle_offer(&offer(UDP, 0)).unwrap();
+        assert_eq!(
+            sections(&answer)[2..],
+            ["m=application 0 UDP/BFCP *", "m=video 0 RTP/AVP 97"]
+        );
+        assert!(session.floor().is_none());
+    }
+
+    #[test]
+    fn rfc4145_4_who_waits_is_connected_to_and_who_connects_is_waited_for() {
+        let cases = [
+            ("actpass", "passive", FloorTransport::TcpPassive),
+            ("active", "passive", FloorTransport::TcpPassive),
+            ("passive", "active", FloorTransport::TcpActive),
+        ];
+        for (theirs, ours, transport) in cases {
+            let mut session = session();
+            let floor = format!(
+                "m=application 5070 TCP/BFCP *\r\na=setup:{theirs}\r\na=connection:new\r\n"
+            );
+            let (answer, _) = session.handle_offer(&offer(&floor, 5_004)).unwrap();
+            let text = std::str::from_utf8(&answer).unwrap();
+            let said = format!("a=setup:{ours}\r\na=connection:new\r\n");
+            assert!(text.contains(&said), "{text}");
+            assert!(text.contains("a=bfcpver:1"));
+            assert_eq!(session.floor().unwrap().section.transport, transport);
+            let again = floor.replace("new", "existing");
+            let (answer, _) = session.handle_offer(&offer(&again, 5_004)).unwrap();
+            let text = std::str::from_utf8(&answer).unwrap();
+            assert!(text.contains("a=connection:existing"), "{text}");
+        }
+    }
+
+    #[test]
+    fn rfc8856_4_what_we_do_not_speak_is_refused_in_its_place() {
+        for (proto, more) in [
+            ("UDP/TLS/BFCP", ""),
+            ("TCP/TLS/BFCP", "a=setup:actpass\r\n"),
+            ("UDP/BFCP", "a=floorctrl:s-only\r\n"),
+            ("DTLS/SCTP", ""),
+        ] {
+            let mut session = session();
+            let floor = format!("m=application 5070 {proto} *\r\n{more}");
+            let (answer, _) = session.handle_offer(&offer(&floor, 5_004)).unwrap();
+            assert_eq!(sections(&answer)[2], format!("m=application 0 {proto} *"));
+            assert!(session.stream(Role::Content).is_some());
+            assert!(session.floor().is_none());
+        }
+    }
+
+    #[test]
+    fn rfc3264_8_our_offers_keep_every_section_in_its_place() {
+        let mut session = session();
+        let first = session.create_offer().unwrap();
+        let said = [
+            "m=audio 40000 RTP/AVP 96 9 8 0 97 101 13",
+            "m=video 40002 RTP/AVP 96 97 98 99",
+            "m=video 40004 RTP/AVP 96 97 98 99",
+            "m=application 40006 UDP/BFCP *",
+        ];
+        assert_eq!(sections(&first)[1..], said[1..]);
+        let slides = "m=video 5004 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
+                      a=fmtp:96 profile-level-id=42801f;packetization-mode=1\r\n";
+        let answer = format!(
+            "{HEAD}m=video 0 RTP/AVP 96\r\n{slides}m=application 5070 UDP/BFCP *\r\n\
+             a=floorctrl:c-only\r\n"
+        );
+        session.handle_answer(&Bytes::from(answer)).unwrap();
+        assert!(session.video().is_none());
+        assert_eq!(session.stream(Role::Content).unwrap().index, 2);
+        assert_eq!(session.floor().unwrap().index, 3);
+        session.set_stream(Role::Main, None);
+        let again = session.create_offer().unwrap();
+        assert_eq!(
+            sections(&again)[1..],
+            [
+                "m=video 0 RTP/AVP 96",
+                "m=video 40004 RTP/AVP 96",
+                "m=application 40006 UDP/BFCP *"
+            ]
+        );
+    }
+}

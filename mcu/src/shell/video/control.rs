@@ -136,7 +136,7 @@ impl Inner {
                 Role::Content => wanted.content && video.setup.content,
             };
             if wanted {
-                self.prepare_stream(video, session, state, conference, role);
+                self.prepare_stream(video, session, state, (conference, offer), role);
             }
         }
         let slides = session.stream(Role::Content).is_some() || state.content.pending.is_some();
@@ -150,7 +150,7 @@ impl Inner {
         video: &Video,
         session: &mut Session,
         state: &mut VideoEndpoint,
-        conference: ConferenceId,
+        (conference, offer): (ConferenceId, Option<&Bytes>),
         role: Role,
     ) {
         if session.stream(role).is_some() || state.stream(role).pending.is_some() {
