@@ -360,10 +360,11 @@ impl FloorServer {
 
     fn give_up(&mut self, user: u16) {
         self.metrics.silent.inc();
+        self.part(user);
+        // Nothing more is said to it, what it has just lost included, until it asks again.
         if let Some(one) = self.users.get_mut(&user) {
             one.link = Link::Udp(Transactions::new(self.limits.transactions));
         }
-        self.part(user);
     }
 
     /// Tells everybody concerned what has changed, but for what `answered` was told already (RFC 8855 §13.1.2, §13.5.2).
