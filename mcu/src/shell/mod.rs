@@ -12,6 +12,7 @@
 //! | `reserve` | sockets with addresses from STUN and TURN servers, ready for calls |
 //! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
+//! | `turns` | whose handshakes go on |
 //! | [`video`] | the threads of video |
 //! | `worker` | the mixing threads: receive, tick, send |
 
@@ -31,6 +32,7 @@ pub mod sockets;
     reason = "tests look for one variant among many"
 )]
 mod tests;
+mod turns;
 pub mod video;
 mod worker;
 

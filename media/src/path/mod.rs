@@ -319,14 +319,17 @@ impl MediaPath {
         Ok(out)
     }
 
-    /// Handshake messages wait for [`Self::handle_timeout`].
-    pub fn has_work(&self) -> bool {
-        self.handshakes.iter().flatten().any(Handshake::has_work)
+    /// A handshake waits for [`Self::handle_timeout`], which will take as long as many packets.
+    pub fn has_work(&self, now: Instant) -> bool {
+        let mut handshakes = self.handshakes.iter().flatten();
+        handshakes.any(|handshake| handshake.has_work(now))
     }
 
     /// [`Self::handle_timeout`] has something to do.
     pub fn is_due(&self, now: Instant) -> bool {
-        !self.outputs.is_empty() || self.has_work() || self.timeout().is_some_and(|due| due <= now)
+        !self.outputs.is_empty()
+            || self.has_work(now)
+            || self.timeout().is_some_and(|due| due <= now)
     }
 
     /// Does what is due: handshakes and their repetitions, the end of old keys.
