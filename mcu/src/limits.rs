@@ -52,7 +52,7 @@ pub struct Limits {
 pub struct VideoLimits {
     /// Video legs one worker carries. Beyond: the call goes without video.
     pub legs_per_worker: usize,
-    /// Commands waiting for one worker. Beyond: `Overloaded`.
+    /// Commands waiting for one worker. Beyond: the call goes without video.
     pub mailbox: usize,
     /// Frames waiting between the two threads of a worker. Beyond: dropped, and a keyframe is asked for.
     pub frames: usize,

@@ -41,7 +41,8 @@ impl Inner {
         let worker = this.worker;
         let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
         let negotiated = session.handle_answer(answer).map_err(refusal)?;
-        self.settle_video(session, video, (conference, endpoint), reports)?;
+        // Its section was answered; without a leg the peer sees nothing until the next exchange takes it back.
+        self.settle_video(session, video, (conference, endpoint), reports);
         let path = session.path();
         self.follow(conference, worker, endpoint, path)?;
         self.apply(conference, worker, endpoint, Some(negotiated))
@@ -56,7 +57,8 @@ impl Inner {
         reports: &mut Vec<Report>,
     ) -> Result<Option<NegotiatedAudio>, McuError> {
         let Endpoint { session, video, .. } = one;
-        self.prepare_video(session, video, conference, offer);
+        let ids = (conference, endpoint);
+        self.prepare_video(session, video, ids, offer);
         let Some(offer) = offer else {
             let sdp = session.create_offer();
             let sdp = sdp.map_err(|error| refusal(error.into()))?;
@@ -67,9 +69,14 @@ impl Inner {
         if answered.is_err() {
             Self::abandon_video(session, video);
         }
-        let (sdp, negotiated) = answered.map_err(refusal)?;
+        let (mut sdp, mut negotiated) = answered.map_err(refusal)?;
+        let mut said = Vec::new();
+        if !self.settle_video(session, video, ids, &mut said) {
+            // Nobody has seen the answer yet: the call goes without video.
+            (sdp, negotiated) = session.handle_offer(offer).map_err(refusal)?;
+        }
         reports.push(Report::Answer { endpoint, sdp });
-        self.settle_video(session, video, (conference, endpoint), reports)?;
+        reports.append(&mut said);
         Ok(Some(negotiated))
     }
 

@@ -334,7 +334,7 @@ impl VideoLeg {
 
     /// RTP came from the peer since its address was signalled last.
     pub fn has_heard(&self) -> bool {
-        self.latch.latched().is_some()
+        self.peer.latched().is_some()
     }
 
     /// Where RTP goes: where the peer's comes from, else what it signalled.

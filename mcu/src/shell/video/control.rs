@@ -67,18 +67,28 @@ fn offers_video(offer: &Bytes) -> bool {
 
 impl Inner {
     /// Makes ready for video where the offer has it, or where our own offer is to have it. A server that has no room for
-    /// video answers without.
+    /// video answers without. What failed since the last exchange is taken back in this one; the next may begin anew,
+    /// with other keys and sources.
     pub(in crate::shell) fn prepare_video(
         &self,
         session: &mut Session,
         state: &mut VideoEndpoint,
-        conference: ConferenceId,
+        (conference, endpoint): (ConferenceId, EndpointId),
         offer: Option<&Bytes>,
     ) {
         let Some(video) = &self.video else {
             return;
         };
-        if session.video().is_some() || state.pending.is_some() {
+        if session.video().is_some() {
+            let room = video.rooms.find(conference);
+            let has_video = room.is_some_and(|room| room.has_video(endpoint));
+            if state.worker.is_none() || !has_video {
+                session.set_video(None);
+                (state.worker, state.said) = (None, None);
+            }
+            return;
+        }
+        if state.pending.is_some() {
             return;
         }
         let wanted = match offer {
@@ -151,55 +161,46 @@ impl Inner {
         })
     }
 
-    /// After an exchange of offer and answer: the leg begins, goes on as agreed, or ends. On an error the whole exchange
-    /// is refused.
+    /// After an exchange of offer and answer: the leg begins, goes on as agreed, or ends. False where what was agreed on
+    /// cannot be done: nothing is in force then, and the call goes without video.
     pub(in crate::shell) fn settle_video(
         &self,
         session: &mut Session,
         state: &mut VideoEndpoint,
         (conference, endpoint): (ConferenceId, EndpointId),
         reports: &mut Vec<Report>,
-    ) -> Result<(), McuError> {
+    ) -> bool {
         let Some(video) = &self.video else {
-            return Ok(());
+            return true;
         };
         let Some(room) = video.rooms.find(conference) else {
-            return Ok(());
+            return true;
         };
         let agreed = session.video().cloned();
-        match (&agreed, state.pending.take()) {
-            (Some(agreed), Some(prepared)) => {
-                room.set_video(endpoint, Some(agreed.video.clone()));
-                let worker = prepared.worker;
-                let begun =
-                    self.begin_video(video, *prepared, agreed, (conference, endpoint), &room);
-                if let Err(error) = begun {
-                    room.set_video(endpoint, None);
-                    return Err(error);
-                }
-                state.worker = Some(worker);
+        let prepared = state.pending.take();
+        let done = match &agreed {
+            Some(agreed) => {
+                let ids = (conference, endpoint);
+                let done = self.put_in_force(video, (agreed, prepared), state.worker, ids, &room);
+                done.map(Some)
             }
-            (Some(agreed), None) => {
-                if let Some(worker) = state.worker.filter(|_| room.has_video(endpoint)) {
-                    let mail = Mail::Apply {
-                        conference,
-                        endpoint,
-                        negotiated: Box::new(agreed.video.clone()),
-                        fresh: self.path(agreed.path()),
-                        agreed: agreed.path().map(Box::new),
-                    };
-                    post(video.link(worker)?, mail)?;
-                    room.set_video(endpoint, Some(agreed.video.clone()));
-                }
-            }
-            (None, _) => {
-                session.set_video(None);
-                if state.worker.take().is_some() {
-                    room.set_video(endpoint, None);
-                }
+            None => Ok(None),
+        };
+        state.worker = done.as_ref().copied().unwrap_or_else(|error| {
+            tracing::warn!(%error, "a call goes without video");
+            self.metrics.video.refused.inc();
+            None
+        });
+        if state.worker.is_none() {
+            session.set_video(None);
+            if room.has_video(endpoint) {
+                room.set_video(endpoint, None);
             }
         }
-        let said = agreed.as_deref_video();
+        let said = agreed
+            .as_ref()
+            .filter(|_| state.worker.is_some())
+            .map(media);
         if said != state.said {
             state.said = said;
             reports.push(Report::Video {
@@ -207,7 +208,36 @@ impl Inner {
                 video: said,
             });
         }
-        Ok(())
+        done.is_ok()
+    }
+
+    /// Tells a worker what was agreed on; which one.
+    fn put_in_force(
+        &self,
+        video: &Video,
+        (agreed, prepared): (&AgreedVideo, Option<Box<Prepared>>),
+        worker: Option<usize>,
+        (conference, endpoint): (ConferenceId, EndpointId),
+        room: &Arc<super::room::Room>,
+    ) -> Result<usize, McuError> {
+        if let Some(prepared) = prepared {
+            let worker = prepared.worker;
+            room.set_video(endpoint, Some(agreed.video.clone()));
+            self.begin_video(video, *prepared, agreed, (conference, endpoint), room)?;
+            return Ok(worker);
+        }
+        let worker = worker.filter(|_| room.has_video(endpoint));
+        let worker = worker.ok_or(McuError::Unknown("video leg"))?;
+        let mail = Mail::Apply {
+            conference,
+            endpoint,
+            negotiated: Box::new(agreed.video.clone()),
+            fresh: self.path(agreed.path()),
+            agreed: agreed.path().map(Box::new),
+        };
+        post(video.link(worker)?, mail)?;
+        room.set_video(endpoint, Some(agreed.video.clone()));
+        Ok(worker)
     }
 
     /// An exchange came to nothing.
@@ -284,17 +314,11 @@ impl Inner {
 }
 
 /// What is said of an agreement.
-trait Said {
-    fn as_deref_video(&self) -> Option<VideoMedia>;
-}
-
-impl Said for Option<AgreedVideo> {
-    fn as_deref_video(&self) -> Option<VideoMedia> {
-        self.as_ref().map(|agreed| VideoMedia {
-            codec: agreed.video.rtpmap(),
-            sends: agreed.video.receiving,
-            receives: agreed.video.sending,
-        })
+fn media(agreed: &AgreedVideo) -> VideoMedia {
+    VideoMedia {
+        codec: agreed.video.rtpmap(),
+        sends: agreed.video.receiving,
+        receives: agreed.video.sending,
     }
 }
 

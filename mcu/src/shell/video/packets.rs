@@ -5,7 +5,7 @@
 //! | 5 ms | mail; what came; frames to the picture thread and from it; what is due to go out |
 //! | 20 ms | legs that are not in their rooms any more are let go |
 //!
-//! Without a leg the thread sleeps until it gets mail.
+//! Without a leg the thread sleeps until it gets mail. A panic over one leg ends the video of that leg, and nothing else.
 
 use super::Gauges;
 use super::pictures::Work;
@@ -16,12 +16,15 @@ use crate::metrics::Metrics;
 use crate::shell::mcu::EventSink;
 use crate::shell::receive::Receiver as Datagrams;
 use crate::shell::sockets::Sockets;
+use crate::shell::turns::Turns;
+use crate::shell::worker::words;
 use plenum_media::path::{MediaPath, NegotiatedPath};
 use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::leg::{VideoLeg, VideoLegEvent};
 use plenum_media::video::negotiated::NegotiatedVideo;
 use plenum_media::video::rate;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -112,7 +115,8 @@ pub(super) struct Packets {
     datagrams: Datagrams,
     rtcp: Vec<u8>,
     wire: Vec<u8>,
-    handshakes: usize,
+    /// Legs whose handshakes are to go on.
+    turns: Turns<(ConferenceId, EndpointId)>,
 }
 
 impl Packets {
@@ -135,7 +139,7 @@ impl Packets {
             datagrams: Datagrams::new(limits.datagram),
             rtcp: Vec::with_capacity(1_500),
             wire: Vec::with_capacity(1_500),
-            handshakes: 0,
+            turns: Turns::default(),
         }
     }
 
@@ -199,12 +203,12 @@ impl Packets {
                 fresh,
                 agreed,
             } => {
-                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
+                self.guarded((conference, endpoint), |hosted| {
                     let now = now();
                     hosted.sockets.follow(now, fresh, agreed.as_deref());
                     hosted.sockets.share(negotiated.rtcp_mux);
                     hosted.leg.apply(now, *negotiated);
-                }
+                });
             }
             Mail::Keyframe {
                 conference,
@@ -224,21 +228,20 @@ impl Packets {
                 at,
                 frame,
             } => {
+                let sent = self.metrics.video.frames_sent.clone();
                 for viewer in viewers {
-                    if let Some(hosted) = self.legs.get_mut(&(conference, viewer)) {
+                    self.guarded((conference, viewer), |hosted| {
                         hosted.leg.send_frame(now(), at, &frame);
-                        self.metrics.video.frames_sent.inc();
-                    }
+                        sent.inc();
+                    });
                 }
             }
             Made::Keyframe {
                 conference,
                 endpoint,
-            } => {
-                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
-                    hosted.leg.request_keyframe();
-                }
-            }
+            } => self.guarded((conference, endpoint), |hosted| {
+                hosted.leg.request_keyframe();
+            }),
         }
     }
 
@@ -258,42 +261,91 @@ impl Packets {
         }
         for key in gone {
             if let Some(mut hosted) = self.legs.remove(&key) {
-                hosted.leg.write_bye(now(), &mut self.rtcp);
-                if hosted.is_confirmed() {
-                    send_rtcp(&mut hosted, &self.rtcp, &mut self.wire);
+                let (rtcp, wire) = (&mut self.rtcp, &mut self.wire);
+                let said = caught(|| {
+                    hosted.leg.write_bye(now(), rtcp);
+                    if hosted.is_confirmed() {
+                        send_rtcp(&mut hosted, rtcp, wire);
+                    }
+                    None
+                });
+                if said.is_some() {
+                    self.metrics.video.failed.inc();
                 }
+                discard(hosted);
             }
         }
     }
 
     fn serve(&mut self) {
         self.datagrams.begin();
-        self.handshakes = self.limits.handshakes_per_tick;
         let mut legs = std::mem::take(&mut self.legs);
-        let mut failed = Vec::new();
+        let mut over = Vec::new();
         for (key, hosted) in &mut legs {
-            let now = now();
-            self.receive(now, hosted);
-            if hosted.sockets.is_due(now) && self.handshakes > 0 {
-                self.handshakes -= 1;
-                if let Some(reason) = hosted.sockets.drive(now) {
-                    tracing::warn!(endpoint = key.1.0, reason, "encrypted video failed");
-                    failed.push(*key);
-                }
+            let reason = caught(|| self.serve_one(now(), *key, hosted));
+            over.extend(reason.map(|reason| (*key, reason)));
+        }
+        for key in self.turns.next(self.limits.handshakes_per_tick) {
+            if let Some(hosted) = legs.get_mut(&key) {
+                let reason = caught(|| hosted.sockets.drive(now()));
+                over.extend(reason.map(|reason| (key, reason)));
             }
-            self.hand_on(now, *key, hosted);
-            self.send(now, hosted);
         }
         self.legs = legs;
-        for key in failed {
-            self.metrics.video.failed.inc();
-            if let Some(hosted) = self.legs.remove(&key) {
-                hosted.room.set_video(key.1, None);
-            }
+        for (key, reason) in over {
+            self.fail(key, &reason);
         }
     }
 
-    fn receive(&mut self, now: Instant, hosted: &mut Hosted) {
+    /// Answers why the video of this leg is over, if it is.
+    fn serve_one(
+        &mut self,
+        now: Instant,
+        key: (ConferenceId, EndpointId),
+        hosted: &mut Hosted,
+    ) -> Option<String> {
+        self.receive(hosted);
+        let (failed, waits) = hosted.sockets.keep_up(now);
+        if waits {
+            self.turns.wait(key);
+        }
+        self.hand_on(now, key, hosted);
+        self.send(now, hosted);
+        failed
+    }
+
+    /// Runs something on a leg, if it is still there.
+    fn guarded(&mut self, key: (ConferenceId, EndpointId), run: impl FnOnce(&mut Hosted)) {
+        let Some(hosted) = self.legs.get_mut(&key) else {
+            return;
+        };
+        let reason = caught(|| {
+            run(hosted);
+            None
+        });
+        if let Some(reason) = reason {
+            self.fail(key, &reason);
+        }
+    }
+
+    /// The video of a leg is over; its call goes on.
+    fn fail(&mut self, (conference, endpoint): (ConferenceId, EndpointId), reason: &str) {
+        tracing::warn!(endpoint = endpoint.0, reason, "the video of a call failed");
+        self.metrics.video.failed.inc();
+        if let Some(hosted) = self.legs.remove(&(conference, endpoint)) {
+            hosted.room.set_video(endpoint, None);
+            (self.sink)(McuEvent {
+                conference,
+                report: Report::Video {
+                    endpoint,
+                    video: None,
+                },
+            });
+            discard(hosted);
+        }
+    }
+
+    fn receive(&mut self, hosted: &mut Hosted) {
         let Hosted { sockets, leg, .. } = hosted;
         let most = self.limits.video.datagrams_per_read;
         if sockets.path.is_some() {
@@ -301,18 +353,13 @@ impl Packets {
             return;
         }
         let datagrams = &mut self.datagrams;
-        datagrams.read(&sockets.rtp, most, |_, from, packet| {
-            // RTCP on RTP's port (RFC 5761 §4), agreed on or not.
-            if matches!(packet, [_, 192..=223, ..]) {
-                leg.handle_rtcp(now, from, packet);
-            } else {
-                leg.handle_rtp(now, from, packet);
-            }
+        datagrams.read(&sockets.rtp, most, |arrival, from, packet| {
+            leg.handle_rtp(arrival, from, packet);
             true
         });
         if let Some(socket) = &sockets.rtcp {
-            datagrams.read(socket, most, |_, from, packet| {
-                leg.handle_rtcp(now, from, packet);
+            datagrams.read(socket, most, |arrival, from, packet| {
+                leg.handle_rtcp(arrival, from, packet);
                 true
             });
         }
@@ -392,6 +439,17 @@ impl Packets {
             self.metrics.video.frames_dropped.inc();
         }
     }
+}
+
+/// Runs something on a leg and answers why its video is over, if it is. A leg is never used again after a panic, so no
+/// broken state can be seen.
+fn caught(run: impl FnOnce() -> Option<String>) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Some(words(panic.as_ref())))
+}
+
+/// Dropping what a panic left behind may panic again.
+fn discard(hosted: Hosted) {
+    drop(catch_unwind(AssertUnwindSafe(|| drop(hosted))));
 }
 
 fn send_rtcp(hosted: &mut Hosted, packet: &[u8], wire: &mut Vec<u8>) {

@@ -254,8 +254,16 @@ impl Pictures {
             self.metrics.video.conferences.dec();
             let gone = self.conferences.remove(&conference);
             if let Some(shown) = &gone {
-                for attendee in shown.room.state().attendees {
-                    shown.room.set_video(attendee.endpoint, None);
+                let attendees = shown.room.state().attendees.into_iter();
+                for endpoint in attendees.filter_map(|one| one.video.and(Some(one.endpoint))) {
+                    shown.room.set_video(endpoint, None);
+                    (self.sink)(McuEvent {
+                        conference,
+                        report: Report::Video {
+                            endpoint,
+                            video: None,
+                        },
+                    });
                 }
             }
             // Dropping what a panic left behind may panic again.

@@ -23,15 +23,20 @@ pub(in crate::sdp) fn answer(
     Some(Box::new(video))
 }
 
-/// Puts video into an offer of ours, in its place.
+/// Puts video into an offer of ours, in its place; what is not wanted any more stays there with port 0.
 pub(in crate::sdp) fn offer(
     local: &Local,
     direction: Direction,
     previous: Option<&Agreement>,
     sections: &mut Vec<OurSection>,
 ) -> Option<(usize, VideoSection)> {
-    let section = negotiate::offer(local, direction, previous)?;
     let before = previous.and_then(|previous| previous.video.as_ref());
+    let Some(section) = negotiate::offer(local, direction, previous) else {
+        if let Some(slot) = before.and_then(|before| sections.get_mut(before.index)) {
+            *slot = OurSection::Refused(RefusedSection::video());
+        }
+        return None;
+    };
     let index = before.map_or(sections.len(), |before| before.index);
     let said = OurSection::Video(Box::new(section.clone()));
     match sections.get_mut(index) {
