@@ -217,12 +217,14 @@ impl MediaPath {
         datagram: &'d mut [u8],
     ) -> Inbound<'d> {
         let (mut datagram, mut from) = (datagram, from);
+        let mut relayed = false;
         if matches!(demultiplex::kind(datagram), Kind::Stun | Kind::Channel) {
             match self.take_ice(now, via, from, datagram) {
                 Some(Left::Consumed) => return Inbound::Consumed,
                 Some(Left::Media(peer, range)) => {
                     datagram = datagram.get_mut(range).unwrap_or_default();
                     from = peer;
+                    relayed = true;
                 }
                 None => {
                     self.count(Refused::Unexpected);
@@ -240,11 +242,11 @@ impl MediaPath {
         let taken = match demultiplex::kind(datagram) {
             Kind::Dtls => self.take_dtls(now, component, from, datagram),
             Kind::Rtp if plain => {
-                self.hear(now);
+                self.hear_plain(now, from, relayed);
                 return Inbound::Rtp(datagram);
             }
             Kind::Rtcp if plain => {
-                self.hear(now);
+                self.hear_plain(now, from, relayed);
                 return Inbound::Rtcp(datagram);
             }
             Kind::Rtp => match self
