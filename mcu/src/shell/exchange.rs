@@ -3,7 +3,8 @@
 use super::mcu::{Conference, Endpoint, EventSink, Inner, Settled, refusal};
 use super::video::Video;
 use crate::control::{
-    Action, ConferenceId, EndpointId, EndpointSettings, McuError, McuEvent, Report,
+    Action, ConferenceId, ConferenceVideo, EndpointId, EndpointSettings, EndpointVideo, McuError,
+    McuEvent, Report, Stage,
 };
 use bytes::Bytes;
 use plenum_media::negotiated::NegotiatedAudio;
@@ -98,19 +99,41 @@ impl Inner {
         }
     }
 
-    /// What an action on the mixer means for pictures.
-    pub(super) fn foresee(&self, conference: ConferenceId, action: &Action) {
+    /// The mixer has taken an action; so do the pictures.
+    pub(super) fn show(&self, conference: ConferenceId, change: Change) {
         let Some(video) = &self.video else {
             return;
         };
+        match change {
+            Change::Nothing => {}
+            Change::Place(endpoint, stage) => video.rooms.place(conference, endpoint, stage),
+            Change::Leave(endpoint) => video.rooms.leave(conference, endpoint),
+            Change::Pictures(pictures) => video.rooms.arrange(conference, &pictures),
+            Change::Looks(endpoint, looks) => video.rooms.look(conference, endpoint, &looks),
+            Change::Close => video.rooms.close(conference),
+        }
+    }
+}
+
+/// What an action on the mixer means for pictures.
+#[derive(Debug)]
+pub(super) enum Change {
+    Nothing,
+    Place(EndpointId, Stage),
+    Leave(EndpointId),
+    Pictures(Box<ConferenceVideo>),
+    Looks(EndpointId, Box<EndpointVideo>),
+    Close,
+}
+
+impl Change {
+    pub(super) fn of(action: &Action) -> Self {
         match action {
-            Action::Place { endpoint, stage } => video.rooms.place(conference, *endpoint, *stage),
-            Action::Remove { endpoint } => video.rooms.leave(conference, *endpoint),
-            Action::Pictures(pictures) => video.rooms.arrange(conference, pictures),
-            Action::Looks { endpoint, looks } => {
-                video.rooms.look(conference, *endpoint, looks);
-            }
-            Action::Destroy => video.rooms.close(conference),
+            Action::Place { endpoint, stage } => Self::Place(*endpoint, *stage),
+            Action::Remove { endpoint } => Self::Leave(*endpoint),
+            Action::Pictures(pictures) => Self::Pictures(pictures.clone()),
+            Action::Looks { endpoint, looks } => Self::Looks(*endpoint, looks.clone()),
+            Action::Destroy => Self::Close,
             Action::Create(_)
             | Action::Add { .. }
             | Action::Renegotiate { .. }
@@ -121,7 +144,7 @@ impl Inner {
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }
-            | Action::SignalledDtmf { .. } => {}
+            | Action::SignalledDtmf { .. } => Self::Nothing,
         }
     }
 }
