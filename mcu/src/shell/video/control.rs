@@ -93,7 +93,12 @@ impl Inner {
         }
         let wanted = match offer {
             Some(offer) => offers_video(offer),
-            None => video.setup.offer && session.negotiated().is_none(),
+            // An offer to a browser would need ICE, keys and a name in its group, of which video has none.
+            None => {
+                let telephone = |settings: &EndpointSettings| settings.offers == Offers::Phone;
+                let telephone = state.settings.as_deref().is_some_and(telephone);
+                video.setup.offer && session.negotiated().is_none() && telephone
+            }
         };
         if !wanted {
             return;
