@@ -4,6 +4,7 @@ use super::*;
 use crate::video::format::{ReceiveFormat, SendFormat};
 use crate::video::negotiated::FeedbackSet;
 use crate::video::rate::PictureLimits;
+use proptest::prelude::*;
 
 /// What the peer behind a NAT signals, and where its packets come from.
 const SIGNALLED: &str = "10.0.0.2:5004";
@@ -128,4 +129,41 @@ fn rfc6263_a_viewer_behind_a_nat_that_may_not_send_is_found_by_what_keeps_its_bi
     leg.handle_rtp(now, address(PEER), &packet(96, 1));
     assert_eq!(leg.rtp_destination(), Some(address(PEER)));
     assert_eq!(leg.poll_frame(now), None, "and nothing is taken of it");
+}
+
+proptest! {
+    /// The first octets are made likely; what follows is anybody's.
+    #[test]
+    fn hostile_datagrams_neither_panic_nor_grow_without_bound(
+        datagrams in proptest::collection::vec(
+            (0..4_usize, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..120)),
+            1..60,
+        ),
+    ) {
+        let (mut leg, mut now) = leg(agreed());
+        let mut out = Vec::new();
+        for (kind, second, rest) in datagrams {
+            let head = match kind {
+                0 => vec![0x80, 96, 0, second, 0, 0, 0, 0, 0, 0, 0, 1],
+                1 => vec![0x90, 96 | second & 0x80, second, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+                2 => vec![0x81, 200 + second % 8, 0, second % 30],
+                _ => Vec::new(),
+            };
+            let datagram = [head, rest].concat();
+            leg.handle_rtp(now, address(PEER), &datagram);
+            leg.handle_rtcp(now, address(PEER), &datagram);
+            let frame = EncodedFrame {
+                codec: crate::video::frame::VideoCodec::Vp8,
+                keyframe: true,
+                timestamp: 0,
+                data: bytes::Bytes::copy_from_slice(&datagram),
+            };
+            leg.send_frame(now, now, &frame);
+            now += Duration::from_millis(7);
+            prop_assert!(std::iter::from_fn(|| leg.poll_frame(now)).count() < 100);
+            prop_assert!(std::iter::from_fn(|| leg.poll_rtp(now)).count() < 1_000);
+            prop_assert!(std::iter::from_fn(|| leg.poll_event()).count() <= EVENTS);
+            leg.poll_rtcp(now, &mut out);
+        }
+    }
 }
