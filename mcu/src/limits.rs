@@ -56,6 +56,8 @@ pub struct VideoLimits {
     pub mailbox: usize,
     /// Frames waiting between the two threads of a worker. Beyond: dropped, and a keyframe is asked for.
     pub frames: usize,
+    /// Octets of all frames waiting for one of these threads. Beyond: as above.
+    pub queue_octets: usize,
     /// Share of the picture thread's time, in permille, beyond which calls go without video.
     pub load_permille: u32,
     /// People in the pictures of one conference. Beyond: heard, but not seen.
@@ -83,6 +85,7 @@ impl Default for VideoLimits {
             legs_per_worker: 200,
             mailbox: 1_024,
             frames: 512,
+            queue_octets: 64 << 20,
             load_permille: 850,
             members: 200,
             encoders: 16,

@@ -27,6 +27,7 @@ use super::config::Config;
 use super::exchange::{Change, overheard};
 use super::in_mixer::in_mixer;
 use super::legs::cname;
+use super::load::Load;
 use super::ports::PortPool;
 use super::reserve::Reserve;
 use super::sockets::{Place, Sockets};
@@ -144,7 +145,7 @@ impl AudioMcu {
                 endings,
                 gauges: Arc::clone(&link.gauges),
                 conferences: BTreeMap::new(),
-                load: 0.0,
+                load: Load::default(),
             };
             let thread = std::thread::Builder::new().name(format!("mixer-{n}"));
             let thread = thread.spawn(move || worker.run());

@@ -7,6 +7,7 @@
 //! | `exchange` | offers and answers of audio and video together |
 //! | `in_mixer` | which commands are the mixer's |
 //! | `legs` | what a new leg needs |
+//! | `load` | how busy a thread is |
 //! | [`ports`] | the RTP port range |
 //! | `priority` | which threads go first |
 //! | `reserve` | sockets with addresses from STUN and TURN servers, ready for calls |
@@ -20,6 +21,7 @@ pub mod config;
 mod exchange;
 mod in_mixer;
 mod legs;
+mod load;
 pub mod mcu;
 pub mod ports;
 mod priority;

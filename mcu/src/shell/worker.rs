@@ -38,6 +38,7 @@ use crate::control::{
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 
+use super::load::Load;
 use super::mcu::EventSink;
 use super::priority;
 use super::receive::Receiver as Datagrams;
@@ -111,7 +112,7 @@ pub(super) struct Worker {
     pub(super) endings: Receiver<Ending>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) conferences: BTreeMap<ConferenceId, Hosted>,
-    pub(super) load: f32,
+    pub(super) load: Load,
 }
 
 /// A conference and its place among the worker's.
@@ -158,8 +159,7 @@ impl Worker {
 
     /// Waits for mail, or at most [`IDLE`].
     fn idle(&mut self, io: &mut Io) {
-        self.load = 0.0;
-        self.gauges.load.store(0, Ordering::Relaxed);
+        self.load.rest(&self.gauges.load);
         match self.mail.recv_timeout(IDLE) {
             Ok(mail) => self.deliver(mail, io),
             Err(RecvTimeoutError::Timeout) => {}
@@ -363,16 +363,7 @@ impl Worker {
         metrics.sends_failed.inc_by(std::mem::take(&mut io.refused));
         let busy = now().saturating_duration_since(begun);
         metrics.tick_duration.observe(busy.as_secs_f64());
-        let permille = busy.as_secs_f32() / PERIOD.as_secs_f32() * 1_000.0;
-        // About a second's average.
-        self.load += (permille - self.load) * 0.02;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped into the range of the type"
-        )]
-        let load = self.load.clamp(0.0, 1_000_000.0) as u32;
-        self.gauges.load.store(load, Ordering::Relaxed);
+        self.load.observe(busy, PERIOD, &self.gauges.load);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Real sockets on the loopback. Nothing here asserts how fast anything is; only what arrives.
 
 mod addresses;
+mod allocations;
 mod checks;
 mod soak;
 mod video;

@@ -34,6 +34,8 @@ use std::time::{Duration, Instant};
 const ROUND: Duration = Duration::from_millis(5);
 /// How long a thread without legs sleeps at most.
 const IDLE: Duration = Duration::from_millis(100);
+/// Frames of one leg handed on in a round: one that sends many leaves the others their share of the queue.
+const FRAMES: usize = 4;
 /// Rounds between two looks at the rooms.
 const LOOK: u64 = 4;
 
@@ -155,7 +157,9 @@ impl Packets {
                     Err(RecvTimeoutError::Disconnected) => std::thread::sleep(IDLE),
                 }
                 // Frames for legs that are gone.
-                while self.made.try_recv().is_ok() {}
+                while let Ok(made) = self.made.try_recv() {
+                    self.take(made);
+                }
                 continue;
             }
             let next = now() + ROUND;
@@ -228,6 +232,7 @@ impl Packets {
                 at,
                 frame,
             } => {
+                self.gauges.made.give(frame.data.len());
                 let sent = self.metrics.video.frames_sent.clone();
                 for viewer in viewers {
                     self.guarded((conference, viewer), |hosted| {
@@ -372,17 +377,21 @@ impl Packets {
         (conference, endpoint): (ConferenceId, EndpointId),
         hosted: &mut Hosted,
     ) {
-        while let Some(frame) = hosted.leg.poll_frame(now) {
+        for _ in 0..FRAMES {
+            let Some(frame) = hosted.leg.poll_frame(now) else {
+                break;
+            };
             self.metrics.video.frames_received.inc();
             if hosted.broken && !frame.keyframe {
                 continue;
             }
+            let octets = frame.data.len();
             let work = Work::Frame {
                 conference,
                 source: endpoint,
                 frame,
             };
-            hosted.broken = self.work.try_send(work).is_err();
+            hosted.broken = !self.hand_on_frame(octets, work);
             if hosted.broken {
                 self.metrics.video.frames_dropped.inc();
                 hosted.leg.request_keyframe();
@@ -431,6 +440,19 @@ impl Packets {
         if hosted.is_confirmed() && hosted.leg.poll_rtcp(now, &mut self.rtcp) {
             send_rtcp(hosted, &self.rtcp, &mut self.wire);
         }
+    }
+
+    /// False if the picture thread has no room for it.
+    fn hand_on_frame(&self, octets: usize, frame: Work) -> bool {
+        let waiting = &self.gauges.received;
+        if !waiting.take(octets, self.limits.video.queue_octets) {
+            return false;
+        }
+        let sent = self.work.try_send(frame).is_ok();
+        if !sent {
+            waiting.give(octets);
+        }
+        sent
     }
 
     /// What may be lost because it repeats itself.

@@ -9,8 +9,9 @@ use crate::control::{ConferenceId, EndpointId, McuEvent, PaneContent, Report};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::shell::EventSink;
+use crate::shell::load::Load;
 use crate::shell::priority;
-use crate::video::compose::{Face, Fonts};
+use crate::video::compose::{Face, Fonts, Typefaces};
 use crate::video::conference::{
     VideoConference, VideoConfig, VideoCounters, VideoOutput, VideoSettings,
 };
@@ -76,6 +77,7 @@ struct Shown {
 /// The thread.
 pub(super) struct Pictures {
     setup: VideoSetup,
+    typefaces: Arc<Typefaces>,
     limits: Arc<Limits>,
     metrics: Metrics,
     sink: EventSink,
@@ -86,12 +88,12 @@ pub(super) struct Pictures {
     conferences: BTreeMap<ConferenceId, Shown>,
     /// Busy since the last tick.
     busy: Duration,
-    load: f32,
+    load: Load,
 }
 
 impl Pictures {
     pub(super) fn new(
-        setup: VideoSetup,
+        (setup, typefaces): (VideoSetup, Arc<Typefaces>),
         limits: &Arc<Limits>,
         metrics: &Metrics,
         sink: EventSink,
@@ -100,6 +102,7 @@ impl Pictures {
     ) -> Self {
         Self {
             setup,
+            typefaces,
             limits: Arc::clone(limits),
             metrics: metrics.clone(),
             sink,
@@ -109,7 +112,7 @@ impl Pictures {
             made,
             conferences: BTreeMap::new(),
             busy: Duration::ZERO,
-            load: 0.0,
+            load: Load::default(),
         }
     }
 
@@ -138,10 +141,22 @@ impl Pictures {
             if begun < next {
                 continue;
             }
+            // Where ticks take longer than their period there is no other moment for what waits.
+            self.take_waiting();
             self.tick_all(begun);
             self.account(begun, period);
             // What was missed is not made up for: the next picture shows the present.
             next = (next + period).max(now());
+        }
+    }
+
+    /// Takes what waits, and no more than that.
+    fn take_waiting(&mut self) {
+        for _ in 0..self.limits.video.frames {
+            match self.work.try_recv() {
+                Ok(work) => self.take(now(), work),
+                Err(_) => return,
+            }
         }
     }
 
@@ -154,7 +169,7 @@ impl Pictures {
         let codecs = BuiltIn {
             limits: self.limits.video.decoder,
         };
-        let fonts = Fonts::of_system();
+        let fonts = Fonts::of(&self.typefaces);
         let video = VideoConference::new(settings, config, Box::new(codecs), fonts, now());
         let shown = Shown {
             version: 0,
@@ -178,6 +193,7 @@ impl Pictures {
                 source,
                 frame,
             } => {
+                self.gauges.received.give(frame.data.len());
                 self.guarded(conference, |shown| {
                     shown.video.handle_frame(now, SourceId(source.0), &frame);
                 });
@@ -227,10 +243,11 @@ impl Pictures {
             let made = self.made.clone();
             let metrics = self.metrics.clone();
             let sink = Arc::clone(&self.sink);
+            let (gauges, limits) = (Arc::clone(&self.gauges), Arc::clone(&self.limits));
             self.guarded(conference, |shown| {
                 shown.video.handle_load(load);
                 shown.video.observe(at, &shown.talking);
-                shown.tick(at, conference, (&made, &sink), &metrics);
+                shown.tick(at, conference, (&made, &sink), (&gauges, &limits), &metrics);
                 shown.count(&metrics);
             });
         }
@@ -254,8 +271,9 @@ impl Pictures {
             self.metrics.video.conferences.dec();
             let gone = self.conferences.remove(&conference);
             if let Some(shown) = &gone {
-                let attendees = shown.room.state().attendees.into_iter();
-                for endpoint in attendees.filter_map(|one| one.video.and(Some(one.endpoint))) {
+                let state = shown.room.state();
+                let with_video = state.attendees.iter().filter(|one| one.video.is_some());
+                for endpoint in with_video.map(|one| one.endpoint) {
                     shown.room.set_video(endpoint, None);
                     (self.sink)(McuEvent {
                         conference,
@@ -276,16 +294,7 @@ impl Pictures {
         self.busy += now().saturating_duration_since(begun);
         let busy = std::mem::take(&mut self.busy);
         self.metrics.video.tick_duration.observe(busy.as_secs_f64());
-        let permille = busy.as_secs_f32() / period.as_secs_f32() * 1_000.0;
-        // About a second's average.
-        self.load += (permille - self.load) * 0.04;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped into the range of the type"
-        )]
-        let load = self.load.clamp(0.0, 1_000_000.0) as u32;
-        self.gauges.load.store(load, Ordering::Relaxed);
+        self.load.observe(busy, period, &self.gauges.load);
     }
 }
 
@@ -396,18 +405,25 @@ impl Shown {
         at: Instant,
         conference: ConferenceId,
         (made, sink): (&SyncSender<Made>, &EventSink),
+        (gauges, limits): (&Gauges, &Limits),
         metrics: &Metrics,
     ) {
         let mut dropped = Vec::new();
+        let octets_most = limits.video.queue_octets;
         self.video.tick(at, &mut |output| match output {
             VideoOutput::Frame { viewers, frame } => {
+                let octets = frame.data.len();
+                let room = gauges.made.take(octets, octets_most);
                 let frame = Made::Frame {
                     conference,
                     viewers: viewers.iter().map(|viewer| EndpointId(viewer.0)).collect(),
                     at,
                     frame,
                 };
-                if made.try_send(frame).is_err() {
+                if !room || made.try_send(frame).is_err() {
+                    if room {
+                        gauges.made.give(octets);
+                    }
                     metrics.video.frames_dropped.inc();
                     dropped.extend(viewers);
                 }
