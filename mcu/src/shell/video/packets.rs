@@ -309,7 +309,7 @@ impl Packets {
         key: (ConferenceId, EndpointId),
         hosted: &mut Hosted,
     ) -> Option<String> {
-        self.receive(hosted);
+        self.receive(now, hosted);
         let (failed, waits) = hosted.sockets.keep_up(now);
         if waits {
             self.turns.wait(key);
@@ -350,7 +350,7 @@ impl Packets {
         }
     }
 
-    fn receive(&mut self, hosted: &mut Hosted) {
+    fn receive(&mut self, now: Instant, hosted: &mut Hosted) {
         let Hosted { sockets, leg, .. } = hosted;
         let most = self.limits.video.datagrams_per_read;
         if sockets.path.is_some() {
