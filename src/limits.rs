@@ -218,6 +218,7 @@ fn video(section: &mut Section<'_, '_>) -> plenum_mcu::limits::VideoLimits {
         legs_per_worker: number("video_legs_per_worker", most.legs_per_worker),
         mailbox: number("video_mailbox", most.mailbox),
         frames: number("video_frames_waiting", most.frames),
+        queue_octets: number("video_queue_bytes", most.queue_octets),
         members: number("video_members", most.members),
         floor: FloorLimits {
             requests: number("floor_requests", most.floor.requests),

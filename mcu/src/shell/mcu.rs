@@ -24,9 +24,10 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
 use super::config::Config;
-use super::exchange::overheard;
+use super::exchange::{Change, overheard};
 use super::in_mixer::in_mixer;
 use super::legs::cname;
+use super::load::Load;
 use super::ports::PortPool;
 use super::reserve::Reserve;
 use super::sockets::{Place, Sockets};
@@ -144,7 +145,7 @@ impl AudioMcu {
                 endings,
                 gauges: Arc::clone(&link.gauges),
                 conferences: BTreeMap::new(),
-                load: 0.0,
+                load: Load::default(),
             };
             let thread = std::thread::Builder::new().name(format!("mixer-{n}"));
             let thread = thread.spawn(move || worker.run());
@@ -261,7 +262,11 @@ impl Mcu for AudioMcu {
             action,
         } = command;
         let mut reports = Vec::new();
+        let change = Change::of(&action);
         let result = inner.carry_out(conference, id, action, &mut reports);
+        if result.is_ok() {
+            inner.show(conference, change);
+        }
         let result = match result {
             Ok(Settled::Now) => Some(Ok(())),
             Ok(Settled::ByWorker) => None,
@@ -299,7 +304,6 @@ impl Inner {
         }
         let found = self.directory.find(conference);
         let found = found.ok_or(McuError::Unknown("conference"))?;
-        self.foresee(conference, &action);
         let mut this = found.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
             Action::Create(_) => Err(McuError::Unknown("conference")),
@@ -432,6 +436,8 @@ impl Inner {
         let negotiated = match self.negotiate(ids, &mut one, offer.as_ref(), reports) {
             Ok(negotiated) => negotiated,
             Err(error) => {
+                // Allocations on a TURN server end with the path, not by themselves.
+                sockets.path = self.first_path(&one.session, false, given.relays);
                 self.leave(conference, endpoint);
                 reports.clear();
                 return Err(error);

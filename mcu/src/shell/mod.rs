@@ -7,11 +7,13 @@
 //! | `exchange` | offers and answers of audio and video together |
 //! | `in_mixer` | which commands are the mixer's |
 //! | `legs` | what a new leg needs |
+//! | `load` | how busy a thread is |
 //! | [`ports`] | the RTP port range |
 //! | `priority` | which threads go first |
 //! | `reserve` | sockets with addresses from STUN and TURN servers, ready for calls |
 //! | `receive` | datagrams with the time of their arrival |
 //! | [`sockets`] | a leg's sockets |
+//! | `turns` | whose handshakes go on |
 //! | [`video`] | the threads of video |
 //! | `worker` | the mixing threads: receive, tick, send |
 
@@ -20,6 +22,7 @@ mod exchange;
 mod floor_link;
 mod in_mixer;
 mod legs;
+mod load;
 pub mod mcu;
 pub mod ports;
 mod priority;
@@ -32,6 +35,7 @@ pub mod sockets;
     reason = "tests look for one variant among many"
 )]
 mod tests;
+mod turns;
 pub mod video;
 mod worker;
 

@@ -67,6 +67,11 @@ impl VideoEndpoint {
         }
     }
 
+    /// It has slides, agreed on and in force.
+    pub(super) fn has_slides(&self) -> bool {
+        self.content.worker.is_some()
+    }
+
     fn stream(&mut self, role: Role) -> &mut Stream {
         match role {
             Role::Main => &mut self.main,
@@ -109,7 +114,8 @@ struct OfferedPictures {
 
 impl Inner {
     /// Makes ready for pictures where the offer has them, or where our own offer is to have them. A server that has no
-    /// room for them answers without.
+    /// room for them answers without. What failed since the last exchange is taken back in this one; the next may begin
+    /// anew, with other keys and sources.
     pub(in crate::shell) fn prepare_video(
         &self,
         session: &mut Session,
@@ -120,8 +126,21 @@ impl Inner {
         let Some(video) = &self.video else {
             return;
         };
-        let first = session.negotiated().is_none();
-        let own = video.setup.offer && first;
+        let room = video.rooms.find(conference);
+        for role in ROLES {
+            let there = room
+                .as_ref()
+                .is_some_and(|it| it.has_stream(endpoint, role));
+            let stream = state.stream(role);
+            if session.stream(role).is_some() && (stream.worker.is_none() || !there) {
+                session.set_stream(role, None);
+                (stream.worker, stream.said) = (None, None);
+            }
+        }
+        // An offer to a browser would need ICE, keys and a name in its group, of which pictures have none.
+        let settings = state.settings.as_deref();
+        let telephone = settings.is_some_and(|settings| settings.offers == Offers::Phone);
+        let own = video.setup.offer && session.negotiated().is_none() && telephone;
         let wanted = offer.map_or(
             OfferedPictures {
                 video: own,
@@ -219,47 +238,59 @@ impl Inner {
         })
     }
 
-    /// After an exchange of offer and answer: legs begin, go on as agreed, or end. On an error the whole exchange is
-    /// refused.
+    /// After an exchange of offer and answer: legs begin, go on as agreed, or end. False where what was agreed on cannot
+    /// be done: of that nothing is in force then, and the call goes on without.
     pub(in crate::shell) fn settle_video(
         &self,
         session: &mut Session,
         state: &mut VideoEndpoint,
         (conference, endpoint): (ConferenceId, EndpointId),
         reports: &mut Vec<Report>,
-    ) -> Result<(), McuError> {
+    ) -> bool {
         let Some(video) = &self.video else {
-            return Ok(());
+            return true;
         };
         let Some(room) = video.rooms.find(conference) else {
-            return Ok(());
+            return true;
         };
         let ids = (conference, endpoint);
+        let mut done = true;
         for role in ROLES {
             let agreed = session.stream(role).cloned();
-            if agreed.is_none() {
-                session.set_stream(role, None);
-            }
             let stream = state.stream(role);
-            self.settle_stream(video, stream, agreed.as_ref(), (ids, role), &room)?;
-            let said = agreed.as_ref().map(said);
-            if said != stream.said {
-                stream.said = said;
-                reports.push(match role {
-                    Role::Main => Report::Video {
-                        endpoint,
-                        video: said,
-                    },
-                    Role::Content => Report::Content {
-                        endpoint,
-                        content: said,
-                    },
-                });
+            let settled = self.settle_stream(video, stream, agreed.as_ref(), (ids, role), &room);
+            if let Err(error) = settled {
+                tracing::warn!(%error, ?role, "a call goes without video");
+                self.metrics.video.refused.inc();
+                done = false;
             }
         }
-        self.settle_floor(video, session, state, ids, &room)
+        if let Err(error) = self.settle_floor(video, session, state, ids, &room) {
+            tracing::warn!(%error, "a call goes without slides");
+            self.metrics.video.refused.inc();
+            state.content.worker = None;
+            session.set_floor(None);
+            done = false;
+        }
+        for role in ROLES {
+            let agreed = session.stream(role).map(said);
+            let stream = state.stream(role);
+            let agreed = agreed.filter(|_| stream.worker.is_some());
+            if agreed.is_none() {
+                session.set_stream(role, None);
+                if room.has_stream(endpoint, role) {
+                    room.set_stream(endpoint, role, None);
+                }
+            }
+            if agreed != stream.said {
+                stream.said = agreed;
+                reports.push(told(role, endpoint, agreed));
+            }
+        }
+        done
     }
 
+    /// Tells a worker what was agreed on, or nobody.
     fn settle_stream(
         &self,
         video: &Video,
@@ -268,38 +299,32 @@ impl Inner {
         ((conference, endpoint), role): ((ConferenceId, EndpointId), Role),
         room: &Arc<Room>,
     ) -> Result<(), McuError> {
-        match (agreed, stream.pending.take()) {
-            (Some(agreed), Some(prepared)) => {
-                room.set_stream(endpoint, role, Some(agreed.video.clone()));
-                let worker = prepared.worker;
-                let ids = (conference, endpoint, role);
-                if let Err(error) = self.begin_video(video, *prepared, agreed, ids, room) {
-                    room.set_stream(endpoint, role, None);
-                    return Err(error);
-                }
-                stream.worker = Some(worker);
-            }
-            (Some(agreed), None) => {
-                let worker = stream.worker;
-                if let Some(worker) = worker.filter(|_| room.has_stream(endpoint, role)) {
-                    let mail = Mail::Apply {
-                        conference,
-                        endpoint,
-                        role,
-                        negotiated: Box::new(agreed.video.clone()),
-                        fresh: self.path(agreed.path()),
-                        agreed: agreed.path().map(Box::new),
-                    };
-                    post(video.link(worker)?, mail)?;
-                    room.set_stream(endpoint, role, Some(agreed.video.clone()));
-                }
-            }
-            (None, _) => {
-                if stream.worker.take().is_some() {
-                    room.set_stream(endpoint, role, None);
-                }
-            }
+        // Until it is done it is not.
+        let (pending, worker) = (stream.pending.take(), stream.worker.take());
+        let Some(agreed) = agreed else {
+            return Ok(());
+        };
+        if let Some(prepared) = pending {
+            let worker = prepared.worker;
+            room.set_stream(endpoint, role, Some(agreed.video.clone()));
+            let ids = (conference, endpoint, role);
+            self.begin_video(video, *prepared, agreed, ids, room)?;
+            stream.worker = Some(worker);
+            return Ok(());
         }
+        let worker = worker.filter(|_| room.has_stream(endpoint, role));
+        let worker = worker.ok_or(McuError::Unknown("video leg"))?;
+        let mail = Mail::Apply {
+            conference,
+            endpoint,
+            role,
+            negotiated: Box::new(agreed.video.clone()),
+            fresh: self.path(agreed.path()),
+            agreed: agreed.path().map(Box::new),
+        };
+        post(video.link(worker)?, mail)?;
+        room.set_stream(endpoint, role, Some(agreed.video.clone()));
+        stream.worker = Some(worker);
         Ok(())
     }
 
@@ -377,6 +402,17 @@ impl Inner {
             endpoint,
         };
         post(video.link(worker)?, mail)
+    }
+}
+
+/// What the focus is told of the pictures of one.
+pub(super) fn told(role: Role, endpoint: EndpointId, video: Option<VideoMedia>) -> Report {
+    match role {
+        Role::Main => Report::Video { endpoint, video },
+        Role::Content => Report::Content {
+            endpoint,
+            content: video,
+        },
     }
 }
 

@@ -83,9 +83,10 @@ impl Inner {
         if agreed.is_none() {
             session.set_floor(None);
         }
+        let slides = state.has_slides();
         let floor = &mut state.floor;
         let pending = floor.pending.take();
-        if session.stream(Role::Content).is_none() {
+        if !slides {
             // The thread sees by the room that there are no slides any more.
             floor.joined = false;
             return Ok(());

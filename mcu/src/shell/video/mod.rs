@@ -17,7 +17,8 @@
 //!
 //! *State, not commands.* Who is in a conference, muted, talking, where, and looking at what is kept in its `room`;
 //! whoever changes it counts the room's version up, and the threads take it over when the version differs. So nothing
-//! can be lost in a full queue, and an audio thread that says who talks waits for nobody.
+//! can be lost in a full queue; and an audio thread that says who talks waits for nobody, for what it says has a place of
+//! its own in the room.
 
 mod control;
 mod floor_control;
@@ -40,6 +41,7 @@ use super::mcu::{EventSink, StartError};
 use crate::control::{ConferenceId, ConferenceVideo};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::video::compose::Typefaces;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -71,6 +73,29 @@ struct Gauges {
     load: AtomicU32,
     legs: Arc<AtomicUsize>,
     stop: AtomicBool,
+    /// What waits for the picture thread, and for the packet thread.
+    received: Backlog,
+    made: Backlog,
+}
+
+/// Octets of frames that wait in a queue.
+#[derive(Debug, Default)]
+struct Backlog(AtomicUsize);
+
+impl Backlog {
+    /// Takes room for a frame, where there is some.
+    fn take(&self, octets: usize, most: usize) -> bool {
+        let more = |waiting: usize| waiting.checked_add(octets).filter(|all| *all <= most);
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.is_ok()
+    }
+
+    /// A frame waits no more.
+    fn give(&self, octets: usize) {
+        self.0.fetch_sub(octets, Ordering::Relaxed);
+    }
 }
 
 impl Video {
@@ -92,6 +117,7 @@ impl Video {
         sink: &EventSink,
     ) -> Result<Self, StartError> {
         let rooms = Arc::new(Rooms::default());
+        let typefaces = Arc::new(Typefaces::of_system());
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
         let (floors, floor_mail) = sync_channel(limits.video.mailbox.max(1));
         let floor_gauges = Arc::<Gauges>::default();
@@ -119,7 +145,7 @@ impl Video {
                 floors.clone(),
             );
             let pictures = Pictures::new(
-                setup.clone(),
+                (setup.clone(), Arc::clone(&typefaces)),
                 limits,
                 metrics,
                 Arc::clone(sink),

@@ -1,7 +1,7 @@
 //! The thread of pictures: decodes what the packet thread hands on, composes and encodes once every frame time.
 
 use super::Gauges;
-use super::control::START_BITRATE;
+use super::control::{START_BITRATE, told};
 use super::packets::Made;
 use super::room::{Attendee, Room, State};
 use super::setup::VideoSetup;
@@ -9,8 +9,9 @@ use crate::control::{ConferenceId, EndpointId, McuEvent, PaneContent, Report};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::shell::EventSink;
+use crate::shell::load::Load;
 use crate::shell::priority;
-use crate::video::compose::{Face, Fonts};
+use crate::video::compose::{Face, Fonts, Typefaces};
 use crate::video::conference::{
     VideoConference, VideoConfig, VideoCounters, VideoOutput, VideoSettings,
 };
@@ -77,6 +78,7 @@ struct Shown {
 /// The thread.
 pub(super) struct Pictures {
     setup: VideoSetup,
+    typefaces: Arc<Typefaces>,
     limits: Arc<Limits>,
     metrics: Metrics,
     sink: EventSink,
@@ -87,12 +89,12 @@ pub(super) struct Pictures {
     conferences: BTreeMap<ConferenceId, Shown>,
     /// Busy since the last tick.
     busy: Duration,
-    load: f32,
+    load: Load,
 }
 
 impl Pictures {
     pub(super) fn new(
-        setup: VideoSetup,
+        (setup, typefaces): (VideoSetup, Arc<Typefaces>),
         limits: &Arc<Limits>,
         metrics: &Metrics,
         sink: EventSink,
@@ -101,6 +103,7 @@ impl Pictures {
     ) -> Self {
         Self {
             setup,
+            typefaces,
             limits: Arc::clone(limits),
             metrics: metrics.clone(),
             sink,
@@ -110,7 +113,7 @@ impl Pictures {
             made,
             conferences: BTreeMap::new(),
             busy: Duration::ZERO,
-            load: 0.0,
+            load: Load::default(),
         }
     }
 
@@ -139,10 +142,22 @@ impl Pictures {
             if begun < next {
                 continue;
             }
+            // Where ticks take longer than their period there is no other moment for what waits.
+            self.take_waiting();
             self.tick_all(begun);
             self.account(begun, period);
             // What was missed is not made up for: the next picture shows the present.
             next = (next + period).max(now());
+        }
+    }
+
+    /// Takes what waits, and no more than that.
+    fn take_waiting(&mut self) {
+        for _ in 0..self.limits.video.frames {
+            match self.work.try_recv() {
+                Ok(work) => self.take(now(), work),
+                Err(_) => return,
+            }
         }
     }
 
@@ -155,7 +170,7 @@ impl Pictures {
         let codecs = BuiltIn {
             limits: self.limits.video.decoder,
         };
-        let fonts = Fonts::of_system();
+        let fonts = Fonts::of(&self.typefaces);
         let video = VideoConference::new(settings, config, Box::new(codecs), fonts, now());
         let shown = Shown {
             version: 0,
@@ -179,6 +194,7 @@ impl Pictures {
                 source,
                 frame,
             } => {
+                self.gauges.received.give(frame.data.len());
                 self.guarded(conference, |shown| {
                     shown
                         .video
@@ -230,10 +246,11 @@ impl Pictures {
             let made = self.made.clone();
             let metrics = self.metrics.clone();
             let sink = Arc::clone(&self.sink);
+            let (gauges, limits) = (Arc::clone(&self.gauges), Arc::clone(&self.limits));
             self.guarded(conference, |shown| {
                 shown.video.handle_load(load);
                 shown.video.observe(at, &shown.talking);
-                shown.tick(at, conference, (&made, &sink), &metrics);
+                shown.tick(at, conference, (&made, &sink), (&gauges, &limits), &metrics);
                 shown.count(&metrics);
             });
         }
@@ -257,11 +274,15 @@ impl Pictures {
             self.metrics.video.conferences.dec();
             let gone = self.conferences.remove(&conference);
             if let Some(shown) = &gone {
-                for attendee in shown.room.state().attendees {
-                    shown.room.set_stream(attendee.endpoint, Role::Main, None);
-                    shown
-                        .room
-                        .set_stream(attendee.endpoint, Role::Content, None);
+                let state = shown.room.state();
+                for endpoint in state.attendees.iter().map(|one| one.endpoint) {
+                    for role in [Role::Main, Role::Content] {
+                        if shown.room.has_stream(endpoint, role) {
+                            shown.room.set_stream(endpoint, role, None);
+                            let report = told(role, endpoint, None);
+                            (self.sink)(McuEvent { conference, report });
+                        }
+                    }
                 }
             }
             // Dropping what a panic left behind may panic again.
@@ -274,16 +295,7 @@ impl Pictures {
         self.busy += now().saturating_duration_since(begun);
         let busy = std::mem::take(&mut self.busy);
         self.metrics.video.tick_duration.observe(busy.as_secs_f64());
-        let permille = busy.as_secs_f32() / period.as_secs_f32() * 1_000.0;
-        // About a second's average.
-        self.load += (permille - self.load) * 0.04;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped into the range of the type"
-        )]
-        let load = self.load.clamp(0.0, 1_000_000.0) as u32;
-        self.gauges.load.store(load, Ordering::Relaxed);
+        self.load.observe(busy, period, &self.gauges.load);
     }
 }
 
@@ -431,18 +443,25 @@ impl Shown {
         at: Instant,
         conference: ConferenceId,
         (made, sink): (&SyncSender<Made>, &EventSink),
+        (gauges, limits): (&Gauges, &Limits),
         metrics: &Metrics,
     ) {
         let mut dropped = Vec::new();
+        let octets_most = limits.video.queue_octets;
         self.video.tick(at, &mut |output| match output {
             VideoOutput::Frame { viewers, frame } => {
+                let octets = frame.data.len();
+                let room = gauges.made.take(octets, octets_most);
                 let frame = Made::Frame {
                     conference,
                     viewers: viewers.iter().map(|viewer| leg(viewer.0)).collect(),
                     at,
                     frame,
                 };
-                if made.try_send(frame).is_err() {
+                if !room || made.try_send(frame).is_err() {
+                    if room {
+                        gauges.made.give(octets);
+                    }
                     metrics.video.frames_dropped.inc();
                     dropped.extend(viewers);
                 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A conference as its video needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoSettings {
     /// For viewers without a choice of their own.
     pub layout: Layout,
@@ -210,11 +210,12 @@ impl VideoConference {
 
     /// Somebody looks, or wants to see something else than before.
     pub fn set_viewer(&mut self, id: ViewerId, settings: ViewerSettings) -> Result<(), Full> {
-        self.dirty = true;
         if let Some(viewer) = self.viewers.get_mut(&id) {
+            self.dirty |= viewer.settings != settings;
             viewer.settings = settings;
             return Ok(());
         }
+        self.dirty = true;
         if self.viewers.len() >= self.config.members {
             return Err(Full);
         }
@@ -253,8 +254,8 @@ impl VideoConference {
 
     /// The conference is another one from now on.
     pub fn set_settings(&mut self, settings: VideoSettings) {
+        self.dirty |= self.settings != settings;
         self.settings = settings;
-        self.dirty = true;
     }
 
     /// The content that is shown, if any: a source of its own, which is in nobody's pane.

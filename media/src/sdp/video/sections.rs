@@ -53,7 +53,7 @@ pub(in crate::sdp) fn answer(
     }
 }
 
-/// Puts pictures into an offer of ours, in their places.
+/// Puts pictures into an offer of ours, in their places; what is not wanted any more stays there with port 0.
 pub(in crate::sdp) fn offer(
     local: &Local,
     direction: Direction,
@@ -116,8 +116,13 @@ fn offer_one(
     previous: Option<&Agreement>,
     sections: &mut Vec<OurSection>,
 ) -> Option<(usize, VideoSection)> {
-    let section = negotiate::offer((local, role), direction, previous)?;
     let before = previous.and_then(|previous| previous.stream(role));
+    let Some(section) = negotiate::offer((local, role), direction, previous) else {
+        if let Some(slot) = before.and_then(|before| sections.get_mut(before.index)) {
+            *slot = OurSection::Refused(RefusedSection::video());
+        }
+        return None;
+    };
     let index = before.map_or(sections.len(), |before| before.index);
     let said = OurSection::Video(Box::new(section.clone()));
     match sections.get_mut(index) {
