@@ -6,7 +6,7 @@ use super::formats::{Formats, encoding};
 use super::ice::{IceDescription, OurIce};
 use super::security::OurSecurity;
 use super::video::VideoSection;
-use super::{Local, MediaSection, remote};
+use super::{Local, MediaSection, SessionDescription, remote};
 use crate::negotiated::{Codec, Payload};
 use bytes::Bytes;
 use std::fmt::Write;
@@ -19,6 +19,23 @@ pub struct OurDescription {
     pub timing: String,
     /// Our media sections; as many as there ever were, none is ever removed (RFC 3264 §8).
     pub sections: Vec<OurSection>,
+}
+
+impl OurDescription {
+    /// An answer that takes nothing of the offer.
+    pub(super) fn refusing(offer: &SessionDescription) -> Self {
+        let sections = offer.media.iter().map(RefusedSection::of);
+        Self {
+            timing: timing(offer).to_owned(),
+            sections: sections.map(OurSection::Refused).collect(),
+        }
+    }
+}
+
+/// The offer's `t=`, which the answer repeats (RFC 3264 §6), when it is made of numbers.
+fn timing(offer: &SessionDescription) -> &str {
+    let numbers = |t: &&str| !t.is_empty() && t.chars().all(|c| c.is_ascii_digit() || c == ' ');
+    offer.first(b't').filter(numbers).unwrap_or("0 0")
 }
 
 /// One of our media sections.

@@ -12,7 +12,7 @@
 
 use super::agreement::Agreement;
 use super::attr::{Direction, OpusParameters, Profile};
-use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
+use super::describe::{AudioSection, OurDescription, OurSection};
 use super::formats::{Formats, clock, name, number, usual_number};
 use super::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
 use super::remote::RemoteAudio;
@@ -51,7 +51,7 @@ pub fn answer(
 ) -> Result<Agreement, SdpError> {
     let (audio_index, remote) = choose_section(local, offer, previous, limits)?;
     let keys = previous.and_then(Agreement::keys);
-    let mut ours = refused(offer);
+    let mut ours = OurDescription::refusing(offer);
     let taken = offer.media.get(audio_index);
     let disabled = taken.is_none_or(|section| section.m.port() == 0);
     let pictures = video::sections::answer(
@@ -142,15 +142,6 @@ fn answer_ice(
 fn may_bundle(previous: Option<&Agreement>) -> bool {
     let section = previous.and_then(Agreement::section);
     section.is_none_or(|section| section.bundled)
-}
-
-/// An answer that takes nothing of the offer.
-fn refused(offer: &SessionDescription) -> OurDescription {
-    let sections = offer.media.iter().map(RefusedSection::of);
-    OurDescription {
-        timing: timing(offer).to_owned(),
-        sections: sections.map(OurSection::Refused).collect(),
-    }
 }
 
 /// An offer of ours (RFC 3264 §5), or a further one that keeps every section in its place and
@@ -329,12 +320,6 @@ pub(super) fn first_profile(local: &Local) -> Profile {
 /// Browsers name their sections, and want one to be named that is bundled (RFC 9143 §7.2).
 fn first_mid(local: &Local) -> Option<Bytes> {
     (local.offers != Offers::Phone).then(|| Bytes::from_static(b"0"))
-}
-
-/// The offer's `t=`, which the answer repeats (RFC 3264 §6), when it is made of numbers.
-fn timing(offer: &SessionDescription) -> &str {
-    let numbers = |t: &&str| !t.is_empty() && t.chars().all(|c| c.is_ascii_digit() || c == ' ');
-    offer.first(b't').filter(numbers).unwrap_or("0 0")
 }
 
 /// The audio section to take: the one agreed before or else the first in use that we can speak;
