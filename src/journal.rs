@@ -47,7 +47,9 @@ impl EventSink for Journal {
             ConferenceEvent::Recording { state, .. } => {
                 tracing::info!(conference = id, state = state.as_str(), "recording");
             }
-            ConferenceEvent::Talking { .. } | ConferenceEvent::ActiveSpeaker { .. } => {
+            ConferenceEvent::Talking { .. }
+            | ConferenceEvent::ActiveSpeaker { .. }
+            | ConferenceEvent::Presenter { .. } => {
                 tracing::trace!(conference = id, ?event, "talk");
             }
             ConferenceEvent::Activated { .. }

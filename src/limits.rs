@@ -3,6 +3,7 @@
 //! The crates define which bounds they keep; the numbers are here, and `[limits]` can change them.
 
 use crate::config::read::{Milliseconds, Seconds, Section};
+use plenum_mcu::floor::server::FloorLimits;
 use std::time::Duration;
 
 /// All bounds.
@@ -220,7 +221,13 @@ fn video(section: &mut Section<'_, '_>) -> plenum_mcu::limits::VideoLimits {
         legs_per_worker: number("video_legs_per_worker", most.legs_per_worker),
         mailbox: number("video_mailbox", most.mailbox),
         frames: number("video_frames_waiting", most.frames),
+        queue_octets: number("video_queue_bytes", most.queue_octets),
         members: number("video_members", most.members),
+        floor: FloorLimits {
+            requests: number("floor_requests", most.floor.requests),
+            transactions: number("floor_transactions", most.floor.transactions),
+            message: number("floor_message", most.floor.message),
+        },
         encoders: number("video_encoders", most.encoders),
         datagrams_per_read: number("video_datagrams_per_read", most.datagrams_per_read),
         socket_buffer: number("video_socket_buffer", most.socket_buffer),

@@ -100,45 +100,8 @@ pub fn called_at(config: &Config) -> String {
 /// What follows from the facts for this configuration.
 #[must_use]
 pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let mut found = room(config, facts);
     let mut find = |serious, text: String| found.push(Finding { serious, text });
-    let ports = config.media.ports;
-    let calls = config.limits.sip.invite_usages as u64;
-    let legs = u64::from((ports.last - ports.first).div_ceil(2));
-    if legs < calls {
-        find(
-            false,
-            format!(
-                "media.ports has room for {legs} calls, limits.calls allows {calls}: \
-                 beyond {legs} calls get 503; widen media.ports"
-            ),
-        );
-    }
-    if let Some((low, high)) = facts.ephemeral_ports
-        && ports.first <= high
-        && low <= ports.last
-    {
-        find(
-            false,
-            format!(
-                "media.ports {}-{} overlaps the ports the kernel gives away ({low}-{high}): \
-                 single ports will be taken; set net.ipv4.ip_local_port_range or move media.ports",
-                ports.first, ports.last
-            ),
-        );
-    }
-    let (calls, connections) = (calls.min(legs), config.limits.sip.connections as u64);
-    let needed = calls * 2 + connections + 64;
-    if facts.open_files < needed {
-        find(
-            false,
-            format!(
-                "{} open files are allowed, not enough for {calls} calls and {connections} SIP connections \
-                 together ({needed}): raise `ulimit -n` (LimitNOFILE= under systemd) before that",
-                facts.open_files
-            ),
-        );
-    }
     let tls = crate::tls::findings(&config.tls);
     for (serious, text) in tls.into_iter().chain(together(config)) {
         find(serious, text);
@@ -168,6 +131,55 @@ pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
             true,
             format!("the advertised address {ip} is this machine only; others get silence"),
         );
+    }
+    found
+}
+
+/// Ports and open files for the calls that are allowed.
+fn room(config: &Config, facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut find = |text| {
+        found.push(Finding {
+            serious: false,
+            text,
+        });
+    };
+    let ports = config.media.ports;
+    let calls = config.limits.sip.invite_usages as u64;
+    let legs = u64::from((ports.last - ports.first).div_ceil(2));
+    let cameras = if config.video.enabled {
+        " without cameras, half as many with"
+    } else {
+        ""
+    };
+    if legs < calls {
+        find(format!(
+            "media.ports has room for {legs} calls{cameras}, limits.calls allows {calls}: \
+                 beyond {legs} calls get 503; widen media.ports"
+        ));
+    }
+    if let Some((low, high)) = facts.ephemeral_ports
+        && ports.first <= high
+        && low <= ports.last
+    {
+        find(format!(
+            "media.ports {}-{} overlaps the ports the kernel gives away ({low}-{high}): \
+                 single ports will be taken; set net.ipv4.ip_local_port_range or move media.ports",
+            ports.first, ports.last
+        ));
+    }
+    let (calls, connections) = (calls.min(legs), config.limits.sip.connections as u64);
+    // RTP and RTCP, and as much again for pictures, of which the workers bound how many there are.
+    let seen = config.video_setup().map_or(0, |setup| {
+        (setup.workers * config.limits.mcu.video.legs_per_worker) as u64
+    });
+    let needed = (calls + seen.min(calls)) * 2 + connections + 64;
+    if facts.open_files < needed {
+        find(format!(
+            "{} open files are allowed, not enough for {calls} calls and {connections} SIP connections \
+                 together ({needed}): raise `ulimit -n` (LimitNOFILE= under systemd) before that",
+            facts.open_files
+        ));
     }
     found
 }
@@ -255,7 +267,9 @@ mod tests {
     #[test]
     fn each_fault_is_named_with_its_remedy() {
         let narrow = "[media]\nports = \"20000-20099\"\n";
-        assert!(check(narrow, &facts())[0].contains("room for 50 calls"));
+        assert!(check(narrow, &facts())[0].contains("room for 50 calls without cameras"));
+        let audio = format!("{narrow}[video]\nenabled = false\n");
+        assert!(check(&audio, &facts())[0].contains("room for 50 calls, "));
         let invited = "[join]\nbrowser = true\n";
         assert!(check(invited, &facts())[0].contains("http.public_listen"));
         let both = format!("{invited}[http]\npublic_listen = \"127.0.0.1:8443\"\n");
@@ -269,6 +283,16 @@ mod tests {
             ..facts()
         };
         assert!(check(quiet, &few)[0].contains("ulimit -n"));
+        // A hundred calls with cameras have four sockets each.
+        let text = "[limits]\ncalls = 100\nsip_connections = 100\n";
+        let files = |open_files| Facts {
+            open_files,
+            ..facts()
+        };
+        assert!(check(text, &files(563))[0].contains("(564)"));
+        assert!(check(text, &files(564)).is_empty());
+        let audio = format!("{text}[video]\nenabled = false\n");
+        assert!(check(&audio, &files(364)).is_empty());
         let nat = Facts {
             not_ours: vec!["192.0.2.1".parse().unwrap()],
             ..facts()

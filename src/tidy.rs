@@ -315,6 +315,29 @@ fn the_readme_tells_the_truth() {
 }
 
 #[test]
+fn the_readme_lists_metrics_that_have_not_happened_yet() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (mut found, mut missing) = (0, Vec::new());
+    for (file, text) in rust_files() {
+        if !is_production(&file) {
+            continue;
+        }
+        for registered in text.split(".register(").skip(1) {
+            let name = registered.trim_start().strip_prefix('"');
+            let Some((name, _)) = name.and_then(|rest| rest.split_once('"')) else {
+                continue;
+            };
+            found += 1;
+            if !readme.contains(&format!("_{name}`")) {
+                missing.push(format!("{file}: {name}"));
+            }
+        }
+    }
+    assert!(found > 50, "metrics are registered in another way now");
+    assert!(missing.is_empty(), "README's metrics lack {missing:?}");
+}
+
+#[test]
 fn the_readme_lists_every_rfc_that_the_code_cites() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for (file, text) in rust_files() {

@@ -7,7 +7,7 @@
 //! shows the key, it is not asked by voice either.
 
 use crate::access::Identity;
-use crate::c3p::MEDIA_TYPE;
+use crate::c3p;
 use crate::caller::{Peer, Vouched};
 use crate::pin::Pin;
 use crate::record::ConferenceRecord;
@@ -50,8 +50,7 @@ pub fn is_stranger(request: &Request, peer: &Peer) -> bool {
 
 /// Whether a stranger with this request has to.
 pub fn is_asked(request: &Request) -> bool {
-    let media_type = request.headers.content_type().ok().flatten();
-    media_type.is_some_and(|media_type| media_type.to_string().starts_with(MEDIA_TYPE))
+    c3p::is_carried(request)
 }
 
 /// How credentials with a key were.

@@ -229,6 +229,8 @@ pub enum Command {
     Pictures(PictureCommand),
     /// Record it, or not. Completed when it is recorded, or is not to be.
     Record(RecordOrder),
+    /// Take the floor of slides away from whoever has it. Completed at once.
+    RevokeFloor,
     /// End the conference: everybody hears so and is hung up.
     End,
 }
@@ -302,6 +304,9 @@ pub enum CommandError {
     /// No such user, or no more.
     #[error("there is no such user in the conference")]
     UnknownUser,
+    /// Nobody has the floor of slides.
+    #[error("nobody shows slides")]
+    NobodyPresents,
     /// The user does not wait in the lobby.
     #[error("the user is in the conference already")]
     NotWaiting,
@@ -418,6 +423,11 @@ pub enum ConferenceEvent {
         endpoint: EndpointId,
         /// Began or stopped.
         talking: bool,
+    },
+    /// Somebody else shows slides now, or nobody.
+    Presenter {
+        /// Who.
+        endpoint: Option<EndpointId>,
     },
     /// Somebody else leads the conversation now, or nobody.
     ActiveSpeaker {

@@ -14,6 +14,7 @@ use plenum_focus::access::Role;
 use plenum_focus::c3p::{Command, CommandReason, Reason, ResultBody};
 use plenum_focus::info::{Endpoint, MediaFilter, User};
 use plenum_mcu::control::EndpointId;
+use plenum_mcu::control::{Report, VideoMedia};
 use plenum_sip::endpoint::{EndCause, Event, InviteId};
 use plenum_sip::msg::StatusCode;
 use support::c3p::*;
@@ -63,6 +64,25 @@ fn cb_247_8_audio_is_taken_out_and_brought_back() {
     assert!(muted(&bench, phone), "as it was muted meanwhile");
     let again = bench.outcome(PIA, "pia", add_media("ann", &entity, "audio"));
     failed_for(&again, CommandReason::MediaExistsAlready);
+}
+
+#[test]
+fn cb_247_8_whose_audio_was_taken_out_is_still_seen() {
+    let mut bench = meeting();
+    let (endpoint, entity) = audio(&mut bench, 3, "ann");
+    let video = Some(VideoMedia {
+        codec: "H264/90000",
+        sends: true,
+        receives: true,
+    });
+    bench.report(Report::Video { endpoint, video });
+    assert_eq!(shown(&mut bench, "ann").endpoints[1].media.len(), 2);
+    succeeded(bench.outcome(PIA, "pia", delete_audio("ann", &entity, "1")));
+    let user = shown(&mut bench, "ann");
+    let [left] = &user.endpoints[1].media[..] else {
+        panic!("{:?}", user.endpoints[1].media)
+    };
+    assert_eq!(left.media_type.as_deref(), Some("video"));
 }
 
 #[test]

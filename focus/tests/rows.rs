@@ -131,6 +131,28 @@ fn every_row_is_tested_or_has_a_reason() {
 }
 
 #[test]
+fn every_test_that_the_documentation_names_exists() {
+    let mut texts = Vec::new();
+    for folder in ["focus", "loadtest", "src"] {
+        sources(&repository().join(folder), &mut texts);
+    }
+    let documentation = fs::read_to_string(repository().join("focus/src/lib.rs")).unwrap();
+    let rows = documentation.lines();
+    let quoted = rows
+        .filter(|line| line.starts_with("//! | CB-"))
+        .flat_map(|line| line.split('`').skip(1).step_by(2));
+    let names: Vec<&str> = quoted.filter(|name| name.starts_with("cb_")).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let function = format!("fn {name}(");
+        assert!(
+            texts.iter().any(|text| text.contains(&function)),
+            "there is no test {name}"
+        );
+    }
+}
+
+#[test]
 fn names_are_read_as_they_are_meant() {
     for (name, expect) in [
         ("cb_001_it_is", vec![(1, 0)]),

@@ -14,9 +14,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// INVITEs from many addresses, none of which acknowledges anything.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Forged {
+    /// The user part of the conference's URI that they ask for.
+    pub conference: String,
     /// INVITEs a second.
     pub rate: u32,
     /// Addresses they come from: 127.9.0.0 and following.
@@ -137,14 +139,12 @@ impl Forger {
             let Ok(local) = socket.local_addr() else {
                 continue;
             };
-            let (to, offer) = (
-                self.server,
-                sdp::describe(local, Codec::Pcmu, 1, "sendrecv"),
-            );
+            let (to, name) = (self.server, &self.settings.conference);
+            let offer = sdp::describe(local, Codec::Pcmu, 1, "sendrecv");
             let invite = format!(
-                "INVITE sip:calm@{to} SIP/2.0\r\n\
+                "INVITE sip:{name}@{to} SIP/2.0\r\n\
                  Via: SIP/2.0/UDP {local};branch=z9hG4bKf{number};rport\r\n\
-                 Max-Forwards: 70\r\nFrom: <sip:f@{local}>;tag=f{number}\r\nTo: <sip:calm@{to}>\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:f@{local}>;tag=f{number}\r\nTo: <sip:{name}@{to}>\r\n\
                  Call-ID: f{number}\r\nCSeq: 1 INVITE\r\nContact: <sip:f@{local}>\r\n\
                  Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{offer}",
                 offer.len()

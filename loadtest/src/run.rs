@@ -56,7 +56,7 @@ pub fn run(
     }
     move_crowd(&mut fleet, scenario);
     let beside = (scenario.forged.is_some() || scenario.registering.is_some())
-        .then(|| Beside::start(scenario.forged, scenario.registering, server));
+        .then(|| Beside::start(scenario.forged.clone(), scenario.registering, server));
     fleet.run(window)?;
     let window_s = clock::now().saturating_sub(begun).as_secs_f64();
     let besides = beside.map(Beside::stop).transpose()?;

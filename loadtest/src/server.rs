@@ -164,6 +164,17 @@ impl Server {
         Ok((status, body.to_owned()))
     }
 
+    /// One of its metrics, by the name it is printed with.
+    ///
+    /// Fails where it is not printed: what is not there is not 0.
+    pub fn metric(&self, name: &str) -> io::Result<u64> {
+        let (_, text) = self.get("/metrics")?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.ok_or_else(|| io::Error::other(format!("no metric {name} in\n{text}")))
+    }
+
     /// Runs the program with this server's configuration and `input` on its standard input, as its
     /// operator does: what it printed, which is an error where it says that it failed.
     pub fn operate(&self, arguments: &[&str], input: &str) -> Result<String, String> {

@@ -70,14 +70,6 @@ fn shows(colour: Rgb, x: f64, y: f64) -> impl Fn(&Seen) -> bool {
     move |seen| alike(seen.at(x, y), colour)
 }
 
-fn metric(server: &Server, name: &str) -> u64 {
-    let text = server.get("/metrics").unwrap().1;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok()).unwrap_or(0)
-}
-
 #[test]
 fn cm_080_two_h264_phones_see_each_other_and_not_themselves() {
     let server = start();
@@ -116,7 +108,10 @@ fn rfc6184_6_2_packetization_mode_0_gets_single_nal_units() {
     let two = call(&server, "pair", "two", BLUE);
     wait(&server, &one, "mode 0", shows(BLUE, 0.5, 0.5));
     wait(&server, &two, "mode 1", shows(GREEN, 0.5, 0.5));
-    assert_eq!(metric(&server, "plenum_video_decode_faults_total"), 0);
+    assert_eq!(
+        server.metric("plenum_video_decode_faults_total").unwrap(),
+        0
+    );
 }
 
 #[test]
@@ -135,8 +130,8 @@ fn cm_081_the_active_speaker_is_in_the_pane_and_others_follow() {
     wait(&server, &one, "three talks", shows(BLUE, 0.5, 0.5));
     wait(&server, &two, "three talks", shows(BLUE, 0.5, 0.5));
     let (encodes, sent) = (
-        metric(&server, "plenum_video_encodes_total"),
-        metric(&server, "plenum_video_frames_sent_total"),
+        server.metric("plenum_video_encodes_total").unwrap(),
+        server.metric("plenum_video_frames_sent_total").unwrap(),
     );
     assert!(
         encodes < sent,
@@ -296,7 +291,10 @@ fn browser_and_phone(codecs: &str, map: &str) {
             server.log()
         );
     }
-    assert_eq!(metric(&server, "plenum_video_decode_faults_total"), 0);
+    assert_eq!(
+        server.metric("plenum_video_decode_faults_total").unwrap(),
+        0
+    );
 }
 
 #[test]

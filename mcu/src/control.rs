@@ -91,6 +91,8 @@ pub enum Action {
         /// All of it, not a change to it.
         looks: Box<EndpointVideo>,
     },
+    /// The floor of slides is taken away from whoever has it; [`Report::Presenter`] follows if somebody had.
+    RevokeFloor,
     /// In the mix, or apart (PIN, lobby, hold).
     Place {
         /// Which.
@@ -406,6 +408,19 @@ pub enum Report {
         endpoint: EndpointId,
         /// Whom, from pane 1.
         panes: Vec<PaneContent>,
+    },
+    /// What is agreed on about the endpoint's slides now (RFC 4796); `None` for none. Comes before the `Done` of the
+    /// exchange.
+    Content {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The stream.
+        content: Option<VideoMedia>,
+    },
+    /// Somebody else has the floor of slides now, or nobody (RFC 8855).
+    Presenter {
+        /// Who.
+        endpoint: Option<EndpointId>,
     },
     /// The endpoint must be asked by signalling for a keyframe (RFC 5168): it understands no feedback.
     KeyframeNeeded {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod conference;
 pub mod control;
 mod endpoint;
+pub mod floor;
 pub mod limits;
 mod listener;
 pub mod metrics;

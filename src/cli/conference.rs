@@ -47,6 +47,8 @@ enum Order {
         #[arg(long)]
         endpoint: Option<u64>,
     },
+    /// Takes the floor of slides away from whoever has it.
+    RevokeFloor(Named),
     /// Mutes an endpoint.
     Mute(One),
     /// Takes it back.
@@ -133,6 +135,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             let whose = of.map_or_else(|| whole.clone(), one);
             client.post(&format!("{whose}/layout"), &Choice { layout })
         }
+        Order::RevokeFloor(named) => client.delete(&format!("{}/floor", path(&named.conference))),
         Order::Mute(one) => client.post(&format!("{}/mute", endpoint(&one)), &()),
         Order::Unmute(one) => client.post(&format!("{}/unmute", endpoint(&one)), &()),
         Order::MuteAll(named) => order(&client, &named, "mute-all"),
@@ -260,6 +263,7 @@ fn media(endpoint: &Endpoint) -> String {
         (endpoint.deaf, "deaf"),
         (endpoint.holds, "holds"),
         (endpoint.talking, "talking"),
+        (endpoint.presenting, "presenting"),
     ];
     let set = words.iter().filter(|(is_set, _)| *is_set);
     set.map(|(_, word)| *word).collect::<Vec<_>>().join(", ")

@@ -60,3 +60,9 @@ pub use result::{
 
 /// The media type of C3P bodies (CB-005).
 pub const MEDIA_TYPE: &str = "application/cccp+xml";
+
+/// Whether a request has a body of C3P.
+pub(crate) fn is_carried(request: &plenum_sip::msg::Request) -> bool {
+    let media_type = request.headers.content_type().ok().flatten();
+    media_type.is_some_and(|it| it.is("application", "cccp+xml"))
+}

@@ -120,6 +120,10 @@ impl Focus {
             }
             Command::Pictures(command) => self.handle_picture_command(now, request, command),
             Command::Record(order) => self.handle_record(now, request, order),
+            Command::RevokeFloor => {
+                let result = self.revoke_floor(now);
+                self.complete(request, result);
+            }
             Command::End => {
                 self.begin_farewell(now, None, DisconnectReason::ConferenceEnded);
                 self.complete(request, Ok(()));

@@ -11,7 +11,7 @@ use crate::info::{
 use crate::output::McuType;
 use crate::recording::RecordWhen;
 use crate::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
-use plenum_mcu::control::EndpointId;
+use plenum_mcu::control::{EndpointId, VideoMedia};
 
 /// The one stream of an endpoint in the audio mixer.
 pub(in crate::conference) const AUDIO_ID: &str = "1";
@@ -19,7 +19,10 @@ pub(in crate::conference) const AUDIO_ID: &str = "1";
 pub(in crate::conference) const MAIN_AUDIO: &str = "main-audio";
 /// The stream of pictures of an endpoint, and the label of the composed picture (CB-284).
 const VIDEO_ID: &str = "2";
+const SLIDES_ID: &str = "3";
 const MAIN_VIDEO: &str = "main-video";
+/// Slides, screens (RFC 4796).
+const SLIDES: &str = "slides";
 
 impl Focus {
     /// What focus and mixers say of themselves may be different.
@@ -128,17 +131,21 @@ impl Focus {
             user_count: u32::try_from(self.roster.in_mix()).ok(),
             active: Some(true),
             media_filters_rules: has_rules.then(|| rules.clone()),
-            media: [(MAIN_AUDIO, "audio"), (MAIN_VIDEO, "video")]
-                .into_iter()
-                .take(if seen { 2 } else { 1 })
-                .map(|(label, media_type)| ConferenceMedium {
-                    label: label.into(),
-                    display_text: None,
-                    media_type: media_type.into(),
-                    status: Some(MediaStatus::SendRecv),
-                    video: None,
-                })
-                .collect(),
+            media: [
+                (true, MAIN_AUDIO, "audio"),
+                (seen, MAIN_VIDEO, "video"),
+                (self.roster.has_content(), SLIDES, "video"),
+            ]
+            .into_iter()
+            .filter(|(there, ..)| *there)
+            .map(|(_, label, media_type)| ConferenceMedium {
+                label: label.into(),
+                display_text: None,
+                media_type: media_type.into(),
+                status: Some(MediaStatus::SendRecv),
+                video: None,
+            })
+            .collect(),
             av_state: speaker.map(|speaker| AvState {
                 dominant_speaker: Some(speaker.entity.clone()),
                 ..AvState::default()
@@ -224,25 +231,24 @@ impl Focus {
             talking: participant.talking,
             ..Media::new(AUDIO_ID)
         };
-        let pictures = participant.video.map(|video| Media {
-            media_type: Some("video".into()),
-            label: Some(MAIN_VIDEO.into()),
-            status: Some(match (video.sends, video.receives) {
-                (true, true) => MediaStatus::SendRecv,
-                (true, false) => MediaStatus::SendOnly,
-                (false, true) => MediaStatus::RecvOnly,
-                (false, false) => MediaStatus::Inactive,
-            }),
-            ..Media::new(VIDEO_ID)
+        let pictures = participant
+            .video
+            .map(|video| video_document(VIDEO_ID, MAIN_VIDEO, video));
+        let slides = participant.content.map(|content| Media {
+            presenting: participant.presenting,
+            ..video_document(SLIDES_ID, SLIDES, content)
         });
         Some(Endpoint {
             session_type: Some(McuType::AudioVideo.name().into()),
             // CB-247.8.
-            media: if call.withheld.is_some() {
-                Vec::new()
-            } else {
-                std::iter::once(media).chain(pictures).collect()
-            },
+            media: call
+                .withheld
+                .is_none()
+                .then_some(media)
+                .into_iter()
+                .chain(pictures)
+                .chain(slides)
+                .collect(),
             role: Some(self.role_of(participant.id)),
             auth_method: Some(auth_method(call.peer.identity)),
             is_pstn_endpoint: call.peer.phone.then_some(true),
@@ -255,6 +261,21 @@ impl Focus {
         let call = self.calls.get(&endpoint)?;
         let made = || format!("audio-{}", endpoint.0 & 0x00FF_FFFF);
         Some(call.entity.clone().unwrap_or_else(made))
+    }
+}
+
+/// A stream of pictures.
+fn video_document(id: &str, label: &str, video: VideoMedia) -> Media {
+    Media {
+        media_type: Some("video".into()),
+        label: Some(label.into()),
+        status: Some(match (video.sends, video.receives) {
+            (true, true) => MediaStatus::SendRecv,
+            (true, false) => MediaStatus::SendOnly,
+            (false, true) => MediaStatus::RecvOnly,
+            (false, false) => MediaStatus::Inactive,
+        }),
+        ..Media::new(id)
     }
 }
 

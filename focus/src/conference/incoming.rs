@@ -1,6 +1,7 @@
 //! What the SIP endpoint tells: calls that come in (RFC 4579 §5.1), and the events of all calls.
 
 use crate::answer;
+use crate::c3p;
 use crate::caller::{Peer, Vouched};
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
@@ -143,8 +144,7 @@ impl Focus {
     fn handle_invite(&mut self, now: Instant, id: InviteId, request: &Request, flow: &Flow) {
         self.visited = true;
         let peer = self.peer_of(request, flow);
-        let media_type = request.headers.content_type().ok().flatten();
-        if media_type.is_some_and(|media_type| media_type.is("application", "cccp+xml")) {
+        if c3p::is_carried(request) {
             self.handle_c3p_invite(now, id, peer, request);
             return;
         }

@@ -12,7 +12,7 @@ use crate::conference::Focus;
 use crate::conference::call::Call;
 use crate::conference::pending::Purpose;
 use crate::conference::seats::{Seats, checked};
-use crate::output::{CommandError, LooksChange, PictureCommand, RequestId};
+use crate::output::{CommandError, ConferenceEvent, LooksChange, PictureCommand, RequestId};
 use crate::record::{ConferenceRecord, Person, SeatFor};
 use plenum_mcu::control::{
     Absent, Action, ConferenceVideo, EndpointId, EndpointVideo, Identity, Layout, PanePlacement,
@@ -320,6 +320,29 @@ impl Focus {
         let next = left.find(|layout| **layout != own).copied();
         // It was there a moment ago.
         self.set_layout(now, Some(endpoint), next).ok();
+    }
+
+    /// What the mixer reports of an endpoint's slides.
+    pub(super) fn handle_content(&mut self, endpoint: EndpointId, content: Option<VideoMedia>) {
+        if self.roster.set_content(endpoint, content) {
+            self.touch_views();
+        }
+    }
+
+    /// Somebody else shows slides now, or nobody.
+    pub(super) fn handle_presenter(&mut self, endpoint: Option<EndpointId>) {
+        if self.roster.set_presenter(endpoint) {
+            self.event(ConferenceEvent::Presenter { endpoint });
+        }
+    }
+
+    /// An operator takes the floor of slides away.
+    pub(super) fn revoke_floor(&mut self, now: Instant) -> Result<(), CommandError> {
+        if self.roster.presenter().is_none() {
+            return Err(CommandError::NobodyPresents);
+        }
+        self.mcu(now, Purpose::Nothing, Action::RevokeFloor);
+        Ok(())
     }
 
     /// What the mixer reports of an endpoint's video.

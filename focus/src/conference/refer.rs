@@ -198,6 +198,7 @@ fn status_of(result: Result<(), CommandError>) -> StatusCode {
         | CommandError::UnknownEndpoint
         | CommandError::UnknownUser
         | CommandError::NotWaiting
+        | CommandError::NobodyPresents
         | CommandError::UnknownConference
         | CommandError::Mcu(_)
         | CommandError::Recording(_)

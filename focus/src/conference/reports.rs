@@ -47,6 +47,8 @@ impl Focus {
             Report::Seen { endpoint, panes } => {
                 self.roster.set_seen(endpoint, panes);
             }
+            Report::Content { endpoint, content } => self.handle_content(endpoint, content),
+            Report::Presenter { endpoint } => self.handle_presenter(endpoint),
             Report::KeyframeNeeded { endpoint } => self.ask_for_keyframe(endpoint),
             Report::Dtmf { endpoint, digit } => self.advance(now, endpoint, Input::Digit(digit.0)),
             Report::Played { playback } => self.handle_played(now, playback),

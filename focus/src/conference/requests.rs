@@ -1,6 +1,7 @@
 //! Requests that are no offers: INFO with digits, OPTIONS, and what is properly refused.
 
 use crate::answer::{self, ACCEPT, ACCEPT_INFO};
+use crate::c3p;
 use crate::conference::Focus;
 use crate::conference::call::SipLeg;
 use crate::conference::pending::Purpose;
@@ -46,9 +47,7 @@ impl Focus {
         tx: ServerTxId,
         request: &Request,
     ) {
-        let media_type = request.headers.content_type().ok().flatten();
-        let c3p = media_type.is_some_and(|it| it.is("application", "cccp+xml"));
-        let answer = match (request.method == Method::Info, c3p) {
+        let answer = match (request.method == Method::Info, c3p::is_carried(request)) {
             (true, true) => {
                 self.handle_c3p_info(now, endpoint, tx, request);
                 return;
@@ -165,7 +164,7 @@ const ALLOW: Text =
     Text::from_static("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, SUBSCRIBE, REFER");
 
 /// What an INFO of a participant without media carries (CB-005).
-const ACCEPT_C3P: Text = Text::from_static(crate::c3p::MEDIA_TYPE);
+const ACCEPT_C3P: Text = Text::from_static(c3p::MEDIA_TYPE);
 
 /// RFC 6086 §4.3.
 const BAD_INFO_PACKAGE: StatusCode = match StatusCode::new(469) {

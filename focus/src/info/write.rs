@@ -418,6 +418,9 @@ pub(crate) fn write_media(w: &mut Writer, media: &Media, form: Form) {
     if media.talking {
         w.separator().leaf(Ns::Talk, "talking", "true");
     }
+    if media.presenting {
+        w.separator().leaf(Ns::Talk, "presenting", "true");
+    }
     w.close();
 }
 

@@ -260,6 +260,7 @@ impl Actor {
             | ConferenceEvent::Media { .. }
             | ConferenceEvent::Talking { .. }
             | ConferenceEvent::ActiveSpeaker { .. }
+            | ConferenceEvent::Presenter { .. }
             | ConferenceEvent::Locked(_)
             | ConferenceEvent::Recording { .. }
             | ConferenceEvent::WrongPin { .. }

@@ -87,6 +87,8 @@ impl Message {
             Report::Media { endpoint, .. } => (StateKind::Media, Some(endpoint)),
             Report::Video { endpoint, .. } => (StateKind::Video, Some(endpoint)),
             Report::Seen { endpoint, .. } => (StateKind::Seen, Some(endpoint)),
+            Report::Content { endpoint, .. } => (StateKind::Content, Some(endpoint)),
+            Report::Presenter { .. } => (StateKind::Presenter, None),
             Report::Done { .. }
             | Report::Answer { .. }
             | Report::Offer { .. }
@@ -110,6 +112,8 @@ enum StateKind {
     Media,
     Video,
     Seen,
+    Content,
+    Presenter,
     Talking,
     Speaker,
 }

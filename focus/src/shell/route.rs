@@ -225,6 +225,7 @@ impl Inner {
                 | Command::SetRole { .. }
                 | Command::Pictures(_)
                 | Command::Record(_)
+                | Command::RevokeFloor
                 | Command::End => return Err(CommandError::UnknownConference),
             },
         };

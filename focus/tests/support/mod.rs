@@ -453,6 +453,7 @@ impl Bench {
             | Action::Keyframe { .. }
             | Action::Pictures(_)
             | Action::Looks { .. }
+            | Action::RevokeFloor
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }

@@ -41,6 +41,7 @@ pub(super) fn in_mixer(action: Action) -> Option<Order<Sockets>> {
         | Action::Pictures(_)
         | Action::Looks { .. }
         | Action::Record(_)
+        | Action::RevokeFloor
         | Action::Remove { .. } => None,
     }
 }

@@ -24,9 +24,10 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
 use super::config::Config;
-use super::exchange::overheard;
+use super::exchange::{Change, overheard};
 use super::in_mixer::in_mixer;
 use super::legs::cname;
+use super::load::Load;
 use super::ports::PortPool;
 use super::reserve::Reserve;
 use super::sockets::{Place, Sockets};
@@ -147,7 +148,7 @@ impl AudioMcu {
                 endings,
                 gauges: Arc::clone(&link.gauges),
                 conferences: BTreeMap::new(),
-                load: 0.0,
+                load: Load::default(),
             };
             let thread = std::thread::Builder::new().name(format!("mixer-{n}"));
             let thread = thread.spawn(move || worker.run());
@@ -264,7 +265,11 @@ impl Mcu for AudioMcu {
             action,
         } = command;
         let mut reports = Vec::new();
+        let change = Change::of(&action);
         let result = inner.carry_out(conference, id, action, &mut reports);
+        if result.is_ok() {
+            inner.show(conference, change);
+        }
         let result = match result {
             Ok(Settled::Now) => Some(Ok(())),
             Ok(Settled::ByWorker) => None,
@@ -302,7 +307,6 @@ impl Inner {
         }
         let found = self.directory.find(conference);
         let found = found.ok_or(McuError::Unknown("conference"))?;
-        self.foresee(conference, &action);
         let mut this = found.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
             Action::Create(_) => Err(McuError::Unknown("conference")),
@@ -330,7 +334,7 @@ impl Inner {
                 self.signalled_keyframe(&one.video, conference, endpoint)?;
                 Ok(Settled::Now)
             }
-            Action::Pictures(_) => Ok(Settled::Now),
+            Action::Pictures(_) | Action::RevokeFloor => Ok(Settled::Now),
             Action::Looks { endpoint, .. } => {
                 this.endpoint(endpoint)?;
                 Ok(Settled::Now)
@@ -400,7 +404,7 @@ impl Inner {
         };
         directory.insert(conference, Arc::new(Mutex::new(entry)));
         if let Some(video) = &self.video {
-            video.rooms.open(conference, pictures);
+            video.open(conference, pictures, self.confid());
         }
         Ok(Settled::Now)
     }
@@ -437,6 +441,8 @@ impl Inner {
         let negotiated = match self.negotiate(ids, &mut one, offer.as_ref(), reports) {
             Ok(negotiated) => negotiated,
             Err(error) => {
+                // Allocations on a TURN server end with the path, not by themselves.
+                sockets.path = self.first_path(&one.session, false, given.relays);
                 self.leave(conference, endpoint);
                 reports.clear();
                 return Err(error);

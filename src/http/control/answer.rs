@@ -94,6 +94,7 @@ impl From<CommandError> for Failure {
                 NotRecorded::Never | NotRecorded::Always | NotRecorded::Nobody | NotRecorded::Off,
             )
             | CommandError::NotWaiting
+            | CommandError::NobodyPresents
             | CommandError::Ending => StatusCode::CONFLICT,
             CommandError::NotJoined(_) | CommandError::Mcu(_) => StatusCode::BAD_GATEWAY,
             CommandError::Refused(_) | CommandError::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -9,6 +9,7 @@
 //! | `DELETE /v1/conferences/{name}/participants/{endpoint}` | removes an endpoint |
 //! | `POST …/participants/{endpoint}/mute`, `/unmute` | what the conference hears of it |
 //! | `POST …/participants/{endpoint}/layout`, `POST /v1/conferences/{name}/layout` | `{"layout": "allEqual"}`, or nothing for the conference's own |
+//! | `DELETE /v1/conferences/{name}/floor` | takes the floor of slides away from whoever has it |
 //! | `DELETE /v1/conferences/{name}/users/{user}` | removes a user with all endpoints |
 //! | `POST /v1/conferences/{name}/users/{user}/role` | `{"role": "presenter"}` or `"attendee"` |
 //! | `POST /v1/conferences/{name}/mute-all`, `/unmute-all` | of everybody but presenters |
@@ -83,6 +84,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/participants/{endpoint}/unmute", post(commands::unmute))
         .route("/participants/{endpoint}/layout", post(commands::layout))
         .route("/layout", post(commands::layout_of_all))
+        .route("/floor", delete(commands::revoke_floor))
         .route("/users/{user}", delete(commands::remove))
         .route("/users/{user}/role", post(commands::role))
         .route("/mute-all", post(commands::mute_all))

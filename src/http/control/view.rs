@@ -120,6 +120,9 @@ pub struct Endpoint {
     pub holds: bool,
     /// It is talking.
     pub talking: bool,
+    /// It shows slides to all.
+    #[serde(default)]
+    pub presenting: bool,
     /// Seconds since it came into the mix, else since it was admitted, called or made to wait.
     pub since_s: u64,
 }
@@ -191,6 +194,7 @@ impl Endpoint {
             deaf: one.filter.deaf,
             holds: one.on_hold,
             talking: one.talking,
+            presenting: one.presenting,
             since_s: now.saturating_duration_since(since).as_secs(),
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! # Decisions
 //! * The audio of an endpoint that is in the mixer is taken out and brought back by the mixer: the
-//!   stream stays agreed on and carries silence, and documents list no medium for the endpoint. A
-//!   call is not ended by it; deleteUser does that.
+//!   stream stays agreed on and carries silence, and documents do not list it any more. Pictures go
+//!   on, and the call is not ended by it; deleteUser does that.
 //! * A participant who is at the focus only gets audio by a call of the mixer.
 //! * What a presenter took out, an attendee does not bring back.
 
@@ -166,7 +166,7 @@ impl Focus {
     }
 }
 
-/// What we have to add: there is no other medium.
+/// What we have to add: nothing else is taken out.
 fn is_audio(media: &Media) -> bool {
     let audio = |text: &str| text.eq_ignore_ascii_case("audio");
     let by_type = media.media_type.as_deref().map(audio);

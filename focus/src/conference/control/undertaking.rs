@@ -137,7 +137,7 @@ pub(super) fn failure_of(error: &CommandError) -> Failure {
             Failure::Command(CommandReason::UserUnknown)
         }
         CommandError::Recording(_) => Failure::Command(CommandReason::RecordingNotAllowed),
-        CommandError::NotWaiting | CommandError::Fault => {
+        CommandError::NotWaiting | CommandError::NobodyPresents | CommandError::Fault => {
             Failure::Command(CommandReason::OtherFailure)
         }
     }

@@ -92,10 +92,10 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
         of(token(MediaStatus::ALL)),
         of(token(MediaFilter::ALL)),
         of(token(MediaFilter::ALL)),
-        any::<bool>(),
+        any::<(bool, bool)>(),
     )
         .prop_map(
-            |(id, texts, status, ingress_filter, egress_filter, talking)| Media {
+            |(id, texts, status, ingress_filter, egress_filter, marks)| Media {
                 id,
                 display_text: texts.0,
                 media_type: texts.1,
@@ -104,7 +104,8 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
                 status,
                 ingress_filter,
                 egress_filter,
-                talking,
+                presenting: marks.0,
+                talking: marks.1,
             },
         )
         .boxed()

@@ -93,7 +93,8 @@ fn viewer(source: Option<SourceId>, self_view: bool) -> ViewerSettings {
         seats: None,
         pins: Vec::new(),
         self_view,
-        content_in_main: false,
+        content: None,
+        shows: Shows::People,
         format: SendFormat::Vp8,
         limits: PictureLimits {
             rows: 180,

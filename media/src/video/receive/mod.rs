@@ -30,6 +30,9 @@ pub struct VideoReceive {
 
 /// Keyframes are asked for at most this often.
 const KEYFRAME_SPACING: Duration = Duration::from_millis(500);
+/// Where a request is a transaction of signalling (RFC 5168), which a device may not understand: a call must not
+/// become a stream of requests.
+const SIGNALLED_SPACING: Duration = Duration::from_secs(2);
 /// Transport-wide reports are sent this often.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Packets of one transport-wide report.
@@ -71,13 +74,17 @@ pub struct VideoReceiver {
 impl VideoReceiver {
     /// Nothing received yet.
     pub fn new(receive: VideoReceive, limits: AssemblerLimits, now: Instant) -> Self {
+        let spacing = match receive.pli || receive.fir {
+            true => KEYFRAME_SPACING,
+            false => SIGNALLED_SPACING,
+        };
         Self {
             receive,
             limits,
             source: Source::default(),
             timestamps: WideTimestamp::default(),
             assembler: None,
-            keyframes: KeyframeGate::new(KEYFRAME_SPACING),
+            keyframes: KeyframeGate::new(spacing),
             fir: 0,
             by_signalling: false,
             arrivals: None,
@@ -91,6 +98,12 @@ impl VideoReceiver {
     /// The round trip time last measured; it spaces repeated requests.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
         self.round_trip = round_trip.min(Duration::from_secs(1));
+    }
+
+    /// Whether packets of this type were agreed on.
+    pub fn expects(&self, payload_type: u8) -> bool {
+        let mut known = self.receive.formats.iter();
+        self.receive.rtx == Some(payload_type) || known.any(|(pt, _)| *pt == payload_type)
     }
 
     /// One RTP packet.
