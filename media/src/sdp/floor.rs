@@ -210,9 +210,14 @@ pub(super) fn offer(
     previous: Option<&Agreement>,
     sections: &mut Vec<OurSection>,
 ) -> Option<(usize, FloorSection)> {
-    let own = local.floor?;
-    let label = slides?.content.clone()?;
     let before = previous.and_then(|previous| previous.pictures.floor.as_deref());
+    let label = slides.and_then(|slides| slides.content.clone());
+    let Some((own, label)) = local.floor.zip(label) else {
+        if let Some(slot) = before.and_then(|before| sections.get_mut(before.index)) {
+            *slot = OurSection::Refused(RefusedSection::left_out("application", "UDP/BFCP", " *"));
+        }
+        return None;
+    };
     let section = FloorSection {
         local: own,
         transport: before.map_or(FloorTransport::Udp, |before| before.section.transport),

@@ -9,7 +9,6 @@ use crate::shell::floor_link::{FloorLink, FloorSockets};
 use crate::shell::mcu::Inner;
 use plenum_media::sdp::Session;
 use plenum_media::sdp::floor::LocalFloor;
-use plenum_media::sdp::video::Role;
 use std::sync::Arc;
 
 /// What the control plane keeps of an endpoint's floor control.

@@ -386,7 +386,7 @@ mod tests {
     fn what_the_mixer_says_waits_while_the_state_is_held_and_is_seen_then() {
         let rooms = Rooms::default();
         let conference = ConferenceId(1);
-        rooms.open(conference, ConferenceVideo::default());
+        rooms.open(conference, ConferenceVideo::default(), 1);
         let room = rooms.find(conference).unwrap();
         for n in 1..3 {
             let endpoint = EndpointId(n);
@@ -399,6 +399,8 @@ mod tests {
                     talking: false,
                     looks: EndpointVideo::default(),
                     video: None,
+                    content: None,
+                    user: None,
                 });
             });
         }

@@ -119,7 +119,7 @@ fn offer_one(
     let before = previous.and_then(|previous| previous.stream(role));
     let Some(section) = negotiate::offer((local, role), direction, previous) else {
         if let Some(slot) = before.and_then(|before| sections.get_mut(before.index)) {
-            *slot = OurSection::Refused(RefusedSection::video());
+            *slot = OurSection::Refused(RefusedSection::left_out("video", "RTP/AVP", " 0"));
         }
         return None;
     };
