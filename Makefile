@@ -28,7 +28,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TEST_STEPS := fmt-check build lint core unit e2e doc
 
 # What is fuzzed, as FOLDER:TARGET. Without a sanitizer: there is no unsafe code of ours to watch.
-FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines media/fuzz:sdes media/fuzz:dtls
+FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines media/fuzz:sdes media/fuzz:dtls media/fuzz:bfcp
 FUZZ_SECONDS ?= 60
 
 .PHONY: help run test bench fuzz lint fmt deps deps-build deps-test deny $(filter-out lint,$(TEST_STEPS))

@@ -9,6 +9,7 @@ use crate::http::websocket::WebSockets;
 use crate::http::{Api, server};
 use crate::journal::Journal;
 use crate::observe::Metrics;
+use crate::recordings::Recordings;
 use crate::records::Records;
 use crate::signalling::{listen, sip_config};
 use crate::trunk::view::Shown;
@@ -20,6 +21,7 @@ use plenum_focus::policy::Policy;
 use plenum_focus::shell::{Connections, Directory, Mcus, SipActions, SipUser, Wake};
 use plenum_focus::store::StoreError;
 use plenum_mcu::audio::announce::{SoundError, Sounds};
+use plenum_mcu::recording::Recorder;
 use plenum_mcu::shell::AudioMcu;
 use plenum_sip::driver::{Driver, SipHandle};
 use plenum_sip::endpoint::{Endpoint, Transport};
@@ -85,6 +87,9 @@ pub enum StartError {
     /// Detail records cannot be kept.
     #[error("detail records cannot be kept: {0}")]
     Records(#[source] io::Error),
+    /// Recordings cannot be kept.
+    #[error("recordings cannot be kept: {0}")]
+    Recordings(#[source] io::Error),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,7 +119,9 @@ impl Server {
         let watch = Watch::new(&config, shown.clone(), metrics.abuse.clone());
         let (trust, trusted) = watch::channel(Arc::new(policy(&config)));
         let devices = Arc::<Devices>::default();
-        let (directory, feed) = start_directory(&config, &metrics, &actions, (&watch, &devices))?;
+        let recordings = start_recordings(&config, &metrics)?;
+        let shared = (&watch, &devices, &recordings);
+        let (directory, feed) = start_directory(&config, &metrics, &actions, shared)?;
 
         let certificates = start_tls(&config, &metrics)?;
         let transports = bind(&config, &metrics, &certificates, &watch)?;
@@ -135,10 +142,7 @@ impl Server {
 
         let (ready, readiness) = watch::channel(true);
         let (published, links) = watch::channel(Arc::new(Published::new(&config)));
-        let join = Join {
-            published: links.clone(),
-            directory: directory.clone(),
-        };
+        let join = join(&links, &directory);
         let api = Api {
             registry: metrics.registry(),
             readiness,
@@ -147,6 +151,7 @@ impl Server {
             published: links,
             feed: Arc::clone(&feed),
             trunks: switchboard.shown.clone(),
+            recordings: recordings.as_ref().map(|all| all.shelf()),
             watch: watch.clone(),
             event_readers: config.limits.http.event_readers,
         };
@@ -201,6 +206,7 @@ impl Server {
             changed("video", &self.config.video, &config.video),
             changed("http", &self.config.http, &config.http),
             changed("log", &self.config.log, &config.log),
+            changed("recording", &self.config.recording, &config.recording),
             changed("records", &self.config.records, &config.records),
             changed("abuse", &self.config.abuse, &config.abuse),
             changed("auth", &self.config.auth, &config.auth),
@@ -303,15 +309,37 @@ fn with_borders(
     Ok((switchboard, calls.with_border(Box::new(users)), screen))
 }
 
+/// What the pages for joining go by.
+fn join(links: &watch::Receiver<Arc<Published>>, directory: &Directory) -> Join {
+    Join {
+        published: links.clone(),
+        directory: directory.clone(),
+    }
+}
+
+/// Who keeps recordings, where they have a place.
+fn start_recordings(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<Arc<Recordings>>, StartError> {
+    let started = Recordings::start(config, &metrics.recordings, seed()?);
+    Ok(started.map_err(StartError::Recordings)?.map(Arc::new))
+}
+
 /// The conferences with their mixer and what is told of them.
 fn start_directory(
     config: &Config,
     metrics: &Metrics,
     actions: &Arc<SipActions>,
-    (watch, devices): (&Watch, &Arc<Devices>),
+    (watch, devices, recordings): (&Watch, &Arc<Devices>, &Option<Arc<Recordings>>),
 ) -> Result<(Directory, Arc<Feed>), StartError> {
     let reports: Arc<OnceLock<Directory>> = Arc::default();
-    let mcu = Arc::new(start_mcu(config, metrics, Arc::clone(&reports))?);
+    let mcu = Arc::new(start_mcu(
+        config,
+        metrics,
+        Arc::clone(&reports),
+        recordings.clone(),
+    )?);
     let feed = Arc::new(start_feed(config, metrics, watch)?);
     let connections = Connections {
         sip: Arc::<SipActions>::clone(actions),
@@ -382,14 +410,19 @@ fn start_mcu(
     config: &Config,
     metrics: &Metrics,
     reports: Arc<OnceLock<Directory>>,
+    recordings: Option<Arc<Recordings>>,
 ) -> Result<AudioMcu, StartError> {
     let sink = Arc::new(move |event| {
         if let Some(directory) = reports.get() {
             directory.route_mcu(McuType::AudioVideo, event);
         }
     });
+    let setup = plenum_mcu::shell::Config {
+        recorder: recordings.map(|all| all as Arc<dyn Recorder>),
+        ..mcu_config(config)
+    };
     let mcu = AudioMcu::start(
-        mcu_config(config),
+        setup,
         config.limits.mcu.clone(),
         Sounds::shipped()?,
         metrics.mcu.clone(),

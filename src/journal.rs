@@ -1,6 +1,7 @@
 //! What happens in conferences, as log lines.
 
 use plenum_focus::output::ConferenceEvent;
+use plenum_focus::recording::RecordingState;
 use plenum_focus::shell::EventSink;
 use plenum_mcu::control::ConferenceId;
 
@@ -37,7 +38,18 @@ impl EventSink for Journal {
                     "left"
                 );
             }
-            ConferenceEvent::Talking { .. } | ConferenceEvent::ActiveSpeaker { .. } => {
+            ConferenceEvent::Recording {
+                state: RecordingState::Failed,
+                reason,
+            } => {
+                tracing::error!(conference = id, reason, "the recording failed");
+            }
+            ConferenceEvent::Recording { state, .. } => {
+                tracing::info!(conference = id, state = state.as_str(), "recording");
+            }
+            ConferenceEvent::Talking { .. }
+            | ConferenceEvent::ActiveSpeaker { .. }
+            | ConferenceEvent::Presenter { .. } => {
                 tracing::trace!(conference = id, ?event, "talk");
             }
             ConferenceEvent::Activated { .. }

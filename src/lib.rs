@@ -44,6 +44,7 @@ mod journal;
 pub mod limits;
 pub mod log;
 pub mod observe;
+pub mod recordings;
 pub mod records;
 pub mod selfcheck;
 mod signalling;

@@ -3,6 +3,7 @@
 //! The crates define which bounds they keep; the numbers are here, and `[limits]` can change them.
 
 use crate::config::read::{Milliseconds, Seconds, Section};
+use plenum_mcu::floor::server::FloorLimits;
 use std::time::Duration;
 
 /// All bounds.
@@ -26,6 +27,8 @@ pub struct Limits {
     pub log_lines: usize,
     /// Detail records waiting to be written; beyond: lost and counted.
     pub records_queue: usize,
+    /// Packets and pictures of recordings waiting to be written. Beyond: lost and counted.
+    pub recording_queue: usize,
     /// Users whose calls to telephone numbers are counted; beyond: refused.
     pub dialling_users: usize,
     /// How long a drain may take before what is left is cut off.
@@ -116,6 +119,7 @@ impl Limits {
             abuse: abuse(section),
             log_lines: section.get("log_lines", "4096"),
             records_queue: section.get("records_queue", "4096"),
+            recording_queue: section.get("recording_queue", "4096"),
             dialling_users: section.get("dialling_users", "10000"),
             drain: section.get::<Seconds>("drain_s", "20").0,
         }
@@ -217,7 +221,13 @@ fn video(section: &mut Section<'_, '_>) -> plenum_mcu::limits::VideoLimits {
         legs_per_worker: number("video_legs_per_worker", most.legs_per_worker),
         mailbox: number("video_mailbox", most.mailbox),
         frames: number("video_frames_waiting", most.frames),
+        queue_octets: number("video_queue_bytes", most.queue_octets),
         members: number("video_members", most.members),
+        floor: FloorLimits {
+            requests: number("floor_requests", most.floor.requests),
+            transactions: number("floor_transactions", most.floor.transactions),
+            message: number("floor_message", most.floor.message),
+        },
         encoders: number("video_encoders", most.encoders),
         datagrams_per_read: number("video_datagrams_per_read", most.datagrams_per_read),
         socket_buffer: number("video_socket_buffer", most.socket_buffer),

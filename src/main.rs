@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{Parser, Subcommand};
-use cli::{Failure, ban, conference, load, other, say, store, trunk, user};
+use cli::{Failure, ban, conference, load, other, recording, say, store, trunk, user};
 use plenum::compose::Server;
 use plenum::config::Config;
 use plenum::{observe, selfcheck};
@@ -55,6 +55,8 @@ enum Task {
     },
     /// Shows and commands the conferences of the running server.
     Conference(conference::Arguments),
+    /// Lists, downloads and deletes the recordings of the running server.
+    Recording(recording::Arguments),
     /// Who may register and call as one of us.
     User(user::Arguments),
     /// Copies what has to survive.
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
             config,
         } => conference::call(&conference, to, config),
         Task::Conference(arguments) => conference::run(arguments),
+        Task::Recording(arguments) => recording::run(arguments),
         Task::User(arguments) => user::run(arguments),
         Task::Store(arguments) => store::run(arguments),
         Task::Ban(arguments) => ban::run(arguments),

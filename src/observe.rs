@@ -50,6 +50,8 @@ pub struct Metrics {
     pub focus: plenum_focus::metrics::Metrics,
     /// Of live events and detail records.
     pub records: crate::records::Metrics,
+    /// Of recordings.
+    pub recordings: crate::recordings::Metrics,
     /// Of the store.
     pub store: crate::store::Metrics,
     /// Of users and registrations.
@@ -77,6 +79,7 @@ impl Metrics {
         self.tls.register(&mut registry);
         self.http.register(&mut registry);
         self.records.register(&mut registry);
+        self.recordings.register(&mut registry);
         self.store.register(&mut registry);
         self.users.register(&mut registry);
         self.abuse.register(&mut registry);

@@ -9,6 +9,7 @@
 //! | [`authorization`] | who may give which command |
 //! | [`factory`] | records by name, ad-hoc ones where policy allows |
 //! | [`pin_guard`], [`key_door`] | slowing sources that guess PINs; proof of the PIN by digest |
+//! | [`recording`] | whether a conference may be recorded, and whether it is |
 //! | [`conference`] | [`conference::Focus`]: one active conference |
 //! | [`caller`], [`roster`] | users and their endpoints |
 //! | `seal` | secrets for one participant |
@@ -110,6 +111,7 @@ pub mod pin;
 pub mod pin_guard;
 pub mod policy;
 pub mod record;
+pub mod recording;
 pub mod refusal;
 pub mod roster;
 mod seal;

@@ -6,6 +6,7 @@ use crate::detail::DetailRecord;
 use crate::disconnect::DisconnectReason;
 use crate::pin_guard::PinOutcome;
 use crate::record::{ConferenceName, SeatFor};
+use crate::recording::{NotRecorded, RecordOrder, RecordingState};
 use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
 use plenum_mcu::control::{
@@ -226,6 +227,10 @@ pub enum Command {
     },
     /// Who is seen where.
     Pictures(PictureCommand),
+    /// Record it, or not. Completed when it is recorded, or is not to be.
+    Record(RecordOrder),
+    /// Take the floor of slides away from whoever has it. Completed at once.
+    RevokeFloor,
     /// End the conference: everybody hears so and is hung up.
     End,
 }
@@ -299,6 +304,9 @@ pub enum CommandError {
     /// No such user, or no more.
     #[error("there is no such user in the conference")]
     UnknownUser,
+    /// Nobody has the floor of slides.
+    #[error("nobody shows slides")]
+    NobodyPresents,
     /// The user does not wait in the lobby.
     #[error("the user is in the conference already")]
     NotWaiting,
@@ -317,6 +325,9 @@ pub enum CommandError {
     /// The one called did not come in.
     #[error("{}", .0.text())]
     NotJoined(DisconnectReason),
+    /// Nothing was done about the recording.
+    #[error("{0}")]
+    Recording(NotRecorded),
     /// The mixer refused.
     #[error("the mixer refused: {0}")]
     Mcu(#[from] plenum_mcu::control::McuError),
@@ -413,6 +424,11 @@ pub enum ConferenceEvent {
         /// Began or stopped.
         talking: bool,
     },
+    /// Somebody else shows slides now, or nobody.
+    Presenter {
+        /// Who.
+        endpoint: Option<EndpointId>,
+    },
     /// Somebody else leads the conversation now, or nobody.
     ActiveSpeaker {
         /// Who.
@@ -420,6 +436,13 @@ pub enum ConferenceEvent {
     },
     /// The conference was locked or unlocked.
     Locked(bool),
+    /// The recording is another now.
+    Recording {
+        /// How it is.
+        state: RecordingState,
+        /// Why it failed, in words.
+        reason: Option<String>,
+    },
     /// A wrong PIN was keyed in.
     WrongPin {
         /// By whom.

@@ -3,6 +3,7 @@
 use crate::access::{Access, AdmissionPolicy, Autopromote, Members, Permitted, ServerMode};
 use crate::keys::KeyMap;
 use crate::pin::Pin;
+use crate::recording::RecordingPolicy;
 use plenum_mcu::control::{ConferenceVideo, Layout, PanePlacement};
 use std::fmt;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub struct ConferenceRecord {
     pub people: Vec<Person>,
     /// People may choose another layout for themselves (CM-081, `changeLayoutAllowed`).
     pub change_layout: bool,
+    /// Whether it is recorded.
+    pub recording: RecordingPolicy,
 }
 
 impl ConferenceRecord {
@@ -110,6 +113,7 @@ impl ConferenceRecord {
             placement: PanePlacement::default(),
             people: Vec::new(),
             change_layout: true,
+            recording: RecordingPolicy::default(),
         }
     }
 

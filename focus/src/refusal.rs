@@ -66,6 +66,9 @@ pub enum Refusal {
     /// The conference has too many messages waiting.
     #[error("This conference is too busy, try again later")]
     Busy(Duration),
+    /// The conference has to be recorded, and cannot be.
+    #[error("This conference has to be recorded and cannot be, try again later")]
+    NotRecorded(Duration),
     /// A bug of ours.
     #[error("This server made a mistake")]
     Fault,
@@ -81,6 +84,7 @@ impl Refusal {
             }
             McuError::Full => Self::Full,
             McuError::Overloaded(what) => Self::Overloaded(what, retry_after),
+            McuError::NotRecorded(_) => Self::NotRecorded(retry_after),
             McuError::Unknown(_) | McuError::NotSupported => Self::Fault,
         }
     }
@@ -104,6 +108,7 @@ impl Refusal {
             | Self::TooManyConferences(_)
             | Self::Draining(_)
             | Self::Overloaded(..)
+            | Self::NotRecorded(_)
             | Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -116,6 +121,7 @@ impl Refusal {
             | Self::Draining(after)
             | Self::PinGuard(after)
             | Self::Overloaded(_, after)
+            | Self::NotRecorded(after)
             | Self::Busy(after) => Some(*after),
             Self::UnknownConference
             | Self::WrongDomain
@@ -176,6 +182,7 @@ impl Refusal {
             Self::Incompatible { .. } => "incompatible",
             Self::Overloaded(..) => "overloaded",
             Self::Busy(_) => "busy",
+            Self::NotRecorded(_) => "not_recorded",
             Self::Fault => "fault",
         }
     }

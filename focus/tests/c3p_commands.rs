@@ -13,9 +13,13 @@ use plenum_focus::c3p::{
     Coded, Command, CommandReason, EndpointKeys, GetConference, LobbyAccess, LobbyStatus,
     LockPolicy, ModifyConferenceLock, ModifyEndpoint, Reason, ResultBody,
 };
-use plenum_focus::info::{Endpoint, EndpointStatus, JoiningMethod, MediaFilter, MediaFiltersRules};
+use plenum_focus::info::{
+    Endpoint, EndpointStatus, Extension, JoiningMethod, MediaFilter, MediaFiltersRules,
+};
 use plenum_focus::output::SipAction;
 use plenum_focus::record::ConferenceRecord;
+use plenum_focus::recording::RecordingState;
+use plenum_focus::xml::{Element, Namespace};
 use plenum_sip::endpoint::{Event, InviteId};
 use plenum_sip::msg::HeaderName;
 use std::time::Duration;
@@ -381,6 +385,50 @@ fn cb_235_to_cb_238_recording_is_ones_own() {
     let response = bench.outcome(ANN, "ann", modify("ann", "{other}", true));
     let reason = Some(CommandReason::EndpointDoesntExist);
     failed(&response, Reason::OtherFailure, reason);
+}
+
+#[test]
+fn cb_237_our_extension_in_it_commands_the_recording_of_the_conference() {
+    let mut bench = meeting();
+    let modify = |user: &str, word: &str| {
+        let uri = "urn:plenum:params:xml:ns:recording";
+        let mut element = Element::new(Namespace::Foreign(uri.into()), "recording");
+        element.text = word.into();
+        let entity = if user == "pia" { "{1}" } else { "{2}" };
+        Command::ModifyEndpoint(ModifyEndpoint {
+            keys: EndpointKeys {
+                conf_entity: conference_uri(),
+                user_entity: aor(user),
+                endpoint_entity: entity.into(),
+            },
+            endpoint: Box::new(Endpoint {
+                extensions: Extension::new(element).into_iter().collect(),
+                ..Endpoint::new(entity)
+            }),
+            mcu_uri: None,
+        })
+    };
+    let not_allowed = Some(CommandReason::RecordingNotAllowed);
+    let nobody = bench.outcome(PIA, "pia", modify("pia", "on"));
+    failed(&nobody, Reason::OtherFailure, not_allowed);
+    audio(&mut bench, 3, "ann");
+    let attendee = bench.outcome(ANN, "ann", modify("ann", "on"));
+    failed(&attendee, Reason::OtherFailure, not_allowed);
+    for (word, state) in [
+        ("on", RecordingState::On),
+        ("paused", RecordingState::Paused),
+        ("on", RecordingState::On),
+        ("off", RecordingState::Off),
+    ] {
+        succeeded(bench.outcome(PIA, "pia", modify("pia", word)));
+        assert_eq!(bench.focus.recording(), state, "{word}");
+        let result = succeeded(bench.outcome(PIA, "pia", get()));
+        let ResultBody::GetConference(Some(info), _) = result else {
+            panic!("another command")
+        };
+        let told = format!("{info:?}").contains(&format!("text: \"{}\"", state.as_str()));
+        assert_eq!(told, state != RecordingState::Off, "{word}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 use plenum_mcu::video::compose::{Composer, Face, Fonts, Look, Style};
 use plenum_mcu::video::conference::{VideoConference, VideoConfig, VideoOutput, VideoSettings};
 use plenum_mcu::video::layout::{Absent, Identity, Layout, Person, Placement, SourceId, arrange};
-use plenum_mcu::video::viewer::{ViewerId, ViewerSettings};
+use plenum_mcu::video::viewer::{Shows, ViewerId, ViewerSettings};
 use plenum_media::video::codec::{BuiltIn, Codecs, DecoderLimits, EncoderSettings};
 use plenum_media::video::format::SendFormat;
 use plenum_media::video::frame::EncodedFrame;
@@ -265,7 +265,8 @@ fn viewer(format: SendFormat, layout: Layout, rows: usize) -> ViewerSettings {
         seats: None,
         pins: Vec::new(),
         self_view: false,
-        content_in_main: false,
+        content: None,
+        shows: Shows::People,
         format,
         limits: PictureLimits {
             rows,
@@ -286,6 +287,7 @@ fn settings() -> VideoSettings {
         absent: Absent::Tile,
         audio_tiles: true,
         banner: None,
+        recording: false,
     }
 }
 

@@ -5,7 +5,7 @@
 //! SDP crosses as opaque octets: the focus carries it between SIP and the MCU and never reads it.
 
 pub use crate::pictures::*;
-
+pub use crate::recording::Attendee;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -91,6 +91,8 @@ pub enum Action {
         /// All of it, not a change to it.
         looks: Box<EndpointVideo>,
     },
+    /// The floor of slides is taken away from whoever has it; [`Report::Presenter`] follows if somebody had.
+    RevokeFloor,
     /// In the mix, or apart (PIN, lobby, hold).
     Place {
         /// Which.
@@ -128,6 +130,8 @@ pub enum Action {
         /// What.
         ambience: Ambience,
     },
+    /// Record the conference.
+    Record(Record),
     /// A DTMF digit that came by signalling (SIP INFO); de-duplicated against RFC 4733 and in-band, then reported as [`Report::Dtmf`].
     SignalledDtmf {
         /// From whom.
@@ -137,6 +141,25 @@ pub enum Action {
         /// As long as the INFO says.
         duration: Duration,
     },
+}
+
+/// What is to be done about the recording of a conference. There is one at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Begin. `Done` comes when it has begun, or with [`McuError::NotRecorded`]; should it end by itself later,
+    /// [`Report::RecordingFailed`].
+    Start {
+        /// What the conference is called.
+        name: String,
+        /// Pictures too, should there be some.
+        pictures: bool,
+    },
+    /// Stop for a while, or go on.
+    Pause(bool),
+    /// Somebody came or left, for who wants to know later who is heard.
+    Attendee(Attendee),
+    /// End.
+    Stop,
 }
 
 /// A conference as the mixer needs it.
@@ -286,6 +309,14 @@ pub enum Sentence {
     Goodbye,
     /// "Please wait until you are let in."
     Waiting,
+    /// "This conference is being recorded."
+    Recorded,
+    /// "The recording is paused."
+    RecordingPaused,
+    /// "The recording has ended."
+    RecordingEnded,
+    /// "This conference cannot be recorded."
+    NotRecorded,
 }
 
 /// What is heard when nothing else is.
@@ -378,6 +409,19 @@ pub enum Report {
         /// Whom, from pane 1.
         panes: Vec<PaneContent>,
     },
+    /// What is agreed on about the endpoint's slides now (RFC 4796); `None` for none. Comes before the `Done` of the
+    /// exchange.
+    Content {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The stream.
+        content: Option<VideoMedia>,
+    },
+    /// Somebody else has the floor of slides now, or nobody (RFC 8855).
+    Presenter {
+        /// Who.
+        endpoint: Option<EndpointId>,
+    },
     /// The endpoint must be asked by signalling for a keyframe (RFC 5168): it understands no feedback.
     KeyframeNeeded {
         /// Of whom.
@@ -405,6 +449,11 @@ pub enum Report {
     MediaFailed {
         /// Whose.
         endpoint: EndpointId,
+        /// Why, in words for a person.
+        reason: String,
+    },
+    /// The recording ended by itself.
+    RecordingFailed {
         /// Why, in words for a person.
         reason: String,
     },
@@ -470,6 +519,9 @@ pub enum McuError {
     /// No such conference or endpoint, or one already there: a bug of the caller → 500.
     #[error("unknown {0}")]
     Unknown(&'static str),
+    /// The conference cannot be recorded → 503.
+    #[error("it cannot be recorded: {0}")]
+    NotRecorded(String),
     /// This MCU does not do that.
     #[error("not supported")]
     NotSupported,

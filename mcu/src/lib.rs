@@ -7,10 +7,12 @@ pub mod clock;
 pub mod conference;
 pub mod control;
 mod endpoint;
+pub mod floor;
 pub mod limits;
 mod listener;
 pub mod metrics;
 mod pictures;
+pub mod recording;
 #[cfg(feature = "shell")]
 pub mod shell;
 pub mod video;

@@ -1,5 +1,6 @@
 //! The bounds of this crate. The numbers are the process's: `src/limits.rs` of the root crate.
 
+use crate::floor::server::FloorLimits;
 use plenum_media::video::assemble::AssemblerLimits;
 use plenum_media::video::codec::DecoderLimits;
 use plenum_media::video::rtx::HistoryLimits;
@@ -52,10 +53,12 @@ pub struct Limits {
 pub struct VideoLimits {
     /// Video legs one worker carries. Beyond: the call goes without video.
     pub legs_per_worker: usize,
-    /// Commands waiting for one worker. Beyond: `Overloaded`.
+    /// Commands waiting for one worker. Beyond: the call goes without video.
     pub mailbox: usize,
     /// Frames waiting between the two threads of a worker. Beyond: dropped, and a keyframe is asked for.
     pub frames: usize,
+    /// Octets of all frames waiting for one of these threads. Beyond: as above.
+    pub queue_octets: usize,
     /// Share of the picture thread's time, in permille, beyond which calls go without video.
     pub load_permille: u32,
     /// People in the pictures of one conference. Beyond: heard, but not seen.
@@ -74,6 +77,8 @@ pub struct VideoLimits {
     pub history: HistoryLimits,
     /// Pictures larger than this are not decoded.
     pub decoder: DecoderLimits,
+    /// Of floor control.
+    pub floor: FloorLimits,
 }
 
 impl Default for VideoLimits {
@@ -83,6 +88,7 @@ impl Default for VideoLimits {
             legs_per_worker: 200,
             mailbox: 1_024,
             frames: 512,
+            queue_octets: 64 << 20,
             load_permille: 850,
             members: 200,
             encoders: 16,
@@ -107,6 +113,7 @@ impl Default for VideoLimits {
                 side: 4_096,
                 samples: 1_920 * 1_088,
             },
+            floor: FloorLimits::default(),
         }
     }
 }

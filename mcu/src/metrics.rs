@@ -44,6 +44,44 @@ pub struct Metrics {
     pub unprepared: Counter,
     /// What is counted of video.
     pub video: VideoMetrics,
+    /// And of the floor of slides.
+    pub floor: FloorMetrics,
+}
+
+/// Counters of floor control (RFC 8855).
+#[derive(Clone, Debug, Default)]
+pub struct FloorMetrics {
+    /// Messages of clients.
+    pub messages: Counter,
+    /// Messages that could not be read, or asked for what is not to be had, or were too long.
+    pub refused: Counter,
+    /// Floors granted.
+    pub granted: Counter,
+    /// Floors taken away: by the next one who asked, or an operator.
+    pub revoked: Counter,
+    /// Clients given up because they answered nothing, or their connection broke.
+    pub silent: Counter,
+    /// Messages from elsewhere than where the client is.
+    pub stray: Counter,
+}
+
+impl FloorMetrics {
+    fn register(&self, registry: &mut Registry) {
+        for (name, help, counter) in [
+            ("messages", "BFCP messages of clients", &self.messages),
+            (
+                "refused",
+                "BFCP messages that were refused or unreadable",
+                &self.refused,
+            ),
+            ("granted", "Floors granted", &self.granted),
+            ("revoked", "Floors taken away", &self.revoked),
+            ("silent", "BFCP clients given up", &self.silent),
+            ("stray", "BFCP messages from elsewhere", &self.stray),
+        ] {
+            registry.register(format!("floor_{name}"), help, counter.clone());
+        }
+    }
 }
 
 /// Counters of all video workers together.
@@ -177,6 +215,7 @@ impl Default for Metrics {
             conferences_failed: Counter::default(),
             unprepared: Counter::default(),
             video: VideoMetrics::default(),
+            floor: FloorMetrics::default(),
         }
     }
 }
@@ -214,6 +253,7 @@ impl Metrics {
         }
         self.register_counters(registry);
         self.video.register(registry);
+        self.floor.register(registry);
     }
 
     fn register_counters(&self, registry: &mut Registry) {

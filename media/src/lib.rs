@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`bfcp`] | floor control on the wire (RFC 8855) |
 //! | [`sdp`] | session descriptions (RFC 8866) and offer/answer (RFC 3264) |
 //! | [`negotiated`] | what offer and answer agreed on: the contract between SDP and a leg |
 //! | [`path`] | everything between the sockets and a leg: demultiplexing, keys, protection |
@@ -33,6 +34,7 @@
 //! *Silence in a payload is worth a look before decoding.* [`leg::AudioLeg::activity`] reads RFC 6464 levels, G.711
 //! energy and the voice activity bit of Opus, so that a mixer decodes only what may be heard.
 
+pub mod bfcp;
 pub mod codec;
 pub mod crypto;
 pub mod dtmf;

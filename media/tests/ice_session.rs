@@ -14,6 +14,7 @@ use bytes::Bytes;
 use plenum_media::crypto::dtls::Identity;
 use plenum_media::crypto::keys::Seed;
 use plenum_media::ice::candidate::{Candidate, Kind, priority};
+use plenum_media::ice::stun::{Class, Method, TransactionId, Writer};
 use plenum_media::ice::{Local as LocalCandidate, Path};
 use plenum_media::limits::{Limits, SecurityLimits};
 use plenum_media::metrics::Metrics;
@@ -182,6 +183,54 @@ fn rfc8839_a_full_offerer_and_a_lite_answerer_find_each_other() {
             .count(),
         1
     );
+}
+
+/// Lets time pass for one side. Whether the peer counts as gone then.
+fn wait(side: &mut Side, now: &mut Instant, span: Duration) -> bool {
+    *now += span;
+    side.path.handle_timeout(*now);
+    let mut gone = false;
+    loop {
+        match side.path.poll_output() {
+            PathOutput::Transmit { .. } => {}
+            PathOutput::Event(event) => gone |= event == PathEvent::ConsentLost,
+            PathOutput::Timeout(_) => return gone,
+        }
+    }
+}
+
+#[test]
+fn rfc8445_11_a_peer_on_hold_is_there_by_its_keep_alives_and_a_stranger_is_not_the_peer() {
+    let mut now = start();
+    let mut sides = [
+        side("198.51.100.1:4000", false, 1),
+        side("192.0.2.1:5000", true, 2),
+    ];
+    for side in &mut sides {
+        let local = Local {
+            protection: Protection::Never,
+            ..side.session.local().clone()
+        };
+        side.session = Session::new(local, limits(), Metrics::default());
+    }
+    agree(&mut sides, now);
+    run(&mut now, &mut sides);
+    let (peer, stranger) = (sides[0].at, "203.0.113.66:4000".parse().unwrap());
+    let ours = &mut sides[1];
+    let keep_alive = Writer::new(Class::Indication, Method::BINDING, TransactionId([5; 12]));
+    let keep_alive = keep_alive.fingerprint();
+    for _ in 0..6 {
+        ours.path
+            .handle_datagram(now, 0, peer, &mut keep_alive.clone());
+        assert!(!wait(ours, &mut now, Duration::from_secs(20)));
+    }
+    let mut gone = false;
+    for sequence in 0..4 {
+        let mut rtp = [0x80, 0, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 1, 0xff];
+        ours.path.handle_datagram(now, 0, stranger, &mut rtp);
+        gone |= wait(ours, &mut now, Duration::from_secs(10));
+    }
+    assert!(gone, "a stranger's packets do not keep a call");
 }
 
 #[test]

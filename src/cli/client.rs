@@ -5,6 +5,7 @@ use plenum::http::control::view::Problem;
 use plenum::http::token::{self, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::io::Read;
 use std::path::Path;
 use ureq::http::Response;
 use ureq::{Agent, Body};
@@ -37,6 +38,14 @@ impl Client {
         let request = request.header("Authorization", &self.authorization);
         let mut response = self.checked(request.call())?;
         response.body_mut().read_json().map_err(other)
+    }
+
+    /// What is there, however long it is.
+    pub(super) fn download(&self, path: &str) -> Result<impl Read + use<>, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.root));
+        let request = request.header("Authorization", &self.authorization);
+        let response = self.checked(request.call())?;
+        Ok(response.into_body().into_reader())
     }
 
     pub(super) fn post(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {

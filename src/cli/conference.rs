@@ -50,6 +50,8 @@ enum Order {
     },
     #[command(flatten)]
     Pictures(PictureOrder),
+    /// Takes the floor of slides away from whoever has it.
+    RevokeFloor(Named),
     /// Mutes an endpoint.
     Mute(One),
     /// Takes it back.
@@ -58,6 +60,14 @@ enum Order {
     MuteAll(Named),
     /// Takes it back.
     UnmuteAll(Named),
+    /// Records a conference, or not.
+    Record {
+        /// What is to be done: `start` also goes on after a pause.
+        #[arg(value_parser = ["start", "pause", "stop"])]
+        what: String,
+        /// The name of the conference.
+        conference: String,
+    },
     /// Lets nobody new in.
     Lock(Named),
     /// Takes it back.
@@ -129,10 +139,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             client.post(&format!("{whose}/layout"), &Choice { layout })
         }
         Order::Pictures(order) => pictures::run(&client, order),
+        Order::RevokeFloor(named) => client.delete(&format!("{}/floor", path(&named.conference))),
         Order::Mute(one) => client.post(&format!("{}/mute", endpoint(&one)), &()),
         Order::Unmute(one) => client.post(&format!("{}/unmute", endpoint(&one)), &()),
         Order::MuteAll(named) => order(&client, &named, "mute-all"),
         Order::UnmuteAll(named) => order(&client, &named, "unmute-all"),
+        Order::Record { what, conference } => {
+            client.post(&format!("{}/record/{what}", path(&conference)), &())
+        }
         Order::Lock(named) => order(&client, &named, "lock"),
         Order::Unlock(named) => order(&client, &named, "unlock"),
         Order::Admit(waits) => decide(&client, &waits, "admit"),
@@ -216,6 +230,9 @@ fn describe(shown: &Conference) -> String {
     if active.locked {
         words.push("locked".to_owned());
     }
+    if !["", "off"].contains(&&*active.recording) {
+        words.push(format!("recording {}", active.recording));
+    }
     let mut table = Table::new([
         "USER", "WHO", "ROLE", "ENDPOINT", "SESSION", "STATUS", "MEDIA", "SINCE",
     ]);
@@ -252,6 +269,7 @@ fn media(endpoint: &Endpoint) -> String {
         (endpoint.talking, "talking"),
         (endpoint.hidden, "hidden"),
         (endpoint.blind, "blind"),
+        (endpoint.presenting, "presenting"),
     ];
     let set = words.iter().filter(|(is_set, _)| *is_set);
     set.map(|(_, word)| *word).collect::<Vec<_>>().join(", ")

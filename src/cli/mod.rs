@@ -5,6 +5,7 @@ mod client;
 pub(crate) mod conference;
 pub(crate) mod doctor;
 mod pictures;
+pub(crate) mod recording;
 pub(crate) mod store;
 mod table;
 pub(crate) mod trunk;

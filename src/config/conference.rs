@@ -3,6 +3,7 @@
 
 use super::Conferences;
 use super::read::{Seconds, Section};
+use super::recording::read_recording;
 use super::values::{Aor, Unled, alone_name, autopromote_list, watchers_name};
 use super::video::{Templates, check_people, read_person, read_pictures, read_placement};
 use crate::limits::Limits;
@@ -67,6 +68,7 @@ fn read_traits(
         noise_gate: section.get("noise_gate", &base.noise_gate.to_string()),
         video: read_pictures(section, &base.video, templates),
         placement: read_placement(section, &base.placement),
+        recording: read_recording(section, base.recording),
         change_layout: section.get("change_layout", &base.change_layout.to_string()),
         ..read_admission(section, base)
     };

@@ -7,6 +7,7 @@ mod join;
 mod nat;
 mod policy;
 pub(crate) mod read;
+mod recording;
 mod trunk;
 mod values;
 mod video;
@@ -17,6 +18,7 @@ pub use join::{Authority, Join, PhoneNumber, PublicUrl};
 pub use nat::{IceMode, Nat, Peers};
 pub(crate) use policy::{factory, host, policy, settings};
 pub use read::{KnownKey, Problem};
+pub use recording::Recording;
 pub use trunk::{
     CalledIn, Day, DialRule, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk, Who,
 };
@@ -27,6 +29,7 @@ use video::{Templates, read_template};
 use crate::limits::Limits;
 use plenum_focus::policy::Network;
 use plenum_focus::record::ConferenceRecord;
+use plenum_focus::recording::RecordWhen;
 use plenum_focus::uri::id_of;
 use read::{Findings, Milliseconds, Seconds, Section, Setting};
 use std::net::{IpAddr, SocketAddr};
@@ -52,6 +55,8 @@ pub struct Config {
     pub log: Log,
     /// `[records]`
     pub records: Records,
+    /// `[recording]`
+    pub recording: Recording,
     /// `[auth]`
     pub auth: Auth,
     /// `[abuse]`
@@ -228,6 +233,7 @@ impl Config {
         let join = Self::within(&mut root, "join", Join::read);
         let log = Self::within(&mut root, "log", read_log);
         let records = Self::within(&mut root, "records", read_records);
+        let recording = Self::within(&mut root, "recording", Recording::read);
         let auth = Self::within(&mut root, "auth", Auth::read);
         let abuse = Self::within(&mut root, "abuse", Abuse::read);
         let store = Self::within(&mut root, "store", StoreSettings::read);
@@ -257,6 +263,7 @@ impl Config {
             join,
             log,
             records,
+            recording,
             auth,
             abuse,
             store,
@@ -315,6 +322,17 @@ impl Config {
             if !known(name) {
                 root.refuse("dial_rule", format!("there is no trunk \"{name}\""));
             }
+        }
+        let always = |one: &&ConferenceRecord| one.recording.when == RecordWhen::Always;
+        let template = std::iter::once(&self.conferences.template);
+        if self.recording.directory.is_none()
+            && let Some(one) = self.conference.iter().chain(template).find(always)
+        {
+            let text = format!(
+                "record = \"always\" ({}) needs recording.directory",
+                one.name
+            );
+            root.refuse("recording", text);
         }
         if self.sip.min_session_expires > self.sip.session_expires {
             root.refuse(

@@ -9,6 +9,7 @@ use plenum_mcu::control::{
     Absent, ActiveSpeakerMode, ConferenceVideo, Layout, MAX_PANES, PanePlacement, SelfPaneMode,
     Template,
 };
+use plenum_mcu::floor::FloorPolicy;
 use plenum_mcu::shell::VideoSetup;
 use plenum_media::video::frame::VideoCodec;
 use std::collections::BTreeMap;
@@ -35,6 +36,22 @@ pub struct Video {
     pub workers: usize,
     /// Names are shown.
     pub names: bool,
+    /// What happens when two want to show slides; `None`: slides have no stream of their own.
+    pub content: Option<FloorPolicy>,
+}
+
+/// How slides are treated, as the file says it.
+struct Content(Option<FloorPolicy>);
+
+impl Setting for Content {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.as_str() {
+            "take-over" => Ok(Self(Some(FloorPolicy::TakeOver))),
+            "queue" => Ok(Self(Some(FloorPolicy::Queue))),
+            "off" => Ok(Self(None)),
+            other => Err(format!("is take-over, queue or off, not \"{other}\"")),
+        }
+    }
 }
 
 /// A codec's name in the file.
@@ -71,6 +88,7 @@ impl Video {
             bitrate: section.get("bitrate", "1500000"),
             workers: section.get("workers", "0"),
             names: section.get("names", "true"),
+            content: section.get::<Content>("content", r#""take-over""#).0,
         };
         if video.codecs.is_empty() {
             section.refuse("codecs", "must name at least one codec".to_owned());
@@ -267,6 +285,10 @@ impl Config {
             frame_rate: video.frame_rate,
             bitrate: video.bitrate,
             offer: video.offer,
+            recorded_rows: self.recording.rows,
+            recorded_bitrate: self.recording.bitrate,
+            content: video.content.is_some(),
+            floor: video.content.unwrap_or_default(),
             ..VideoSetup::default()
         };
         setup.style.names = video.names;

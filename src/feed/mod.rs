@@ -166,8 +166,13 @@ fn describe(event: &ConferenceEvent) -> Option<(&'static str, Value)> {
         ConferenceEvent::Detail(detail) => ("detail", record(detail, now())),
         ConferenceEvent::Media { .. }
         | ConferenceEvent::Talking { .. }
-        | ConferenceEvent::ActiveSpeaker { .. } => return describe_media(event),
+        | ConferenceEvent::ActiveSpeaker { .. }
+        | ConferenceEvent::Presenter { .. } => return describe_media(event),
         ConferenceEvent::Locked(locked) => ("locked", json!({ "locked": locked })),
+        ConferenceEvent::Recording { state, reason } => (
+            "recording",
+            json!({ "state": state.as_str(), "reason": reason }),
+        ),
         ConferenceEvent::WrongPin { endpoint, source } => (
             "wrong-pin",
             json!({ "endpoint": endpoint.0, "source": source }),
@@ -202,6 +207,10 @@ fn describe_media(event: &ConferenceEvent) -> Option<(&'static str, Value)> {
     if let ConferenceEvent::ActiveSpeaker { endpoint } = event {
         let endpoint = endpoint.map(|endpoint| endpoint.0);
         return Some(("speaker", json!({ "endpoint": endpoint })));
+    }
+    if let ConferenceEvent::Presenter { endpoint } = event {
+        let endpoint = endpoint.map(|endpoint| endpoint.0);
+        return Some(("presenter", json!({ "endpoint": endpoint })));
     }
     None
 }

@@ -22,6 +22,7 @@ pub(crate) mod websocket;
 use crate::abuse::Watch;
 use crate::feed::Feed;
 use crate::observe;
+use crate::recordings::Shelf;
 use crate::trunk::view::Shown;
 use axum::Router;
 use axum::extract::State;
@@ -45,6 +46,7 @@ pub(crate) struct Api {
     pub(crate) published: watch::Receiver<Arc<join::Published>>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) trunks: Shown,
+    pub(crate) recordings: Option<Arc<Shelf>>,
     pub(crate) watch: Watch,
     /// Readers of live events at once.
     pub(crate) event_readers: usize,
@@ -70,6 +72,7 @@ pub(crate) fn router(api: Api) -> Router {
         directory: api.directory,
         feed: api.feed,
         trunks: api.trunks,
+        recordings: api.recordings,
         watch: api.watch.clone(),
         readers: Arc::new(Semaphore::new(api.event_readers)),
         readiness: api.readiness.clone(),

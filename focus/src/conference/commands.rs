@@ -119,6 +119,11 @@ impl Focus {
                 self.complete(request, result);
             }
             Command::Pictures(command) => self.handle_picture_command(now, request, command),
+            Command::Record(order) => self.handle_record(now, request, order),
+            Command::RevokeFloor => {
+                let result = self.revoke_floor(now);
+                self.complete(request, result);
+            }
             Command::End => {
                 self.begin_farewell(now, None, DisconnectReason::ConferenceEnded);
                 self.complete(request, Ok(()));

@@ -9,8 +9,9 @@ use crate::info::{
     Organizer, Purpose, Tracker, VideoParameters,
 };
 use crate::output::McuType;
+use crate::recording::RecordWhen;
 use crate::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
-use plenum_mcu::control::EndpointId;
+use plenum_mcu::control::{EndpointId, VideoMedia};
 
 /// The one stream of an endpoint in the audio mixer.
 pub(in crate::conference) const AUDIO_ID: &str = "1";
@@ -19,6 +20,9 @@ pub(in crate::conference) const MAIN_AUDIO: &str = "main-audio";
 /// The stream of pictures of an endpoint, and the label of the composed picture (CB-284).
 pub(in crate::conference) const VIDEO_ID: &str = "2";
 pub(in crate::conference) const MAIN_VIDEO: &str = "main-video";
+const SLIDES_ID: &str = "3";
+/// Slides, screens (RFC 4796).
+const SLIDES: &str = "slides";
 
 impl Focus {
     /// What focus and mixers say of themselves may be different.
@@ -83,6 +87,8 @@ impl Focus {
                 pstn_lobby_bypass: Some(self.access.pstn_lobby_bypass),
                 pstn_lobby_bypass_allowed: Some(permitted.pstn_lobby_bypass),
                 server_mode: Some(record.mode.number()),
+                recording_allowed: Some(record.recording.when != RecordWhen::Never),
+                recording_notification: Some(true),
                 ..Access::default()
             }),
             ..Description::default()
@@ -126,25 +132,30 @@ impl Focus {
             user_count: u32::try_from(self.roster.in_mix()).ok(),
             active: Some(true),
             media_filters_rules: has_rules.then(|| rules.clone()),
-            media: [(MAIN_AUDIO, "audio"), (MAIN_VIDEO, "video")]
-                .into_iter()
-                .take(if seen { 2 } else { 1 })
-                .map(|(label, media_type)| ConferenceMedium {
-                    label: label.into(),
-                    display_text: None,
-                    media_type: media_type.into(),
-                    status: Some(MediaStatus::SendRecv),
-                    video: (label == MAIN_VIDEO).then(|| VideoParameters {
-                        mode: mode.clone(),
-                        intended_primary_presenter_source: intended.clone(),
-                    }),
-                })
-                .collect(),
+            media: [
+                (true, MAIN_AUDIO, "audio"),
+                (seen, MAIN_VIDEO, "video"),
+                (self.roster.has_content(), SLIDES, "video"),
+            ]
+            .into_iter()
+            .filter(|(there, ..)| *there)
+            .map(|(_, label, media_type)| ConferenceMedium {
+                label: label.into(),
+                display_text: None,
+                media_type: media_type.into(),
+                status: Some(MediaStatus::SendRecv),
+                video: (label == MAIN_VIDEO).then(|| VideoParameters {
+                    mode: mode.clone(),
+                    intended_primary_presenter_source: intended.clone(),
+                }),
+            })
+            .collect(),
             av_state: (speaker.is_some() || seen).then(|| AvState {
                 video_mode: mode.clone().filter(|_| seen),
                 dominant_speaker: speaker.map(|speaker| speaker.entity.clone()),
                 intended_prime_presenter_source: intended.clone(),
             }),
+            extensions: self.recording_extension().into_iter().collect(),
             ..EntityState::default()
         };
         EntityView {
@@ -229,14 +240,6 @@ impl Focus {
         let layout = looks.layout.unwrap_or_else(|| self.layout());
         let agreed = participant.video.filter(|_| call.unseen.is_none());
         let pictures = agreed.map(|video| Media {
-            media_type: Some("video".into()),
-            label: Some(MAIN_VIDEO.into()),
-            status: Some(match (video.sends, video.receives) {
-                (true, true) => MediaStatus::SendRecv,
-                (true, false) => MediaStatus::SendOnly,
-                (false, true) => MediaStatus::RecvOnly,
-                (false, false) => MediaStatus::Inactive,
-            }),
             ingress_filter: filter(looks.hidden),
             egress_filter: filter(looks.blind),
             layout: video.receives.then(|| layout.name().to_owned()),
@@ -245,7 +248,11 @@ impl Focus {
             } else {
                 self.seen_document(participant)
             },
-            ..Media::new(VIDEO_ID)
+            ..video_document(VIDEO_ID, MAIN_VIDEO, video)
+        });
+        let slides = participant.content.map(|content| Media {
+            presenting: participant.presenting,
+            ..video_document(SLIDES_ID, SLIDES, content)
         });
         Some(Endpoint {
             session_type: Some(McuType::AudioVideo.name().into()),
@@ -256,6 +263,7 @@ impl Focus {
                 .then_some(media)
                 .into_iter()
                 .chain(pictures)
+                .chain(slides)
                 .collect(),
             role: Some(self.role_of(participant.id)),
             auth_method: Some(auth_method(call.peer.identity)),
@@ -269,6 +277,21 @@ impl Focus {
         let call = self.calls.get(&endpoint)?;
         let made = || format!("audio-{}", endpoint.0 & 0x00FF_FFFF);
         Some(call.entity.clone().unwrap_or_else(made))
+    }
+}
+
+/// A stream of pictures.
+fn video_document(id: &str, label: &str, video: VideoMedia) -> Media {
+    Media {
+        media_type: Some("video".into()),
+        label: Some(label.into()),
+        status: Some(match (video.sends, video.receives) {
+            (true, true) => MediaStatus::SendRecv,
+            (true, false) => MediaStatus::SendOnly,
+            (false, true) => MediaStatus::RecvOnly,
+            (false, false) => MediaStatus::Inactive,
+        }),
+        ..Media::new(id)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::disconnect::DisconnectReason;
 use crate::keys::KeyAction;
 use crate::output::{ConferenceEvent, RequestId};
 use crate::record::Alone;
+use crate::recording::RecordingState;
 use crate::roster::EndpointStatus;
 use plenum_mcu::control::{Action, Ambience, Audience, EndpointId, MediaFilter, Prompt, Sentence};
 use std::time::Instant;
@@ -43,6 +44,7 @@ impl Focus {
             self.tone(now, Prompt::EntryTone);
         }
         self.greet(now, endpoint);
+        self.note_recorded(now, endpoint, true);
         self.update_alone(now);
     }
 
@@ -165,6 +167,9 @@ impl Focus {
         }
         if first {
             prompts.push(Prompt::Sentence(Sentence::YouAreFirst));
+        }
+        if self.recording() == RecordingState::On {
+            prompts.push(Prompt::Sentence(Sentence::Recorded));
         }
         if !prompts.is_empty() {
             self.play_to(now, endpoint, prompts);

@@ -70,6 +70,7 @@ impl Focus {
         self.settings.metrics.mixers_lost.inc();
         self.bereft |= !self.calls.is_empty();
         self.touch_views();
+        self.lose_recording();
         self.release_all_media(now);
         let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(6).saturating_sub(1));
         self.timers.set(Timer::Mixer, Some(now + pause));

@@ -41,6 +41,7 @@ mod mixer;
 mod notifier;
 mod pending;
 mod pictures;
+mod recording;
 mod refer;
 mod release;
 mod renegotiation;
@@ -60,6 +61,7 @@ use crate::conference::mixer::Mixer;
 use crate::conference::notifier::Notifier;
 use crate::conference::pending::{Pending, Purpose};
 use crate::conference::pictures::Pictures;
+use crate::conference::recording::Recording;
 use crate::conference::refer::{Referral, is_referral};
 use crate::conference::renegotiation::Renegotiation;
 use crate::disconnect::DisconnectReason;
@@ -78,7 +80,7 @@ use crate::timer::{Timer, Timers};
 use crate::uri::{ConferenceUris, Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{
-    Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Quality, Stage,
+    Action, ConferenceId, EndpointId, McuEvent, MediaFilter, PlaybackId, Stage,
 };
 use plenum_sip::endpoint::{Accept, Contact, Invite, InviteId, Reach};
 use plenum_sip::msg::{Host, NameAddr, Params, Uri};
@@ -148,6 +150,7 @@ pub struct Focus {
     last_referral: u64,
     /// What focus and mixers say of themselves may be different from what was notified.
     views_changed: bool,
+    recording: Recording,
     by_invite: BTreeMap<InviteId, EndpointId>,
     by_dial_out: BTreeMap<DialOutId, EndpointId>,
     /// Who sent what is being handled, if somebody says.
@@ -219,6 +222,7 @@ impl Focus {
             referrals: BTreeMap::new(),
             last_referral: 0,
             views_changed: false,
+            recording: Recording::default(),
             founded: false,
             led: false,
             lead_version: 0,
@@ -428,6 +432,7 @@ impl Focus {
         };
         self.calls.insert(endpoint, call);
         self.roster.set_looks(endpoint, looks);
+        self.ensure_recording(now);
         self.founded = true;
         self.settings.metrics.participants.inc();
         self.timers.set(Timer::Grace, None);
@@ -565,19 +570,6 @@ impl Focus {
             user: Some(self.record.name.escaped().into()),
             params: Params::new().with("isfocus", None),
             ..Contact::default()
-        }
-    }
-
-    fn handle_call_timeout(&mut self, now: Instant, endpoint: EndpointId) {
-        let leaving = self
-            .calls
-            .get(&endpoint)
-            .is_some_and(|call| matches!(call.state, State::Leaving(_)));
-        if leaving {
-            self.settings.metrics.mcu_timeouts.inc();
-            self.finish(now, endpoint, Quality::default());
-        } else {
-            self.advance(now, endpoint, Input::Timeout);
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     },
     /// Prompts.
     Play(PlaybackId),
+    /// A recording.
+    Record,
     /// Nothing hangs on it.
     Nothing,
 }

@@ -12,7 +12,7 @@ use crate::conference::Focus;
 use crate::conference::call::Call;
 use crate::conference::pending::Purpose;
 use crate::conference::seats::{Seats, checked};
-use crate::output::{CommandError, LooksChange, PictureCommand, RequestId};
+use crate::output::{CommandError, ConferenceEvent, LooksChange, PictureCommand, RequestId};
 use crate::record::{ConferenceRecord, Person, SeatFor};
 use crate::roster::Participant;
 use plenum_mcu::control::{
@@ -358,6 +358,29 @@ impl Focus {
         shown
             .map(|entity| entity.unwrap_or_else(|| NOBODY.to_owned()))
             .collect()
+    }
+
+    /// What the mixer reports of an endpoint's slides.
+    pub(super) fn handle_content(&mut self, endpoint: EndpointId, content: Option<VideoMedia>) {
+        if self.roster.set_content(endpoint, content) {
+            self.touch_views();
+        }
+    }
+
+    /// Somebody else shows slides now, or nobody.
+    pub(super) fn handle_presenter(&mut self, endpoint: Option<EndpointId>) {
+        if self.roster.set_presenter(endpoint) {
+            self.event(ConferenceEvent::Presenter { endpoint });
+        }
+    }
+
+    /// An operator takes the floor of slides away.
+    pub(super) fn revoke_floor(&mut self, now: Instant) -> Result<(), CommandError> {
+        if self.roster.presenter().is_none() {
+            return Err(CommandError::NobodyPresents);
+        }
+        self.mcu(now, Purpose::Nothing, Action::RevokeFloor);
+        Ok(())
     }
 
     /// What the mixer reports of an endpoint's video.

@@ -198,8 +198,10 @@ fn status_of(result: Result<(), CommandError>) -> StatusCode {
         | CommandError::UnknownEndpoint
         | CommandError::UnknownUser
         | CommandError::NotWaiting
+        | CommandError::NobodyPresents
         | CommandError::UnknownConference
         | CommandError::Mcu(_)
+        | CommandError::Recording(_)
         | CommandError::Ending
         | CommandError::Busy
         | CommandError::Fault => StatusCode::SERVICE_UNAVAILABLE,

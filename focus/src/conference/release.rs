@@ -7,7 +7,7 @@ use crate::conference::pending::Purpose;
 use crate::conference::{Focus, Phase};
 use crate::detail::DetailRecord;
 use crate::disconnect::DisconnectReason;
-use crate::joining::State;
+use crate::joining::{Input, State};
 use crate::output::{CommandError, ConferenceEvent, SipAction};
 use crate::pin_guard::PinOutcome;
 use crate::refusal::Refusal;
@@ -54,6 +54,20 @@ impl Focus {
             }
             MediaEndpoint::Removing => {}
             MediaEndpoint::Absent => self.finish(now, endpoint, Quality::default()),
+        }
+    }
+
+    /// The time of a call at its point has run out, or the mixer has not removed it in time.
+    pub(super) fn handle_call_timeout(&mut self, now: Instant, endpoint: EndpointId) {
+        let leaving = self
+            .calls
+            .get(&endpoint)
+            .is_some_and(|call| matches!(call.state, State::Leaving(_)));
+        if leaving {
+            self.settings.metrics.mcu_timeouts.inc();
+            self.finish(now, endpoint, Quality::default());
+        } else {
+            self.advance(now, endpoint, Input::Timeout);
         }
     }
 
@@ -144,6 +158,7 @@ impl Focus {
         if let Some(participant) = self.roster.endpoint(endpoint) {
             self.end_subscriptions_of(participant.user, endpoint, &reason);
         }
+        self.note_recorded(now, endpoint, false);
         if let Some(joined) = self.leave(now, endpoint, &reason, quality, call.peer.source) {
             let joined = joined.joined_at;
             let tones = self.announcements.unwrap_or(self.record.exit_tone);
@@ -157,6 +172,7 @@ impl Focus {
         for request in call.on_gone {
             self.complete(request, Ok(()));
         }
+        self.end_lonely_recording(now);
         self.update_alone(now);
     }
 

@@ -47,12 +47,17 @@ impl Focus {
             Report::Seen { endpoint, panes } => {
                 self.roster.set_seen(endpoint, panes);
             }
+            Report::Content { endpoint, content } => self.handle_content(endpoint, content),
+            Report::Presenter { endpoint } => self.handle_presenter(endpoint),
             Report::KeyframeNeeded { endpoint } => self.ask_for_keyframe(endpoint),
             Report::Dtmf { endpoint, digit } => self.advance(now, endpoint, Input::Digit(digit.0)),
             Report::Played { playback } => self.handle_played(now, playback),
             Report::MediaLost { endpoint } => self.handle_media_lost(now, endpoint),
             Report::MediaFailed { endpoint, .. } => {
                 self.handle_media_failed(now, endpoint);
+            }
+            Report::RecordingFailed { reason } => {
+                self.fail_recording(now, McuError::NotRecorded(reason));
             }
             Report::Failed { reason } => self.handle_failed(now, reason),
         }
@@ -108,6 +113,7 @@ impl Focus {
                     self.handle_played(now, playback);
                 }
             }
+            Purpose::Record => self.handle_recorded(now, result),
             Purpose::Nothing => {}
         }
     }

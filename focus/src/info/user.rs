@@ -192,6 +192,8 @@ pub struct Media {
     pub ingress_filter: Option<MediaFilter>,
     /// From the mix.
     pub egress_filter: Option<MediaFilter>,
+    /// It is shown to all: slides whose floor the endpoint has. An extension of ours like the next one.
+    pub presenting: bool,
     /// Somebody is speaking there: an extension of ours, in [`Ns::Talk`](crate::xml::Ns::Talk).
     pub talking: bool,
     /// Which layout it has: an extension of ours, in [`Ns::Pictures`](crate::xml::Ns::Pictures), told to those who
@@ -214,6 +216,7 @@ impl Media {
             status: None,
             ingress_filter: None,
             egress_filter: None,
+            presenting: false,
             talking: false,
             layout: None,
             seen: Vec::new(),

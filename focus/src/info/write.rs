@@ -428,6 +428,9 @@ pub(crate) fn write_media(w: &mut Writer, media: &Media, form: Form) {
             w.leaf(Ns::Pictures, "seen", &media.seen.join(" "));
         }
     }
+    if media.presenting {
+        w.separator().leaf(Ns::Talk, "presenting", "true");
+    }
     w.close();
 }
 

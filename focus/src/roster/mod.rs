@@ -67,6 +67,10 @@ pub struct Participant {
     pub looks: EndpointVideo,
     /// What the panes of its picture show.
     pub seen: Vec<PaneContent>,
+    /// And about its slides.
+    pub content: Option<VideoMedia>,
+    /// It shows slides to all.
+    pub presenting: bool,
 }
 
 /// What an endpoint is connected to (CB-120, CB-123).
@@ -301,6 +305,8 @@ impl Roster {
                 on_hold: false,
                 silent: false,
                 talking: false,
+                content: None,
+                presenting: false,
                 video: None,
                 looks: EndpointVideo::default(),
                 seen: Vec::new(),
@@ -453,6 +459,37 @@ impl Roster {
             endpoint.seen = panes;
             different
         });
+    }
+
+    /// Whether anybody has slides.
+    pub(crate) fn has_content(&self) -> bool {
+        self.endpoints.values().any(|one| one.content.is_some())
+    }
+
+    /// What the mixer reports of slides. Whether anything is different now.
+    pub(crate) fn set_content(&mut self, id: EndpointId, content: Option<VideoMedia>) -> bool {
+        self.change(id, |endpoint| {
+            std::mem::replace(&mut endpoint.content, content) != content
+        })
+    }
+
+    /// Who shows slides.
+    pub(crate) fn presenter(&self) -> Option<EndpointId> {
+        let mut all = self.endpoints.values();
+        all.find(|one| one.presenting).map(|one| one.id)
+    }
+
+    /// Somebody else shows slides, or nobody. Whether anything is different now.
+    pub(crate) fn set_presenter(&mut self, id: Option<EndpointId>) -> bool {
+        let all: Vec<EndpointId> = self.endpoints.keys().copied().collect();
+        let mut different = false;
+        for one in all {
+            different |= self.change(one, |endpoint| {
+                let presents = Some(one) == id;
+                std::mem::replace(&mut endpoint.presenting, presents) != presents
+            });
+        }
+        different
     }
 
     /// What the mixer reports of talking. Whether anything is different now.

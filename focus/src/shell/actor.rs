@@ -260,7 +260,9 @@ impl Actor {
             | ConferenceEvent::Media { .. }
             | ConferenceEvent::Talking { .. }
             | ConferenceEvent::ActiveSpeaker { .. }
+            | ConferenceEvent::Presenter { .. }
             | ConferenceEvent::Locked(_)
+            | ConferenceEvent::Recording { .. }
             | ConferenceEvent::WrongPin { .. }
             | ConferenceEvent::DialOutFailed { .. }
             | ConferenceEvent::Ended { .. } => {}
@@ -281,6 +283,7 @@ impl Actor {
             locked: self.focus.is_locked(),
             access: *self.focus.access(),
             pictures: self.focus.conference_video(),
+            recording: self.focus.recording(),
             document: self.focus.snapshot(),
             users: self.focus.roster().users().cloned().collect(),
             endpoints: self.focus.roster().endpoints().cloned().collect(),

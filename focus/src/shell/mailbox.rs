@@ -87,6 +87,8 @@ impl Message {
             Report::Media { endpoint, .. } => (StateKind::Media, Some(endpoint)),
             Report::Video { endpoint, .. } => (StateKind::Video, Some(endpoint)),
             Report::Seen { endpoint, .. } => (StateKind::Seen, Some(endpoint)),
+            Report::Content { endpoint, .. } => (StateKind::Content, Some(endpoint)),
+            Report::Presenter { .. } => (StateKind::Presenter, None),
             Report::Done { .. }
             | Report::Answer { .. }
             | Report::Offer { .. }
@@ -96,6 +98,7 @@ impl Message {
             | Report::Played { .. }
             | Report::MediaLost { .. }
             | Report::MediaFailed { .. }
+            | Report::RecordingFailed { .. }
             | Report::Failed { .. } => return None,
         };
         Some((*from, kind, endpoint))
@@ -109,6 +112,8 @@ enum StateKind {
     Media,
     Video,
     Seen,
+    Content,
+    Presenter,
     Talking,
     Speaker,
 }

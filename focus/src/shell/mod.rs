@@ -31,6 +31,7 @@ use crate::output::{
 };
 use crate::pin_guard::PinGuard;
 use crate::record::{ConferenceName, ConferenceRecord};
+use crate::recording::RecordingState;
 use crate::roster::{Participant, User};
 use dashmap::DashMap;
 use mailbox::{Mailbox, Message};
@@ -97,6 +98,8 @@ pub struct Snapshot {
     pub locked: bool,
     /// Who gets in now.
     pub access: Access,
+    /// Whether it is recorded.
+    pub recording: RecordingState,
     /// Who is in it.
     pub users: Vec<User>,
     /// With what.

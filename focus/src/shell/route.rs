@@ -224,6 +224,8 @@ impl Inner {
                 | Command::MuteAll(_)
                 | Command::SetRole { .. }
                 | Command::Pictures(_)
+                | Command::Record(_)
+                | Command::RevokeFloor
                 | Command::End => return Err(CommandError::UnknownConference),
             },
         };

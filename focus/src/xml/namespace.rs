@@ -27,7 +27,7 @@ pub enum Ns {
     Msacp,
     /// What several kinds of MCU have in common.
     Msmcu,
-    /// Our own: who is speaking, which neither RFC 4575 nor MS-CONFBAS has a word for.
+    /// Our own: who is speaking and who shows slides, which neither RFC 4575 nor MS-CONFBAS has a word for.
     Talk,
     /// Our own: which layout somebody has, and who is in its panes.
     Pictures,

@@ -21,7 +21,7 @@ use plenum_focus::policy::{Network, Policy};
 use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin};
 use plenum_mcu::control::{
     Action, ConferenceId, Digit, EndpointId, McuCommand, McuError, McuEvent, PlaybackId, Prompt,
-    Quality, Report, Stage,
+    Quality, Record, Report, Stage,
 };
 use plenum_sip::endpoint::{
     Answer, Body, EndCause, Event, Flow, FlowId, InviteId, ServerTxId, Transport,
@@ -149,6 +149,8 @@ pub struct Bench {
     pub obeying: bool,
     /// What the mixer says to the next `Add` or `Renegotiate` or `Answer`.
     pub refusal: Option<McuError>,
+    /// What the mixer says to every wish to begin a recording.
+    pub unrecorded: Option<McuError>,
     pub endpoints: BTreeMap<EndpointId, Stage>,
     pub removed: usize,
     pub added: usize,
@@ -189,6 +191,7 @@ impl Bench {
             events: Vec::new(),
             obeying: true,
             refusal: None,
+            unrecorded: None,
             endpoints: BTreeMap::new(),
             removed: 0,
             added: 0,
@@ -440,12 +443,17 @@ impl Bench {
                     silent: false,
                 });
             }
+            Action::Record(Record::Start { .. }) => {
+                result = self.unrecorded.clone().map_or(Ok(()), Err);
+            }
             Action::Create(_)
+            | Action::Record(_)
             | Action::Destroy
             | Action::Rollback { .. }
             | Action::Keyframe { .. }
             | Action::Pictures(_)
             | Action::Looks { .. }
+            | Action::RevokeFloor
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }

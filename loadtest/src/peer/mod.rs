@@ -5,6 +5,7 @@ pub mod browser;
 pub mod chromium;
 pub mod coturn;
 pub mod dns;
+pub mod floor_client;
 pub mod internet;
 pub mod join_page;
 pub mod jssip;

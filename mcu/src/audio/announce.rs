@@ -323,11 +323,15 @@ fn sentence_name(sentence: Sentence) -> &'static str {
         Sentence::ConferenceEnded => "conference_ended",
         Sentence::Goodbye => "goodbye",
         Sentence::Waiting => "waiting",
+        Sentence::Recorded => "recorded",
+        Sentence::RecordingPaused => "recording_paused",
+        Sentence::RecordingEnded => "recording_ended",
+        Sentence::NotRecorded => "not_recorded",
     }
 }
 
 /// Every name a recording may have; the digits first, in order.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 25] = [
     "digit_0",
     "digit_1",
     "digit_2",
@@ -349,6 +353,10 @@ const NAMES: [&str; 21] = [
     "conference_ended",
     "goodbye",
     "waiting",
+    "recorded",
+    "recording_paused",
+    "recording_ended",
+    "not_recorded",
 ];
 
 macro_rules! shipped {
@@ -362,10 +370,11 @@ macro_rules! shipped {
 }
 
 /// Language, name and WAV file of the recordings compiled into the server.
-const SHIPPED: [(&str, &str, &[u8]); 21] = shipped!("en":
+const SHIPPED: [(&str, &str, &[u8]); 25] = shipped!("en":
     "digit_0" "digit_1" "digit_2" "digit_3" "digit_4" "digit_5" "digit_6" "digit_7" "digit_8"
     "digit_9" "enter_pin" "wrong_pin" "welcome" "you_are_first" "muted" "unmuted" "locked" "full"
-    "conference_ended" "goodbye" "waiting");
+    "conference_ended" "goodbye" "waiting" "recorded" "recording_paused" "recording_ended"
+    "not_recorded");
 
 const _: () = assert!(FRAME_SAMPLES <= LONGEST_PAUSE_SAMPLES);
 

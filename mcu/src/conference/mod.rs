@@ -15,6 +15,7 @@
 mod hear;
 mod orders;
 mod speak;
+mod tape;
 #[cfg(test)]
 #[expect(
     clippy::disallowed_methods,
@@ -92,6 +93,7 @@ pub struct McuConference<P> {
     /// Decoders of those who fell silent.
     decoders: Vec<IdleDecoder>,
     packet: Vec<u8>,
+    taped: Option<tape::Taped>,
     reports: Vec<Report>,
     work: Work,
 }
@@ -145,6 +147,7 @@ impl<P> McuConference<P> {
             frames: Frames::default(),
             decoders: Vec::new(),
             packet: Vec::with_capacity(1_500),
+            taped: None,
             reports: Vec::new(),
             work: Work::default(),
         }

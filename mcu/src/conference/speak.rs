@@ -29,6 +29,7 @@ impl<P> McuConference<P> {
         self.assign(announced.is_some());
         self.play_music();
         self.make_shared(announced.is_some(), announced.unwrap_or(1.0));
+        self.tape();
         if self.tick.is_multiple_of(LOSS_TICKS) {
             self.learn_losses();
         }
@@ -100,6 +101,7 @@ impl<P> McuConference<P> {
                 shared.get_or_insert_with(Box::<Shared>::default).want(tick);
             }
         }
+        self.assign_tape();
     }
 
     fn count_quiet(&mut self, announced: bool) {

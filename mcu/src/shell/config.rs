@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::video::VideoSetup;
 use crate::control::Protection;
+use crate::recording::Recorder;
 use plenum_media::negotiated::Codec;
 
 /// How the MCU is set up.
@@ -45,6 +46,8 @@ pub struct Config {
     pub inband_dtmf: bool,
     /// Video; without it every video section is refused.
     pub video: Option<VideoSetup>,
+    /// Who keeps recordings; without, nothing can be recorded.
+    pub recorder: Option<Arc<dyn Recorder>>,
 }
 
 impl Default for Config {
@@ -66,6 +69,7 @@ impl Default for Config {
             nat: Nat::default(),
             inband_dtmf: true,
             video: None,
+            recorder: None,
         }
     }
 }

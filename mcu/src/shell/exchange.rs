@@ -3,7 +3,8 @@
 use super::mcu::{Conference, Endpoint, EventSink, Inner, Settled, refusal};
 use super::video::Video;
 use crate::control::{
-    Action, ConferenceId, EndpointId, EndpointSettings, McuError, McuEvent, Report,
+    Action, ConferenceId, ConferenceVideo, EndpointId, EndpointSettings, EndpointVideo, McuError,
+    McuEvent, Report, Stage,
 };
 use bytes::Bytes;
 use plenum_media::negotiated::NegotiatedAudio;
@@ -41,7 +42,8 @@ impl Inner {
         let worker = this.worker;
         let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
         let negotiated = session.handle_answer(answer).map_err(refusal)?;
-        self.settle_video(session, video, (conference, endpoint), reports)?;
+        // Its section was answered; without a leg the peer sees nothing until the next exchange takes it back.
+        self.settle_video(session, video, (conference, endpoint), reports);
         let path = session.path();
         self.follow(conference, worker, endpoint, path)?;
         self.apply(conference, worker, endpoint, Some(negotiated))
@@ -56,7 +58,8 @@ impl Inner {
         reports: &mut Vec<Report>,
     ) -> Result<Option<NegotiatedAudio>, McuError> {
         let Endpoint { session, video, .. } = one;
-        self.prepare_video(session, video, conference, offer);
+        let ids = (conference, endpoint);
+        self.prepare_video(session, video, ids, offer);
         let Some(offer) = offer else {
             let sdp = session.create_offer();
             let sdp = sdp.map_err(|error| refusal(error.into()))?;
@@ -67,9 +70,14 @@ impl Inner {
         if answered.is_err() {
             Self::abandon_video(session, video);
         }
-        let (sdp, negotiated) = answered.map_err(refusal)?;
+        let (mut sdp, mut negotiated) = answered.map_err(refusal)?;
+        let mut said = Vec::new();
+        if !self.settle_video(session, video, ids, &mut said) {
+            // Nobody has seen the answer yet: the call goes without video.
+            (sdp, negotiated) = session.handle_offer(offer).map_err(refusal)?;
+        }
         reports.push(Report::Answer { endpoint, sdp });
-        self.settle_video(session, video, (conference, endpoint), reports)?;
+        reports.append(&mut said);
         Ok(Some(negotiated))
     }
 
@@ -91,19 +99,44 @@ impl Inner {
         }
     }
 
-    /// What an action on the mixer means for pictures.
-    pub(super) fn foresee(&self, conference: ConferenceId, action: &Action) {
+    /// The mixer has taken an action; so do the pictures.
+    pub(super) fn show(&self, conference: ConferenceId, change: Change) {
         let Some(video) = &self.video else {
             return;
         };
+        match change {
+            Change::Nothing => {}
+            Change::Place(endpoint, stage) => video.rooms.place(conference, endpoint, stage),
+            Change::Leave(endpoint) => video.rooms.leave(conference, endpoint),
+            Change::Pictures(pictures) => video.rooms.arrange(conference, &pictures),
+            Change::Looks(endpoint, looks) => video.rooms.look(conference, endpoint, &looks),
+            Change::RevokeFloor => video.revoke_floor(conference),
+            Change::Close => video.rooms.close(conference),
+        }
+    }
+}
+
+/// What an action on the mixer means for pictures.
+#[derive(Debug)]
+pub(super) enum Change {
+    Nothing,
+    Place(EndpointId, Stage),
+    Leave(EndpointId),
+    Pictures(Box<ConferenceVideo>),
+    Looks(EndpointId, Box<EndpointVideo>),
+    RevokeFloor,
+    Close,
+}
+
+impl Change {
+    pub(super) fn of(action: &Action) -> Self {
         match action {
-            Action::Place { endpoint, stage } => video.rooms.place(conference, *endpoint, *stage),
-            Action::Remove { endpoint } => video.rooms.leave(conference, *endpoint),
-            Action::Pictures(pictures) => video.rooms.arrange(conference, pictures),
-            Action::Looks { endpoint, looks } => {
-                video.rooms.look(conference, *endpoint, looks);
-            }
-            Action::Destroy => video.rooms.close(conference),
+            Action::Place { endpoint, stage } => Self::Place(*endpoint, *stage),
+            Action::Remove { endpoint } => Self::Leave(*endpoint),
+            Action::Pictures(pictures) => Self::Pictures(pictures.clone()),
+            Action::Looks { endpoint, looks } => Self::Looks(*endpoint, looks.clone()),
+            Action::RevokeFloor => Self::RevokeFloor,
+            Action::Destroy => Self::Close,
             Action::Create(_)
             | Action::Add { .. }
             | Action::Renegotiate { .. }
@@ -111,10 +144,11 @@ impl Inner {
             | Action::Rollback { .. }
             | Action::Filter { .. }
             | Action::Keyframe { .. }
+            | Action::Record(_)
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }
-            | Action::SignalledDtmf { .. } => {}
+            | Action::SignalledDtmf { .. } => Self::Nothing,
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) fn in_mixer(action: Action) -> Option<Order<Sockets>> {
         | Action::Keyframe { .. }
         | Action::Pictures(_)
         | Action::Looks { .. }
+        | Action::Record(_)
+        | Action::RevokeFloor
         | Action::Remove { .. } => None,
     }
 }

@@ -89,12 +89,6 @@ impl Inner {
         settings: &EndpointSettings,
         place: Place,
     ) -> Result<(Sockets, Given), McuError> {
-        let (pool, bound) = if v6 {
-            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
-        } else {
-            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
-        };
-        let bound = bound.ok_or(McuError::Overloaded("media addresses"))?;
         if let Some(Prepared {
             bound,
             gathered,
@@ -108,13 +102,7 @@ impl Inner {
             };
             return Ok((Sockets::new(bound, place), given));
         }
-        let mut sockets = self.open_own(
-            (pool, bound),
-            v6,
-            settings,
-            place,
-            self.limits.socket_buffer,
-        )?;
+        let mut sockets = self.open_own(v6, settings, place, self.limits.socket_buffer)?;
         if self.wants_both(v6, offer, settings)
             && let Ok(other) = self.open_other(!v6, settings)
         {
@@ -145,15 +133,8 @@ impl Inner {
     }
 
     fn open_other(&self, v6: bool, settings: &EndpointSettings) -> io::Result<Bound> {
-        let (pool, bound) = if v6 {
-            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
-        } else {
-            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
-        };
-        let named = self.named(v6, settings);
-        let open = bound.is_some_and(|bound| bound.is_unspecified());
-        let addresses: SmallVec<[IpAddr; 2]> =
-            named.filter(|_| open).into_iter().chain(bound).collect();
+        let own = self.own_addresses(v6, settings);
+        let (pool, addresses) = own.map_err(io::Error::other)?;
         Bound::open(pool, &addresses, self.limits.socket_buffer)
     }
 
@@ -165,12 +146,6 @@ impl Inner {
         settings: &EndpointSettings,
         place: Place,
     ) -> Result<(Sockets, Given), McuError> {
-        let (pool, bound) = if v6 {
-            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
-        } else {
-            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
-        };
-        let bound = bound.ok_or(McuError::Overloaded("media addresses"))?;
         let buffer = self.limits.video.socket_buffer;
         if let Some(Prepared {
             bound,
@@ -191,7 +166,7 @@ impl Inner {
             };
             return Ok((sockets, given));
         }
-        let opened = self.open_own((pool, bound), v6, settings, place, buffer);
+        let opened = self.open_own(v6, settings, place, buffer);
         opened.map(|sockets| (sockets, Given::default()))
     }
 
@@ -212,15 +187,12 @@ impl Inner {
 
     fn open_own(
         &self,
-        (pool, bound): (&Arc<PortPool>, IpAddr),
         v6: bool,
         settings: &EndpointSettings,
         place: Place,
         buffer: usize,
     ) -> Result<Sockets, McuError> {
-        let named = self.named(v6, settings);
-        let addresses = [named.filter(|_| bound.is_unspecified()), Some(bound)];
-        let addresses: SmallVec<[IpAddr; 2]> = addresses.into_iter().flatten().collect();
+        let (pool, addresses) = self.own_addresses(v6, settings)?;
         let opened = Sockets::open(pool, &addresses, buffer, place);
         opened.map_err(|error| {
             if error.kind() == io::ErrorKind::AddrInUse {
@@ -304,6 +276,30 @@ impl Inner {
         }
         // A session identifier is a decimal number that some peers read as a signed 64-bit one.
         (random.next_u64() >> 2, ssrc, random.next_u64())
+    }
+
+    /// What floor control calls a conference (RFC 8856 §5.2): not to be guessed, for a client is known by it.
+    pub(super) fn confid(&self) -> u32 {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        // Some clients read it as a signed number, and some take 0 for none.
+        (random.next_u32() >> 1).max(1)
+    }
+
+    /// The ports of a family, and the addresses that sockets are bound to: the first one that is ours.
+    pub(super) fn own_addresses(
+        &self,
+        v6: bool,
+        settings: &EndpointSettings,
+    ) -> Result<(&Arc<PortPool>, SmallVec<[IpAddr; 2]>), McuError> {
+        let (pool, bound) = if v6 {
+            (&self.ports_v6, self.config.bind_v6.map(IpAddr::V6))
+        } else {
+            (&self.ports_v4, self.config.bind_v4.map(IpAddr::V4))
+        };
+        let bound = bound.ok_or(McuError::Overloaded("media addresses"))?;
+        let named = self.named(v6, settings);
+        let addresses = [named.filter(|_| bound.is_unspecified()), Some(bound)];
+        Ok((pool, addresses.into_iter().flatten().collect()))
     }
 
     /// A seed and two different synchronisation sources for a video leg.

@@ -24,9 +24,10 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
 use super::config::Config;
-use super::exchange::overheard;
+use super::exchange::{Change, overheard};
 use super::in_mixer::in_mixer;
 use super::legs::cname;
+use super::load::Load;
 use super::ports::PortPool;
 use super::reserve::Reserve;
 use super::sockets::{Place, Sockets};
@@ -41,6 +42,7 @@ use crate::control::{
 };
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::recording::Tape;
 
 /// Where events go. Called on any thread, worker threads included: it must not block.
 pub type EventSink = Arc<dyn Fn(McuEvent) + Send + Sync>;
@@ -103,6 +105,8 @@ pub(super) struct Conference {
     pub(super) worker: usize,
     pub(super) max_endpoints: usize,
     pub(super) endpoints: BTreeMap<EndpointId, Endpoint>,
+    /// Of the recording under way.
+    pub(super) tape: Option<Tape>,
 }
 
 #[derive(Debug)]
@@ -144,7 +148,7 @@ impl AudioMcu {
                 endings,
                 gauges: Arc::clone(&link.gauges),
                 conferences: BTreeMap::new(),
-                load: 0.0,
+                load: Load::default(),
             };
             let thread = std::thread::Builder::new().name(format!("mixer-{n}"));
             let thread = thread.spawn(move || worker.run());
@@ -261,7 +265,11 @@ impl Mcu for AudioMcu {
             action,
         } = command;
         let mut reports = Vec::new();
+        let change = Change::of(&action);
         let result = inner.carry_out(conference, id, action, &mut reports);
+        if result.is_ok() {
+            inner.show(conference, change);
+        }
         let result = match result {
             Ok(Settled::Now) => Some(Ok(())),
             Ok(Settled::ByWorker) => None,
@@ -299,7 +307,6 @@ impl Inner {
         }
         let found = self.directory.find(conference);
         let found = found.ok_or(McuError::Unknown("conference"))?;
-        self.foresee(conference, &action);
         let mut this = found.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
             Action::Create(_) => Err(McuError::Unknown("conference")),
@@ -327,11 +334,12 @@ impl Inner {
                 self.signalled_keyframe(&one.video, conference, endpoint)?;
                 Ok(Settled::Now)
             }
-            Action::Pictures(_) => Ok(Settled::Now),
+            Action::Pictures(_) | Action::RevokeFloor => Ok(Settled::Now),
             Action::Looks { endpoint, .. } => {
                 this.endpoint(endpoint)?;
                 Ok(Settled::Now)
             }
+            Action::Record(record) => self.record(conference, id, &mut this, record),
             Action::Rollback { endpoint } => {
                 let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
                 session.rollback();
@@ -392,10 +400,11 @@ impl Inner {
             worker,
             max_endpoints,
             endpoints: BTreeMap::new(),
+            tape: None,
         };
         directory.insert(conference, Arc::new(Mutex::new(entry)));
         if let Some(video) = &self.video {
-            video.rooms.open(conference, pictures);
+            video.open(conference, pictures, self.confid());
         }
         Ok(Settled::Now)
     }
@@ -432,6 +441,8 @@ impl Inner {
         let negotiated = match self.negotiate(ids, &mut one, offer.as_ref(), reports) {
             Ok(negotiated) => negotiated,
             Err(error) => {
+                // Allocations on a TURN server end with the path, not by themselves.
+                sockets.path = self.first_path(&one.session, false, given.relays);
                 self.leave(conference, endpoint);
                 reports.clear();
                 return Err(error);
@@ -525,6 +536,7 @@ impl Inner {
             McuError::MalformedSdp(_)
             | McuError::Incompatible { .. }
             | McuError::Unknown(_)
+            | McuError::NotRecorded(_)
             | McuError::NotSupported => 0,
         };
     }
@@ -568,7 +580,7 @@ fn link(limits: &Limits) -> (WorkerLink, Receiver<Mail>, Receiver<Ending>) {
     (link, mails, endings)
 }
 
-fn post<T>(queue: &SyncSender<T>, mail: T) -> Result<(), McuError> {
+pub(super) fn post<T>(queue: &SyncSender<T>, mail: T) -> Result<(), McuError> {
     let full = McuError::Overloaded("processor time");
     queue.try_send(mail).map_err(|_| full)
 }

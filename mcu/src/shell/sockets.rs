@@ -325,15 +325,22 @@ impl Sockets {
         self.by(via).send_to(made, to).is_ok()
     }
 
+    /// Goes on with what costs little: answers to checks, consent, the end of old keys. Returns why the path failed, if
+    /// it did, and whether a handshake waits for [`Self::drive`].
+    pub(super) fn keep_up(&mut self, now: Instant) -> (Option<String>, bool) {
+        let Some(path) = self.path.as_mut().filter(|path| path.is_due(now)) else {
+            return (None, false);
+        };
+        if path.has_work(now) {
+            return (self.drain(), true);
+        }
+        (self.drive(now), false)
+    }
+
     /// Goes on with the path's handshakes and sends what it wants sent. Returns why it failed, if it did.
     pub(super) fn drive(&mut self, now: Instant) -> Option<String> {
         self.path.as_mut()?.handle_timeout(now);
         self.drain()
-    }
-
-    /// The path has handshakes or anything else to go on with.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.path.as_ref().is_some_and(|path| path.is_due(now))
     }
 
     /// RTCP shares the RTP port from now on, or has its own again (RFC 5761 §5.1.1).

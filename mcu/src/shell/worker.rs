@@ -2,7 +2,7 @@
 //!
 //! | when | what |
 //! |---|---|
-//! | every 20 ms, on the absolute schedule | mailbox; then for each conference: RTP sockets, tick, reports |
+//! | every 20 ms, on the absolute schedule | mailbox; then for each conference: RTP sockets, tick, reports; then handshakes of a few legs in turn |
 //! | every 100 ms | each RTCP socket is read |
 //!
 //! Without a conference there are no ticks: the thread sleeps until it gets mail.
@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use plenum_media::path::{MediaPath, NegotiatedPath};
 
 use crate::audio::announce::Sounds;
@@ -37,11 +38,14 @@ use crate::control::{
 };
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::recording::{Piece, Tape};
 
+use super::load::Load;
 use super::mcu::EventSink;
 use super::priority;
 use super::receive::Receiver as Datagrams;
 use super::sockets::{Place, Sockets};
+use super::turns::Turns;
 
 /// How long a worker without conferences sleeps at most before it looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(100);
@@ -68,6 +72,11 @@ pub(super) enum Mail {
         fresh: Option<Box<MediaPath>>,
         /// `None`: plain RTP.
         agreed: Option<Box<NegotiatedPath>>,
+    },
+    /// What is mixed goes there from now on, too.
+    Tape {
+        conference: ConferenceId,
+        tape: Option<Tape>,
     },
     Quality {
         conference: ConferenceId,
@@ -110,14 +119,26 @@ pub(super) struct Worker {
     pub(super) endings: Receiver<Ending>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) conferences: BTreeMap<ConferenceId, Hosted>,
-    pub(super) load: f32,
+    pub(super) load: Load,
 }
 
 /// A conference and its place among the worker's.
 #[derive(Debug)]
 pub(super) struct Hosted {
     mixer: Box<McuConference<Sockets>>,
+    tape: Option<Tape>,
     _place: Place,
+}
+
+impl Hosted {
+    /// What was mixed goes onto the tape, if there is one.
+    fn record(&self, at: Instant) {
+        let Some(tape) = &self.tape else { return };
+        for packet in self.mixer.recorded() {
+            let packet = Bytes::copy_from_slice(packet);
+            tape.put(Piece::Sound { at, packet });
+        }
+    }
 }
 
 impl Worker {
@@ -131,8 +152,7 @@ impl Worker {
             received: 0,
             refused: 0,
             protected: Vec::with_capacity(1_500),
-            handshakes: 0,
-            handshakes_per_tick: self.limits.handshakes_per_tick,
+            turns: Turns::default(),
         };
         while !self.gauges.stop.load(Ordering::Relaxed) {
             if self.conferences.is_empty() {
@@ -148,8 +168,8 @@ impl Worker {
                     self.metrics.ticks_skipped.inc_by(tick.skipped);
                 }
                 let rtcp = tick.number.is_multiple_of(5);
-                io.handshakes = io.handshakes_per_tick;
                 self.tick_all(&mut io, tick.skipped, rtcp);
+                self.shake_hands(&mut io);
                 self.account(&mut io, begun);
             }
             std::thread::sleep(clock.deadline().saturating_duration_since(now()));
@@ -158,8 +178,7 @@ impl Worker {
 
     /// Waits for mail, or at most [`IDLE`].
     fn idle(&mut self, io: &mut Io) {
-        self.load = 0.0;
-        self.gauges.load.store(0, Ordering::Relaxed);
+        self.load.rest(&self.gauges.load);
         match self.mail.recv_timeout(IDLE) {
             Ok(mail) => self.deliver(mail, io),
             Err(RecvTimeoutError::Timeout) => {}
@@ -202,6 +221,7 @@ impl Worker {
                 let mixer = McuConference::new(settings, limits, Arc::clone(&self.sounds));
                 let hosted = Hosted {
                     mixer: Box::new(mixer),
+                    tape: None,
                     _place: place,
                 };
                 self.conferences.insert(conference, hosted);
@@ -222,6 +242,12 @@ impl Worker {
                     sockets.follow(now(), fresh, agreed.as_deref());
                     Some(())
                 });
+            }
+            Mail::Tape { conference, tape } => {
+                if let Some(hosted) = self.conferences.get_mut(&conference) {
+                    hosted.mixer.record(tape.is_some());
+                    hosted.tape = tape;
+                }
             }
             Mail::Quality { conference, reply } => {
                 let hosted = self.conferences.get(&conference);
@@ -273,20 +299,37 @@ impl Worker {
     fn tick_all(&mut self, io: &mut Io, skipped: u64, rtcp: bool) {
         let mut next = self.conferences.keys().next().copied();
         while let Some(conference) = next {
-            self.guarded(conference, |mixer| {
+            let mixed = self.guarded(conference, |mixer| {
                 // What comes while the sockets are read has not waited at all: by a later clock it would seem to have,
                 // and the playout would be moved too close to it.
                 let now = now();
                 io.receive(now, mixer, rtcp);
-                io.shake_hands(now, mixer);
+                io.keep_up(now, conference, mixer);
                 mixer.skip(now, skipped);
                 mixer.tick(now, io);
+                now
             });
+            if let Some((at, hosted)) = mixed.zip(self.conferences.get(&conference)) {
+                hosted.record(at);
+            }
             let later = (
                 std::ops::Bound::Excluded(conference),
                 std::ops::Bound::Unbounded,
             );
             next = self.conferences.range(later).next().map(|(id, _)| *id);
+        }
+    }
+
+    /// Goes on with handshakes when all mixes are out, those of a few legs in one tick: each costs as much as mixing for
+    /// dozens.
+    fn shake_hands(&mut self, io: &mut Io) {
+        for (conference, endpoint) in io.turns.next(self.limits.handshakes_per_tick) {
+            self.guarded(conference, |mixer| {
+                let sockets = mixer.port_mut(endpoint);
+                if let Some(reason) = sockets.and_then(|sockets| sockets.drive(now())) {
+                    fail_media(mixer, endpoint, reason);
+                }
+            });
         }
     }
 
@@ -350,16 +393,7 @@ impl Worker {
         metrics.sends_failed.inc_by(std::mem::take(&mut io.refused));
         let busy = now().saturating_duration_since(begun);
         metrics.tick_duration.observe(busy.as_secs_f64());
-        let permille = busy.as_secs_f32() / PERIOD.as_secs_f32() * 1_000.0;
-        // About a second's average.
-        self.load += (permille - self.load) * 0.02;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped into the range of the type"
-        )]
-        let load = self.load.clamp(0.0, 1_000_000.0) as u32;
-        self.gauges.load.store(load, Ordering::Relaxed);
+        self.load.observe(busy, PERIOD, &self.gauges.load);
     }
 }
 
@@ -371,9 +405,8 @@ struct Io {
     refused: u64,
     /// A packet as it goes out.
     protected: Vec<u8>,
-    /// Legs whose handshakes may still go on in this tick.
-    handshakes: usize,
-    handshakes_per_tick: usize,
+    /// Legs whose handshakes are to go on.
+    turns: Turns<(ConferenceId, EndpointId)>,
 }
 
 impl Io {
@@ -404,27 +437,23 @@ impl Io {
         }
     }
 
-    /// Goes on with handshakes, those of a few legs in one tick: each costs as much as mixing for dozens.
-    fn shake_hands(&mut self, now: Instant, mixer: &mut McuConference<Sockets>) {
+    /// Answers checks, keeps consent, and notes whose handshakes wait.
+    fn keep_up(
+        &mut self,
+        now: Instant,
+        conference: ConferenceId,
+        mixer: &mut McuConference<Sockets>,
+    ) {
         let mut failed = Vec::new();
         for (endpoint, sockets) in mixer.ports() {
-            if !sockets.is_due(now) {
-                continue;
-            }
-            if self.handshakes == 0 {
-                break;
-            }
-            self.handshakes -= 1;
-            let reason = sockets.drive(now);
+            let (reason, waits) = sockets.keep_up(now);
             failed.extend(reason.map(|reason| (endpoint, reason)));
+            if waits {
+                self.turns.wait((conference, endpoint));
+            }
         }
         for (endpoint, reason) in failed {
-            tracing::warn!(
-                endpoint = endpoint.0,
-                reason,
-                "the media of an endpoint failed"
-            );
-            mixer.note(Report::MediaFailed { endpoint, reason });
+            fail_media(mixer, endpoint, reason);
         }
     }
 
@@ -458,6 +487,15 @@ impl Network<Sockets> for Io {
     }
 }
 
+fn fail_media(mixer: &mut McuConference<Sockets>, endpoint: EndpointId, reason: String) {
+    tracing::warn!(
+        endpoint = endpoint.0,
+        reason,
+        "the media of an endpoint failed"
+    );
+    mixer.note(Report::MediaFailed { endpoint, reason });
+}
+
 /// Whether an order changes where RTCP goes (RFC 5761 §5.1.1).
 fn rtcp_mux(order: &Order<Sockets>) -> Option<(EndpointId, bool)> {
     match order {
@@ -476,7 +514,8 @@ fn rtcp_mux(order: &Order<Sockets>) -> Option<(EndpointId, bool)> {
     }
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub(super) fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a fault without words").to_owned()

@@ -9,11 +9,24 @@ use plenum_media::video::rate::{self, PictureLimits, Rung};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ViewerId(pub u64);
 
+/// What a stream to a viewer shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// People: content has a stream of its own.
+    People,
+    /// Both: there is no second stream.
+    PeopleAndContent,
+    /// Content alone, and nothing at all while there is none.
+    Content,
+}
+
 /// What is known of a viewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewerSettings {
     /// The viewer's own source, if it sends.
     pub source: Option<SourceId>,
+    /// The viewer's own content, which is not sent back.
+    pub content: Option<SourceId>,
     /// The layout chosen for this viewer; else the conference's.
     pub layout: Option<Layout>,
     /// Seats for this viewer alone; else the conference's.
@@ -22,8 +35,8 @@ pub struct ViewerSettings {
     pub pins: Vec<SourceId>,
     /// The viewer sees the own picture.
     pub self_view: bool,
-    /// Content comes in this picture, because there is no second stream.
-    pub content_in_main: bool,
+    /// Which pictures it is for.
+    pub shows: Shows,
     /// In which format the picture goes out.
     pub format: SendFormat,
     /// How large it may be.

@@ -342,8 +342,12 @@ impl IceAgent {
         match message.class {
             Class::Request => self.handle_request(now, path, from, &message),
             Class::Success | Class::Error => self.handle_response(now, path, from, &message),
-            // A keep-alive (RFC 8445 §11): being here it has done its work.
-            Class::Indication => {}
+            // A keep-alive (RFC 8445 §11): all that comes from a peer whose call is on hold.
+            Class::Indication => {
+                if self.selected.iter().any(|s| s.remote == from) {
+                    self.handle_media(now);
+                }
+            }
         }
         self.drain_relays();
     }

@@ -28,7 +28,7 @@ use crate::dtmf::once::Once;
 use crate::dtmf::receiver::EventReceiver;
 use crate::metrics::Metrics;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload};
-use crate::rtp::latch::{Latch, LatchRules};
+use crate::rtp::latch::{LatchRules, Peer, Signalled};
 use crate::rtp::report::Reports;
 use crate::rtp::source::Source;
 use playout::Playout;
@@ -178,8 +178,7 @@ pub struct AudioLeg {
     config: LegConfig,
     began: Instant,
     negotiated: Option<NegotiatedAudio>,
-    latch: Latch,
-    rtcp_from: Option<SocketAddr>,
+    peer: Peer,
     source: Source,
     playout: Playout,
     reports: Reports,
@@ -212,8 +211,7 @@ impl AudioLeg {
         Self {
             began: now,
             negotiated: None,
-            latch: Latch::new(rules, config.signalled_from, now),
-            rtcp_from: None,
+            peer: Peer::new(rules, config.signalled_from, now),
             source: Source::default(),
             playout: Playout::new(&config),
             reports: Reports::new(config.seed, now),
@@ -233,7 +231,12 @@ impl AudioLeg {
 
     /// Puts what was agreed on in force, at the start and at every change mid-call.
     pub fn apply(&mut self, now: Instant, negotiated: NegotiatedAudio) {
-        self.latch.signal(now, negotiated.remote_rtp);
+        let signalled = Signalled {
+            rtp: negotiated.remote_rtp,
+            rtcp: negotiated.remote_rtcp,
+            rtcp_mux: negotiated.rtcp_mux,
+        };
+        self.peer.signal(now, signalled);
         let was_receiving = self
             .negotiated
             .as_ref()

@@ -20,6 +20,9 @@ pub(crate) struct Noise {
     rng: SplitMix,
     amplitude: f32,
     last: f32,
+    /// The peer announced a spectrum last.
+    shaped: bool,
+    /// Made with the first spectrum, and kept: a packet allocates nothing.
     spectrum: Option<Box<Spectrum>>,
 }
 
@@ -29,6 +32,7 @@ impl Noise {
             rng: SplitMix::new(seed),
             amplitude: 0.0,
             last: 0.0,
+            shaped: false,
             spectrum: None,
         }
     }
@@ -43,10 +47,10 @@ impl Noise {
         if level >= 100 {
             self.amplitude = 0.0;
         }
-        match (&mut self.spectrum, spectrum) {
-            (shape, []) => *shape = None,
-            (Some(shape), spectrum) => shape.change(spectrum),
-            (shape @ None, spectrum) => *shape = Some(Box::new(Spectrum::new(spectrum))),
+        self.shaped = !spectrum.is_empty();
+        if self.shaped {
+            let fresh = || Box::new(Spectrum::new());
+            self.spectrum.get_or_insert_with(fresh).change(spectrum);
         }
     }
 
@@ -65,7 +69,7 @@ impl Noise {
             out.resize(out.len() + count, 0.0);
             return;
         }
-        if let Some(spectrum) = &mut self.spectrum {
+        if let Some(spectrum) = self.spectrum.as_mut().filter(|_| self.shaped) {
             spectrum.extend(&mut self.rng, self.amplitude, count, out);
             return;
         }
@@ -92,16 +96,14 @@ struct Spectrum {
 }
 
 impl Spectrum {
-    fn new(octets: &[u8]) -> Self {
-        let mut spectrum = Self {
+    fn new() -> Self {
+        Self {
             reflections: [0.0; ORDER],
             gain: 1.0,
             backward: [0.0; ORDER],
             upsampler: Upsampler::new(Factor::Six),
             rest: Vec::with_capacity(Factor::Six.get()),
-        };
-        spectrum.change(octets);
-        spectrum
+        }
     }
 
     /// Another spectrum; the noise goes on without a break.
@@ -195,6 +197,21 @@ mod tests {
         let samples = noise(&[40, 64, 190]);
         assert!((likeness(&samples, 6) - 0.496).abs() < 0.05);
         assert!((likeness(&samples, 12) - (0.742 * 0.496 - 0.496)).abs() < 0.05);
+    }
+
+    #[test]
+    fn rfc3389_3_2_a_level_alone_is_noise_without_the_spectrum_before() {
+        let mut noise = Noise::new(1);
+        let mut out = Vec::new();
+        noise.announce(&[50, 190]);
+        noise.extend(960, &mut out);
+        let kept = noise.spectrum.as_deref().map(std::ptr::from_ref);
+        noise.announce(&[50]);
+        out.clear();
+        noise.extend(9_600, &mut out);
+        assert!(likeness(&out, 1) > 0.4, "low-passed");
+        noise.announce(&[50, 64]);
+        assert_eq!(noise.spectrum.as_deref().map(std::ptr::from_ref), kept);
     }
 
     proptest! {

@@ -82,20 +82,12 @@ impl AudioLeg {
 
     /// The only address RTP can come from as things are, so that all others may be kept away until this is `None` again.
     pub fn only_source(&self, now: Instant) -> Option<SocketAddr> {
-        self.latch.only_source(now)
+        self.peer.only_source(now)
     }
 
     /// Takes one datagram from the RTCP port.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let signalled = self
-            .negotiated
-            .as_ref()
-            .and_then(|agreed| agreed.remote_rtcp);
-        let hosts = [self.latch.latched(), signalled];
-        let known = hosts
-            .iter()
-            .flatten()
-            .any(|address| address.ip() == from.ip());
+        let known = self.peer.may_report(from);
         let ours = self.config.ssrc;
         let ntp_now = middle(self.ntp(now));
         let peer = self.source.ssrc();
@@ -112,7 +104,7 @@ impl AudioLeg {
             return;
         }
         self.reports.passed(datagram.len(), true);
-        self.rtcp_from = Some(from);
+        self.peer.reported(from);
         self.heard(now);
         if bye {
             self.event(LegEvent::Bye);
@@ -213,9 +205,9 @@ impl AudioLeg {
     }
 
     fn passes_latch(&mut self, now: Instant, from: SocketAddr, packet: &Packet<'_>) -> bool {
-        let before = self.latch.latched();
+        let before = self.peer.latched();
         let same = self.source.ssrc() == Some(packet.ssrc);
-        match self.latch.judge(now, from, packet.ssrc, same) {
+        match self.peer.judge(now, from, packet.ssrc, same) {
             Verdict::Accepted => true,
             Verdict::Moved => {
                 if before.is_some() {

@@ -177,22 +177,17 @@ impl AudioLeg {
 
     /// RTP came from the peer since its address was signalled last.
     pub fn has_heard(&self) -> bool {
-        self.latch.latched().is_some()
+        self.peer.latched().is_some()
     }
 
     /// Where RTP goes: the latched source, else what the peer signalled. `None` while the peer wants none.
     pub fn rtp_destination(&self) -> Option<SocketAddr> {
-        let signalled = self.negotiated.as_ref()?.remote_rtp?;
-        Some(self.latch.latched().unwrap_or(signalled))
+        self.peer.rtp_destination()
     }
 
     /// Where RTCP goes: with RTP when multiplexed, else where it comes from, else what the peer signalled.
     pub fn rtcp_destination(&self) -> Option<SocketAddr> {
-        let agreed = self.negotiated.as_ref()?;
-        if agreed.rtcp_mux {
-            return self.rtp_destination();
-        }
-        self.rtcp_from.or(agreed.remote_rtcp)
+        self.peer.rtcp_destination()
     }
 
     /// Writes the RTCP compound packet that is due, if one is. Returns whether `out` holds one. Cheap when none is due.

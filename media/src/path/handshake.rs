@@ -150,8 +150,14 @@ impl Handshake {
         Ok(())
     }
 
-    pub(super) fn has_work(&self) -> bool {
-        !self.inbox.is_empty()
+    /// Whether [`Self::work`] would do some of what is dear: begin, or read what came. Not while it waits for a place.
+    pub(super) fn has_work(&self, now: Instant) -> bool {
+        let begins = || {
+            let partner = self.signalled.is_some() || self.peer.is_some();
+            self.role == Role::Active && self.association.is_none() && partner
+        };
+        let waits = self.association.is_none() && self.retry.is_some_and(|retry| retry > now);
+        !waits && (!self.inbox.is_empty() || begins())
     }
 
     /// Works on what waits and what is due.

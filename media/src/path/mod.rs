@@ -217,12 +217,14 @@ impl MediaPath {
         datagram: &'d mut [u8],
     ) -> Inbound<'d> {
         let (mut datagram, mut from) = (datagram, from);
+        let mut relayed = false;
         if matches!(demultiplex::kind(datagram), Kind::Stun | Kind::Channel) {
             match self.take_ice(now, via, from, datagram) {
                 Some(Left::Consumed) => return Inbound::Consumed,
                 Some(Left::Media(peer, range)) => {
                     datagram = datagram.get_mut(range).unwrap_or_default();
                     from = peer;
+                    relayed = true;
                 }
                 None => {
                     self.count(Refused::Unexpected);
@@ -240,11 +242,11 @@ impl MediaPath {
         let taken = match demultiplex::kind(datagram) {
             Kind::Dtls => self.take_dtls(now, component, from, datagram),
             Kind::Rtp if plain => {
-                self.hear(now);
+                self.hear_plain(now, from, relayed);
                 return Inbound::Rtp(datagram);
             }
             Kind::Rtcp if plain => {
-                self.hear(now);
+                self.hear_plain(now, from, relayed);
                 return Inbound::Rtcp(datagram);
             }
             Kind::Rtp => match self
@@ -319,14 +321,17 @@ impl MediaPath {
         Ok(out)
     }
 
-    /// Handshake messages wait for [`Self::handle_timeout`].
-    pub fn has_work(&self) -> bool {
-        self.handshakes.iter().flatten().any(Handshake::has_work)
+    /// A handshake waits for [`Self::handle_timeout`], which will take as long as many packets.
+    pub fn has_work(&self, now: Instant) -> bool {
+        let mut handshakes = self.handshakes.iter().flatten();
+        handshakes.any(|handshake| handshake.has_work(now))
     }
 
     /// [`Self::handle_timeout`] has something to do.
     pub fn is_due(&self, now: Instant) -> bool {
-        !self.outputs.is_empty() || self.has_work() || self.timeout().is_some_and(|due| due <= now)
+        !self.outputs.is_empty()
+            || self.has_work(now)
+            || self.timeout().is_some_and(|due| due <= now)
     }
 
     /// Does what is due: handshakes and their repetitions, the end of old keys.

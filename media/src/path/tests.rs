@@ -279,7 +279,7 @@ fn a_stranger_fills_nothing_and_stops_nothing() {
         };
         assert_eq!(taken, expected);
     }
-    assert!(pair.paths[0].has_work());
+    assert!(pair.paths[0].has_work(pair.now));
     let mut unknown = [100; 20];
     assert_eq!(
         pair.paths[0].handle_datagram(now, 0, address(9), &mut unknown),

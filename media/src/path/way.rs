@@ -104,6 +104,15 @@ impl MediaPath {
         }
     }
 
+    /// Media came that anybody may have sent: the peer is there if it came by a way that was checked.
+    pub(super) fn hear_plain(&mut self, now: Instant, from: SocketAddr, relayed: bool) {
+        if let Some(agent) = &mut self.ice
+            && (relayed || agent.is_way(from))
+        {
+            agent.handle_media(now);
+        }
+    }
+
     /// STUN and TURN go to the agent.
     pub(super) fn take_ice(
         &mut self,

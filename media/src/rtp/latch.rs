@@ -180,6 +180,83 @@ impl Latch {
     }
 }
 
+/// Where a peer takes media, as it signalled it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signalled {
+    /// RTP; `None` while it wants none.
+    pub rtp: Option<SocketAddr>,
+    /// RTCP, where it has a port of its own.
+    pub rtcp: Option<SocketAddr>,
+    /// RTP and RTCP share a port (RFC 5761).
+    pub rtcp_mux: bool,
+}
+
+/// Where a peer is: RTP by the latch, and RTCP beside it.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    latch: Latch,
+    signalled: Signalled,
+    rtcp_from: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// Nowhere yet.
+    pub fn new(rules: LatchRules, signalling_host: Option<IpAddr>, now: Instant) -> Self {
+        Self {
+            latch: Latch::new(rules, signalling_host, now),
+            signalled: Signalled::default(),
+            rtcp_from: None,
+        }
+    }
+
+    /// The peer signalled where its media is.
+    pub fn signal(&mut self, now: Instant, signalled: Signalled) {
+        self.latch.signal(now, signalled.rtp);
+        self.signalled = signalled;
+    }
+
+    /// As [`Latch::judge`].
+    pub fn judge(&mut self, now: Instant, from: SocketAddr, ssrc: u32, same_ssrc: bool) -> Verdict {
+        self.latch.judge(now, from, ssrc, same_ssrc)
+    }
+
+    /// As [`Latch::latched`].
+    pub fn latched(&self) -> Option<SocketAddr> {
+        self.latch.latched()
+    }
+
+    /// As [`Latch::only_source`].
+    pub fn only_source(&self, now: Instant) -> Option<SocketAddr> {
+        self.latch.only_source(now)
+    }
+
+    /// Whether RTCP from there is the peer's: from the host of its RTP, or from the one it signalled.
+    pub fn may_report(&self, from: SocketAddr) -> bool {
+        let hosts = [self.latch.latched(), self.signalled.rtcp];
+        let mut hosts = hosts.iter().flatten();
+        hosts.any(|address| address.ip() == from.ip())
+    }
+
+    /// RTCP came from there that [`Self::may_report`] and could be read.
+    pub fn reported(&mut self, from: SocketAddr) {
+        self.rtcp_from = Some(from);
+    }
+
+    /// Where RTP goes: the latched source, else what the peer signalled. `None` while the peer wants none.
+    pub fn rtp_destination(&self) -> Option<SocketAddr> {
+        let signalled = self.signalled.rtp?;
+        Some(self.latch.latched().unwrap_or(signalled))
+    }
+
+    /// Where RTCP goes: with RTP when multiplexed, else where it comes from, else what the peer signalled.
+    pub fn rtcp_destination(&self) -> Option<SocketAddr> {
+        if self.signalled.rtcp_mux {
+            return self.rtp_destination();
+        }
+        self.rtcp_from.or(self.signalled.rtcp)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

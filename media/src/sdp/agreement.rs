@@ -3,7 +3,8 @@
 use super::describe::{AudioSection, OurDescription, OurSection};
 use super::ice::AgreedIce;
 use super::security::OurSecurity;
-use super::video::AgreedVideo;
+use super::video::sections::Pictures;
+use super::video::{AgreedVideo, Role};
 use crate::negotiated::{NegotiatedAudio, Payload};
 use crate::path::{Keying, NegotiatedPath};
 
@@ -20,8 +21,8 @@ pub struct Agreement {
     pub keying: Keying,
     /// How the ways between us are found.
     pub ice: Option<Box<AgreedIce>>,
-    /// What was agreed on about video.
-    pub video: Option<Box<AgreedVideo>>,
+    /// What was agreed on about pictures.
+    pub pictures: Pictures,
     /// Every payload type that we ever gave a meaning, in order.
     pub(super) history: Vec<(u8, Payload)>,
     /// The peer's payload types.
@@ -46,11 +47,19 @@ impl Agreement {
         Some((&self.section()?.security, &self.keying))
     }
 
+    /// What was agreed on about pictures of this kind.
+    pub(super) fn stream(&self, role: Role) -> Option<&AgreedVideo> {
+        match role {
+            Role::Main => self.pictures.video.as_deref(),
+            Role::Content => self.pictures.content.as_deref(),
+        }
+    }
+
     /// The audio section as we described it last, unless it is disabled.
     pub(super) fn section(&self) -> Option<&AudioSection> {
         match self.ours.sections.get(self.audio_index)? {
             OurSection::Audio(audio) => Some(audio),
-            OurSection::Video(_) | OurSection::Refused(_) => None,
+            OurSection::Video(_) | OurSection::Floor(_) | OurSection::Refused(_) => None,
         }
     }
 

@@ -1,11 +1,12 @@
 //! Our own sections, and the session description they make.
 
 use super::attr::{AUDIO_LEVEL, Direction, Profile};
+use super::floor::FloorSection;
 use super::formats::{Formats, encoding};
 use super::ice::{IceDescription, OurIce};
 use super::security::OurSecurity;
 use super::video::VideoSection;
-use super::{Local, MediaSection, remote};
+use super::{Local, MediaSection, SessionDescription, remote};
 use crate::negotiated::{Codec, Payload};
 use bytes::Bytes;
 use std::fmt::Write;
@@ -20,6 +21,23 @@ pub struct OurDescription {
     pub sections: Vec<OurSection>,
 }
 
+impl OurDescription {
+    /// An answer that takes nothing of the offer.
+    pub(super) fn refusing(offer: &SessionDescription) -> Self {
+        let sections = offer.media.iter().map(RefusedSection::of);
+        Self {
+            timing: timing(offer).to_owned(),
+            sections: sections.map(OurSection::Refused).collect(),
+        }
+    }
+}
+
+/// The offer's `t=`, which the answer repeats (RFC 3264 §6), when it is made of numbers.
+fn timing(offer: &SessionDescription) -> &str {
+    let numbers = |t: &&str| !t.is_empty() && t.chars().all(|c| c.is_ascii_digit() || c == ' ');
+    offer.first(b't').filter(numbers).unwrap_or("0 0")
+}
+
 /// One of our media sections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OurSection {
@@ -27,8 +45,10 @@ pub enum OurSection {
     Refused(RefusedSection),
     /// The conference's audio.
     Audio(AudioSection),
-    /// The conference's video.
+    /// The conference's video, or its slides.
     Video(Box<VideoSection>),
+    /// Who may show slides.
+    Floor(Box<FloorSection>),
 }
 
 /// A section that we refuse (RFC 3264 §6).
@@ -63,11 +83,11 @@ impl RefusedSection {
 
 impl RefusedSection {
     /// A section of ours that the peer's answer left out.
-    pub(super) fn video() -> Self {
+    pub(super) fn left_out(media: &str, proto: &str, formats: &str) -> Self {
         Self {
-            media: "video".to_owned(),
-            proto: "RTP/AVP".to_owned(),
-            formats: " 0".to_owned(),
+            media: media.to_owned(),
+            proto: proto.to_owned(),
+            formats: formats.to_owned(),
             mid: None,
         }
     }
@@ -148,6 +168,7 @@ fn write_description(
             }
             OurSection::Audio(audio) => write_audio(out, local, audio, seen)?,
             OurSection::Video(video) => video.write(out)?,
+            OurSection::Floor(floor) => floor.write(out)?,
         }
     }
     Ok(())
@@ -164,7 +185,7 @@ fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
             OurIce::Description(ice) => Some(ice),
             OurIce::Nothing | OurIce::Mismatch => None,
         },
-        OurSection::Audio(_) | OurSection::Refused(_) => None,
+        OurSection::Audio(_) | OurSection::Floor(_) | OurSection::Refused(_) => None,
     });
     said.next().map_or(Ok(()), |ice| ice.write_session(out))
 }
@@ -173,7 +194,10 @@ fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
 fn write_group(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
     let mut taken = ours.sections.iter().filter_map(|section| match section {
         OurSection::Audio(audio) if audio.bundled => audio.mid.as_ref(),
-        OurSection::Audio(_) | OurSection::Video(_) | OurSection::Refused(_) => None,
+        OurSection::Audio(_)
+        | OurSection::Video(_)
+        | OurSection::Floor(_)
+        | OurSection::Refused(_) => None,
     });
     match taken.next().and_then(|mid| std::str::from_utf8(mid).ok()) {
         Some(mid) => write!(out, "a=group:BUNDLE {mid}\r\n"),

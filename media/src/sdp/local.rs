@@ -1,9 +1,10 @@
 //! What we can do and where: the local side of a negotiation.
 
 use super::attr::{OPUS_BITRATE_MAX, OPUS_BITRATE_MIN};
+use super::floor::LocalFloor;
 use super::ice::LocalIce;
 use super::security::Protection;
-use super::video::LocalVideo;
+use super::video::{LocalVideo, Role};
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::keys::Seed;
 use crate::negotiated::Codec;
@@ -46,6 +47,10 @@ pub struct Local {
     pub ice: Option<LocalIce>,
     /// What we do with pictures; without it every video section is refused.
     pub video: Option<Box<LocalVideo>>,
+    /// What we do with slides; without it their sections are refused.
+    pub content: Option<Box<LocalVideo>>,
+    /// How the floor of slides is asked for here.
+    pub floor: Option<LocalFloor>,
     /// Whom an offer of ours is for.
     pub offers: Offers,
 }
@@ -85,6 +90,16 @@ impl Local {
             ice: None,
             offers: Offers::Phone,
             video: None,
+            content: None,
+            floor: None,
+        }
+    }
+
+    /// What we do with pictures of this kind.
+    pub(super) fn stream(&self, role: Role) -> Option<&LocalVideo> {
+        match role {
+            Role::Main => self.video.as_deref(),
+            Role::Content => self.content.as_deref(),
         }
     }
 

@@ -13,6 +13,7 @@
 //! | [`negotiate`] | pure offer/answer: capabilities + peer's description → sections + [`NegotiatedAudio`] |
 //! | [`session`] | the offer/answer state machine of one session |
 //! | [`video`] | video sections |
+//! | [`floor`] | sections of floor control |
 //!
 //! [`NegotiatedAudio`]: crate::negotiated::NegotiatedAudio
 //!
@@ -33,6 +34,7 @@ pub mod agreement;
 pub mod attr;
 pub mod describe;
 mod error;
+pub mod floor;
 mod formats;
 pub mod ice;
 mod local;

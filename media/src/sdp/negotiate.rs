@@ -12,12 +12,13 @@
 
 use super::agreement::Agreement;
 use super::attr::{Direction, OpusParameters, Profile};
-use super::describe::{AudioSection, OurDescription, OurSection, RefusedSection};
+use super::describe::{AudioSection, OurDescription, OurSection};
 use super::formats::{Formats, clock, name, number, usual_number};
 use super::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
-use super::video::{self, VideoSection};
+use super::video;
+use super::video::sections::OfferedPictures;
 use super::{Incompatible, Local, Malformed, MediaSection, Offers, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
@@ -32,7 +33,7 @@ pub struct Offered {
     pub ours: OurDescription,
     audio_index: usize,
     audio: AudioSection,
-    video: Option<(usize, VideoSection)>,
+    pictures: OfferedPictures,
     history: Vec<(u8, Payload)>,
 }
 
@@ -50,10 +51,10 @@ pub fn answer(
 ) -> Result<Agreement, SdpError> {
     let (audio_index, remote) = choose_section(local, offer, previous, limits)?;
     let keys = previous.and_then(Agreement::keys);
-    let mut ours = refused(offer);
+    let mut ours = OurDescription::refusing(offer);
     let taken = offer.media.get(audio_index);
     let disabled = taken.is_none_or(|section| section.m.port() == 0);
-    let video = video::sections::answer(
+    let pictures = video::sections::answer(
         local,
         direction,
         offer,
@@ -64,7 +65,7 @@ pub fn answer(
     );
     if let (true, Some(previous)) = (disabled, previous) {
         return Ok(Agreement {
-            video,
+            pictures,
             ours,
             audio_index,
             ..previous.disabled()
@@ -93,7 +94,7 @@ pub fn answer(
             .filter(|(_, level)| local.audio_level && level.sends())
             .map(|l| l.0),
         mid: remote.mid.clone(),
-        bundled: remote.bundled && rtcp_mux && video.is_none() && may_bundle(previous),
+        bundled: remote.bundled && rtcp_mux && pictures.video.is_none() && may_bundle(previous),
         security,
         ice: our_ice,
     };
@@ -108,7 +109,7 @@ pub fn answer(
         audio,
         keying,
         ice,
-        video,
+        pictures,
         history,
         theirs,
     };
@@ -141,15 +142,6 @@ fn answer_ice(
 fn may_bundle(previous: Option<&Agreement>) -> bool {
     let section = previous.and_then(Agreement::section);
     section.is_none_or(|section| section.bundled)
-}
-
-/// An answer that takes nothing of the offer.
-fn refused(offer: &SessionDescription) -> OurDescription {
-    let sections = offer.media.iter().map(RefusedSection::of);
-    OurDescription {
-        timing: timing(offer).to_owned(),
-        sections: sections.map(OurSection::Refused).collect(),
-    }
 }
 
 /// An offer of ours (RFC 3264 §5), or a further one that keeps every section in its place and
@@ -197,7 +189,7 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         Some(slot) => *slot = OurSection::Audio(audio.clone()),
         None => sections.push(OurSection::Audio(audio.clone())),
     }
-    let video = video::sections::offer(local, direction, previous, &mut sections);
+    let pictures = video::sections::offer(local, direction, previous, &mut sections);
     let ours = OurDescription {
         timing: "0 0".to_owned(),
         sections,
@@ -206,7 +198,7 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         ours,
         audio_index,
         audio,
-        video,
+        pictures,
         history,
     }
 }
@@ -227,16 +219,21 @@ pub fn conclude(
     let index = offered.audio_index;
     let section = answered_section(offered, answer)?;
     let mut ours = offered.ours.clone();
-    let video = offered.video.as_ref().and_then(|said| {
-        video::sections::conclude(local, said, answer, previous, limits, &mut ours)
-    });
+    let pictures = video::sections::conclude(
+        local,
+        &offered.pictures,
+        answer,
+        previous,
+        limits,
+        &mut ours,
+    );
     if section.m.port() == 0 {
         let previous = previous.ok_or(Incompatible::AudioRefused)?;
         let history = offered.history.clone();
         return Ok(Agreement {
             ours,
             audio_index: index,
-            video,
+            pictures,
             history,
             ..previous.disabled()
         });
@@ -286,7 +283,7 @@ pub fn conclude(
         audio,
         keying,
         ice,
-        video,
+        pictures,
         history,
         theirs,
     })
@@ -323,12 +320,6 @@ pub(super) fn first_profile(local: &Local) -> Profile {
 /// Browsers name their sections, and want one to be named that is bundled (RFC 9143 §7.2).
 fn first_mid(local: &Local) -> Option<Bytes> {
     (local.offers != Offers::Phone).then(|| Bytes::from_static(b"0"))
-}
-
-/// The offer's `t=`, which the answer repeats (RFC 3264 §6), when it is made of numbers.
-fn timing(offer: &SessionDescription) -> &str {
-    let numbers = |t: &&str| !t.is_empty() && t.chars().all(|c| c.is_ascii_digit() || c == ' ');
-    offer.first(b't').filter(numbers).unwrap_or("0 0")
 }
 
 /// The audio section to take: the one agreed before or else the first in use that we can speak;

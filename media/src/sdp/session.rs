@@ -16,9 +16,10 @@
 use super::agreement::Agreement;
 use super::attr::Direction;
 use super::describe::{OurDescription, describe};
+use super::floor::{AgreedFloor, LocalFloor};
 use super::negotiate::{self, Offered};
 use super::parse::parse;
-use super::video::{AgreedVideo, LocalVideo};
+use super::video::{AgreedVideo, LocalVideo, Role};
 use super::{ApiMisuse, Local, SdpError, SessionDescription};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -160,15 +161,38 @@ impl Session {
         self.agreement.as_ref().and_then(Agreement::path)
     }
 
-    /// What is agreed about video now.
+    /// What is agreed about the picture of people now.
     pub fn video(&self) -> Option<&AgreedVideo> {
-        self.agreement.as_ref()?.video.as_deref()
+        self.stream(Role::Main)
     }
 
     /// What we do with pictures from the next offer or answer on. What it takes the place of must not be in force any
     /// more: its keys would be used twice.
     pub fn set_video(&mut self, video: Option<Box<LocalVideo>>) {
         self.local.video = video;
+    }
+
+    /// What is agreed about pictures of this kind now.
+    pub fn stream(&self, role: Role) -> Option<&AgreedVideo> {
+        self.agreement.as_ref()?.stream(role)
+    }
+
+    /// What is agreed about the floor of slides now.
+    pub fn floor(&self) -> Option<&AgreedFloor> {
+        self.agreement.as_ref()?.pictures.floor.as_deref()
+    }
+
+    /// As [`Self::set_video`], for pictures of this kind.
+    pub fn set_stream(&mut self, role: Role, pictures: Option<Box<LocalVideo>>) {
+        match role {
+            Role::Main => self.local.video = pictures,
+            Role::Content => self.local.content = pictures,
+        }
+    }
+
+    /// As [`Self::set_video`], for floor control.
+    pub fn set_floor(&mut self, floor: Option<LocalFloor>) {
+        self.local.floor = floor;
     }
 
     /// No offer is open.

@@ -54,6 +54,19 @@ struct Departure {
     octets: usize,
 }
 
+/// A datagram that waits for its time.
+#[derive(Debug)]
+struct Paced {
+    at: Instant,
+    datagram: Vec<u8>,
+    /// It has room for the transport-wide sequence number, which is filled in when it leaves. What goes out once more
+    /// under its own sequence number has none to fill in: it must be the same octet for octet, since the keys make one
+    /// key stream of one number (RFC 3711 §9.1, RFC 7714 §8.2).
+    numbered: bool,
+    /// It has not left before, and is kept under this number when it does.
+    fresh: Option<u16>,
+}
+
 /// One stream being sent.
 #[derive(Debug)]
 pub struct VideoSender {
@@ -69,7 +82,7 @@ pub struct VideoSender {
     begun: Instant,
     last_fir: Option<u8>,
     /// Datagrams that wait for their time.
-    paced: VecDeque<(Instant, Vec<u8>)>,
+    paced: VecDeque<Paced>,
     packets: u32,
     octets: u32,
     pictures: u64,
@@ -147,7 +160,7 @@ impl VideoSender {
     ) {
         let count = u32::try_from(payloads.len()).unwrap_or(u32::MAX).max(1);
         let step = frame_time / SPREAD / count;
-        let mut at = self.paced.back().map_or(now, |(last, _)| (*last).max(now));
+        let mut at = self.paced.back().map_or(now, |last| last.at.max(now));
         let timestamp = self.wire_timestamp(timestamp);
         for (payload, marker) in payloads.iter() {
             let header = Header {
@@ -161,29 +174,39 @@ impl VideoSender {
             header.write(&[], &mut datagram);
             self.extend(&mut datagram);
             datagram.extend_from_slice(payload);
-            self.history.keep(now, self.sequence, &datagram);
+            let fresh = Some(self.sequence);
             self.sequence = self.sequence.wrapping_add(1);
             self.packets = self.packets.wrapping_add(1);
             let octets = u32::try_from(payload.len()).unwrap_or(0);
             self.octets = self.octets.wrapping_add(octets);
-            self.paced.push_back((at, datagram));
+            self.paced.push_back(Paced {
+                at,
+                datagram,
+                numbered: self.send.transport_cc.is_some(),
+                fresh,
+            });
             at += step;
         }
     }
 
     /// The next datagram whose time has come, plain RTP.
     pub fn poll_datagram(&mut self, now: Instant) -> Option<Vec<u8>> {
-        if self.paced.front()?.0 > now {
+        if self.paced.front()?.at > now {
             return None;
         }
-        let (_, mut datagram) = self.paced.pop_front()?;
-        self.depart(now, &mut datagram);
-        Some(datagram)
+        let mut paced = self.paced.pop_front()?;
+        if paced.numbered {
+            self.depart(now, &mut paced.datagram);
+        }
+        if let Some(sequence) = paced.fresh {
+            self.history.keep(now, sequence, &paced.datagram);
+        }
+        Some(paced.datagram)
     }
 
     /// When the next datagram's time comes.
     pub fn timeout(&self) -> Option<Instant> {
-        self.paced.front().map(|(at, _)| *at)
+        self.paced.front().map(|paced| paced.at)
     }
 
     /// Feedback from the peer about this stream; about other streams it is passed over.
@@ -258,16 +281,22 @@ impl VideoSender {
             // What left a moment ago, or is over its share, is not gone: the peer asks again.
             return self.sequence.wrapping_sub(sequence) < 512;
         };
-        let datagram = match self.send.rtx {
-            None => kept.to_vec(),
+        let (datagram, numbered) = match self.send.rtx {
+            None => (kept.to_vec(), false),
             Some((payload_type, ssrc)) => {
                 let mut wrapped = Vec::with_capacity(kept.len() + 2);
                 rtx::wrap(kept, payload_type, ssrc, self.rtx_sequence, &mut wrapped);
                 self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
-                wrapped
+                let extended = wrapped.first().is_some_and(|first| first & 0x10 != 0);
+                (wrapped, extended && self.send.transport_cc.is_some())
             }
         };
-        self.paced.push_front((now, datagram));
+        self.paced.push_front(Paced {
+            at: now,
+            datagram,
+            numbered,
+            fresh: None,
+        });
         true
     }
 
@@ -284,9 +313,6 @@ impl VideoSender {
 
     /// Fills the number in when the datagram leaves, and remembers when that was.
     fn depart(&mut self, now: Instant, datagram: &mut [u8]) {
-        if self.send.transport_cc.is_none() {
-            return;
-        }
         let sequence = self.transport_sequence;
         self.transport_sequence = sequence.wrapping_add(1);
         let octets = datagram.len();
@@ -319,5 +345,93 @@ impl VideoSender {
             })
             .collect();
         self.rate.handle_arrivals(now, &joined);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::video::format::SendFormat;
+
+    const SEND: VideoSend = VideoSend {
+        format: SendFormat::Vp8,
+        payload_type: 96,
+        ssrc: 11,
+        rtx: None,
+        transport_cc: Some(3),
+        max_payload: 1_200,
+    };
+
+    fn sender(send: VideoSend) -> (VideoSender, Instant) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test needs some moment to begin at"
+        )]
+        let now = Instant::now();
+        let history = HistoryLimits {
+            packets: 100,
+            octets: 100_000,
+            age: Duration::from_secs(1),
+            share_percent: 50,
+        };
+        let rate = RateSettings {
+            start: 1_000_000,
+            floor: 100_000,
+            ceiling: 2_000_000,
+        };
+        (VideoSender::new(send, history, rate, 1, now), now)
+    }
+
+    fn queue(sender: &mut VideoSender, now: Instant) {
+        let mut payloads = Payloads::default();
+        sender.pack(&[0x31; 40], false, &mut payloads).unwrap();
+        sender.handle_frame(now, &payloads, 0, Duration::from_millis(40));
+    }
+
+    fn nack(sender: &mut VideoSender, now: Instant, datagram: &[u8]) {
+        let sequence = u16::from_be_bytes([datagram[2], datagram[3]]);
+        let lost = Feedback::Nack {
+            media: 11,
+            sequences: vec![sequence],
+        };
+        sender.handle_feedback(now, &lost, &mut |event| panic!("{event:?}"));
+    }
+
+    #[test]
+    fn rfc7714_8_2_what_goes_out_again_under_its_number_is_the_same() {
+        let (mut sender, now) = sender(SEND);
+        queue(&mut sender, now);
+        queue(&mut sender, now);
+        let first = sender.poll_datagram(now).unwrap();
+        assert!(sender.poll_datagram(now).is_some());
+        nack(&mut sender, now, &first);
+        assert_eq!(sender.poll_datagram(now), Some(first));
+    }
+
+    #[test]
+    fn rfc4588_a_stream_of_its_own_has_numbers_of_its_own() {
+        let (mut sender, now) = sender(VideoSend {
+            rtx: Some((97, 12)),
+            ..SEND
+        });
+        queue(&mut sender, now);
+        let first = sender.poll_datagram(now).unwrap();
+        nack(&mut sender, now, &first);
+        let again = sender.poll_datagram(now).unwrap();
+        let number = |datagram: &[u8]| u16::from_be_bytes([datagram[17], datagram[18]]);
+        assert_eq!((number(&first), number(&again)), (0, 1));
+    }
+
+    #[test]
+    fn another_agreement_leaves_the_octets_of_waiting_packets_alone() {
+        let plain = VideoSend {
+            transport_cc: None,
+            ..SEND
+        };
+        let (mut sender, now) = sender(plain);
+        queue(&mut sender, now);
+        sender.change(SEND, 2_000_000);
+        let datagram = sender.poll_datagram(now).unwrap();
+        assert_eq!(&datagram[datagram.len() - 40..], &[0x31; 40]);
     }
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use plenum_focus::output::CommandError;
+use plenum_focus::recording::NotRecorded;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -49,6 +50,12 @@ impl Failure {
     );
     pub(super) const NO_BAN: Self =
         Self::fixed(StatusCode::NOT_FOUND, "this address is not shut out");
+    pub(super) const NO_RECORDING: Self =
+        Self::fixed(StatusCode::NOT_FOUND, "there is no such recording");
+    pub(super) const NO_PLACE: Self = Self::fixed(
+        StatusCode::NOT_FOUND,
+        "recordings have no place (recording.directory)",
+    );
     pub(super) const BUSY: Self = Self::fixed(
         StatusCode::SERVICE_UNAVAILABLE,
         "the conference is too busy",
@@ -85,7 +92,13 @@ impl From<CommandError> for Failure {
             CommandError::UnknownConference => return Self::NO_CONFERENCE,
             CommandError::BadUri(_) | CommandError::BadSeat(_) => StatusCode::BAD_REQUEST,
             CommandError::UnknownEndpoint | CommandError::UnknownUser => StatusCode::NOT_FOUND,
-            CommandError::NotWaiting | CommandError::Ending => StatusCode::CONFLICT,
+            CommandError::Recording(NotRecorded::Failed(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            CommandError::Recording(
+                NotRecorded::Never | NotRecorded::Always | NotRecorded::Nobody | NotRecorded::Off,
+            )
+            | CommandError::NotWaiting
+            | CommandError::NobodyPresents
+            | CommandError::Ending => StatusCode::CONFLICT,
             CommandError::NotJoined(_) | CommandError::Mcu(_) => StatusCode::BAD_GATEWAY,
             CommandError::Refused(_) | CommandError::Busy => StatusCode::SERVICE_UNAVAILABLE,
             CommandError::Fault => StatusCode::INTERNAL_SERVER_ERROR,

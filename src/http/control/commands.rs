@@ -94,6 +94,10 @@ pub(super) async fn layout_of_all(State(control): Server, target: Target, body: 
     carry_out(&control, &target, Command::Pictures(command)).await
 }
 
+pub(super) async fn revoke_floor(State(control): Server, target: Target) -> Done {
+    carry_out(&control, &target, Command::RevokeFloor).await
+}
+
 pub(super) async fn mute(State(control): Server, target: Target) -> Done {
     set_muted(&control, &target, true).await
 }

@@ -9,11 +9,17 @@
 //! | `DELETE /v1/conferences/{name}/participants/{endpoint}` | removes an endpoint |
 //! | `POST …/participants/{endpoint}/mute`, `/unmute` | what the conference hears of it |
 //! | `POST …/participants/{endpoint}/layout`, `POST /v1/conferences/{name}/layout` | `{"layout": "allEqual"}`, or nothing for the conference's own |
+//! | `DELETE /v1/conferences/{name}/floor` | takes the floor of slides away from whoever has it |
 //! | `DELETE /v1/conferences/{name}/users/{user}` | removes a user with all endpoints |
 //! | `POST /v1/conferences/{name}/users/{user}/role` | `{"role": "presenter"}` or `"attendee"` |
 //! | `POST /v1/conferences/{name}/mute-all`, `/unmute-all` | of everybody but presenters |
 //! | `POST /v1/conferences/{name}/lock`, `/unlock` | whether anybody new gets in |
 //! | `POST /v1/conferences/{name}/admit`, `/deny` | who waits: all, or `{"user": 3}` |
+//! | `POST /v1/conferences/{name}/record/start`, `…/pause`, `…/stop` | its recording; `start` goes on after a pause |
+//! | `GET /v1/recordings` | the recordings there are: see the module `recordings` |
+//! | `GET /v1/recordings/{id}` | one of them |
+//! | `GET /v1/recordings/{id}/{number}` | its file of this number, the first is 1 |
+//! | `DELETE /v1/recordings/{id}` | deletes one that has ended |
 //! | `GET /v1/trunks` | the trunks: registration, servers, calls, what is wrong |
 //! | `GET /v1/bans` | who is shut out: see the module `abuse` |
 //! | `POST /v1/bans` | bans `{"source": "192.0.2.7", "seconds": 3600}` |
@@ -28,11 +34,13 @@ mod bans;
 mod commands;
 mod events;
 mod pictures;
+mod recordings;
 pub mod view;
 
 use super::token::Token;
 use crate::abuse::Watch;
 use crate::feed::Feed;
+use crate::recordings::Shelf;
 use crate::trunk::view::Shown;
 use answer::Failure;
 use axum::Router;
@@ -57,6 +65,7 @@ pub(crate) struct Control {
     pub(crate) directory: Directory,
     pub(crate) feed: Arc<Feed>,
     pub(crate) trunks: Shown,
+    pub(crate) recordings: Option<Arc<Shelf>>,
     pub(crate) watch: Watch,
     /// Places for readers of events.
     pub(crate) readers: Arc<Semaphore>,
@@ -80,10 +89,12 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/layout", post(commands::layout_of_all))
         .route("/placement", put(pictures::placement))
         .route("/seats", put(pictures::seats))
+        .route("/floor", delete(commands::revoke_floor))
         .route("/users/{user}", delete(commands::remove))
         .route("/users/{user}/role", post(commands::role))
         .route("/mute-all", post(commands::mute_all))
         .route("/unmute-all", post(commands::unmute_all))
+        .route("/record/{order}", post(recordings::order))
         .route("/lock", post(commands::lock))
         .route("/unlock", post(commands::unlock))
         .route("/admit", post(commands::admit))
@@ -93,6 +104,12 @@ pub(crate) fn router(control: Control) -> Router {
         .nest("/conferences/{name}", conference)
         .route("/events", get(events::stream))
         .route("/trunks", get(commands::trunks))
+        .route("/recordings", get(recordings::list))
+        .route(
+            "/recordings/{recording}",
+            get(recordings::show).delete(recordings::delete),
+        )
+        .route("/recordings/{recording}/{file}", get(recordings::download))
         .route("/bans", get(bans::list).post(bans::ban))
         .route("/bans/{source}", delete(bans::lift))
         .method_not_allowed_fallback(|| async { Failure::METHOD })

@@ -70,6 +70,7 @@ fn bench(backlog: usize) -> Bench {
         directory: directory.clone(),
         feed: Arc::clone(&feed),
         trunks: Shown::default(),
+        recordings: None,
         watch,
         readers: Arc::new(Semaphore::new(1)),
         readiness,

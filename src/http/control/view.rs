@@ -2,6 +2,7 @@
 
 use plenum_focus::access::ServerMode;
 use plenum_focus::record::ConferenceRecord;
+use plenum_focus::recording::RecordingState;
 use plenum_focus::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
 use plenum_focus::shell::Snapshot;
 use plenum_focus::uri::id_of;
@@ -137,6 +138,9 @@ pub struct Active {
     pub waiting: usize,
     /// Whether it is locked.
     pub locked: bool,
+    /// How its recording is: `off`, `starting`, `on`, `paused` or `failed`.
+    #[serde(default)]
+    pub recording: Cow<'static, str>,
 }
 
 /// An active conference, with who is there.
@@ -216,6 +220,9 @@ pub struct Endpoint {
     /// The endpoints it sees, pane by pane; `None` for a pane that shows nobody.
     #[serde(default)]
     pub seen: Vec<Option<u64>>,
+    /// It shows slides to all.
+    #[serde(default)]
+    pub presenting: bool,
     /// Seconds since it came into the mix, else since it was admitted, called or made to wait.
     pub since_s: u64,
 }
@@ -230,6 +237,7 @@ impl Active {
             endpoints: snapshot.endpoints.len(),
             waiting: snapshot.endpoints.iter().filter(waits).count(),
             locked: snapshot.locked,
+            recording: snapshot.recording.as_str().into(),
         }
     }
 
@@ -241,6 +249,7 @@ impl Active {
             endpoints: 0,
             waiting: 0,
             locked: record.locked,
+            recording: RecordingState::Off.as_str().into(),
         }
     }
 }
@@ -297,6 +306,7 @@ impl Endpoint {
             hidden: one.looks.hidden,
             blind: one.looks.blind,
             seen: one.seen.iter().map(|pane| seen(*pane)).collect(),
+            presenting: one.presenting,
             since_s: now.saturating_duration_since(since).as_secs(),
         }
     }

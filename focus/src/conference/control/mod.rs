@@ -252,7 +252,7 @@ impl Focus {
             Command::ModifyUserRoles(command) => self.modify_user_roles(now, command),
             Command::DeleteUser(command) => self.delete_user(command),
             Command::SetLobbyAccess(command) => Ok(self.set_lobby_access(now, command)),
-            Command::ModifyEndpoint(command) => self.modify_endpoint(endpoint, command),
+            Command::ModifyEndpoint(command) => self.modify_endpoint(now, endpoint, command),
             Command::ModifyConferenceLock(command) => self.modify_lock(command),
             Command::DeleteConference(keys) => Ok(Outcome::DoneThen(
                 ResultBody::DeleteConference(Some(keys.conf_entity.clone())),

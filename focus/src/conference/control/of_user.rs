@@ -231,13 +231,23 @@ impl Focus {
         ))
     }
 
-    /// CB-235 to CB-238, trap 70: what the client says of its own endpoint, as a whole.
+    /// CB-235 to CB-238, trap 70: what the client says of its own endpoint, as a whole. Our extension in it commands the
+    /// recording of the conference.
     pub(super) fn modify_endpoint(
         &mut self,
+        now: Instant,
         endpoint: EndpointId,
         command: &ModifyEndpoint,
     ) -> Result<Outcome, Failure> {
         self.known_user(&command.keys.user_entity)?;
+        let wanted = Self::recording_wanted(&command.endpoint);
+        let order = match wanted {
+            Some(_) if !self.may_record(endpoint) => {
+                return Err(Failure::Command(CommandReason::RecordingNotAllowed));
+            }
+            Some(order) => Some(order.ok_or(Failure::Reason(Reason::RequestMalformed))?),
+            None => None,
+        };
         let attendance = self.attendances.get_mut(&endpoint);
         let own = attendance.filter(|attendance| {
             attendance.entity == command.keys.endpoint_entity
@@ -252,6 +262,9 @@ impl Focus {
             .clone_from(&command.endpoint.client_info);
         let user = attendance.user;
         self.roster.touch(user);
+        let recorded = order.map(|order| self.order_recording(now, order));
+        let refused = |_| Failure::Command(CommandReason::RecordingNotAllowed);
+        recorded.transpose().map_err(refused)?;
         Ok(Outcome::Done(ResultBody::ModifyEndpoint(None, None)))
     }
 }

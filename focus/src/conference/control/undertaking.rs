@@ -136,7 +136,8 @@ pub(super) fn failure_of(error: &CommandError) -> Failure {
         CommandError::BadUri(_) | CommandError::BadSeat(_) => {
             Failure::Command(CommandReason::UserUnknown)
         }
-        CommandError::NotWaiting | CommandError::Fault => {
+        CommandError::Recording(_) => Failure::Command(CommandReason::RecordingNotAllowed),
+        CommandError::NotWaiting | CommandError::NobodyPresents | CommandError::Fault => {
             Failure::Command(CommandReason::OtherFailure)
         }
     }
@@ -183,6 +184,7 @@ fn of_mixer(error: &McuError) -> Failure {
         McuError::MalformedSdp(_)
         | McuError::Incompatible { .. }
         | McuError::Full
+        | McuError::NotRecorded(_)
         | McuError::Unknown(_) => Failure::Command(CommandReason::OtherFailure),
     }
 }
@@ -207,6 +209,7 @@ fn refused(refusal: &Refusal) -> Failure {
         | Refusal::UnsupportedMedia
         | Refusal::MalformedOffer(_)
         | Refusal::Incompatible { .. }
+        | Refusal::NotRecorded(_)
         | Refusal::Fault => Failure::Command(CommandReason::OtherFailure),
     }
 }

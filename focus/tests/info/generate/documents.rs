@@ -92,11 +92,11 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
         of(token(MediaStatus::ALL)),
         of(token(MediaFilter::ALL)),
         of(token(MediaFilter::ALL)),
-        any::<bool>(),
+        any::<(bool, bool)>(),
         (of(word()), vec(uri(), 0..3)),
     )
         .prop_map(
-            |(id, texts, status, ingress_filter, egress_filter, talking, (layout, seen))| Media {
+            |(id, texts, status, ingress_filter, egress_filter, marks, (layout, seen))| Media {
                 id,
                 display_text: texts.0,
                 media_type: texts.1,
@@ -105,7 +105,8 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
                 status,
                 ingress_filter,
                 egress_filter,
-                talking,
+                presenting: marks.0,
+                talking: marks.1,
                 layout,
                 seen,
             },

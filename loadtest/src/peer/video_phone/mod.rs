@@ -4,8 +4,10 @@
 //! retransmission and keyframe requests; it sends PCMU when told to talk.
 
 mod h264;
+mod slides;
 
 use self::h264::{Depacketiser, Picture, camera, decode, fragment};
+pub use self::slides::{Slides, SlidesSettings};
 use crate::clock;
 use crate::g711;
 use crate::peer::raw::{Fields, RawPhone};
@@ -50,6 +52,8 @@ pub struct VideoPhoneSettings {
     pub flashes: bool,
     /// The user at `example.com` it says it is; empty for nobody in particular.
     pub user: String,
+    /// It has a second stream.
+    pub slides: Option<SlidesSettings>,
 }
 
 impl VideoPhoneSettings {
@@ -62,6 +66,7 @@ impl VideoPhoneSettings {
             direction: "sendrecv",
             flashes: false,
             user: String::new(),
+            slides: None,
         }
     }
 }
@@ -150,6 +155,8 @@ pub struct VideoPhone {
     ports: (u16, u16),
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Its second stream.
+    pub slides: Option<Slides>,
     /// The answer to its offer.
     pub answer: String,
 }
@@ -168,6 +175,7 @@ impl VideoPhone {
         };
         let [audio, video] = [bind()?, bind()?];
         let ports = (audio.local_addr()?.port(), video.local_addr()?.port());
+        let slides = settings.slides.clone().map(Slides::new).transpose()?;
         let mut this = Self {
             phone: RawPhone::new(server)?,
             uri: format!("sip:{conference}@{server}"),
@@ -178,6 +186,7 @@ impl VideoPhone {
             ports,
             shared: Arc::default(),
             thread: None,
+            slides,
             answer: String::new(),
         };
         this.invite()?;
@@ -188,7 +197,7 @@ impl VideoPhone {
         let to = remote("audio").ok_or_else(|| io::Error::other("no audio in the answer"))?;
         let worker = Worker {
             shared: Arc::clone(&this.shared),
-            audio: (audio, to),
+            audio: Some((audio, to)),
             video: remote("video").map(|to| (video, to)),
             camera,
             receiver: Depacketiser::default(),
@@ -196,10 +205,14 @@ impl VideoPhone {
             flashes: this.settings.flashes,
         };
         this.thread = Some(std::thread::spawn(move || worker.run()));
+        let second = section_ports(&this.answer, "video").nth(1).flatten();
+        if let (Some(slides), Some(port)) = (&mut this.slides, second) {
+            slides.begin(SocketAddr::new(server.ip(), port))?;
+        }
         Ok(this)
     }
 
-    fn offer(&self) -> String {
+    fn offer(&self) -> io::Result<String> {
         let (audio, video) = self.ports;
         let VideoPhoneSettings {
             attributes,
@@ -208,13 +221,15 @@ impl VideoPhone {
             ..
         } = &self.settings;
         let version = self.cseq;
-        format!(
+        let slides = self.slides.as_ref().map(Slides::offer).transpose()?;
+        let slides = slides.unwrap_or_default();
+        Ok(format!(
             "v=0\r\no=phone 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
              m=audio {audio} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n\
              m=video {video} RTP/AVP {H264}\r\na=rtpmap:{H264} H264/90000\r\n\
              a=fmtp:{H264} profile-level-id=42e01f;packetization-mode={mode}\r\na=rtcp-mux\r\n\
-             {attributes}a={direction}\r\n"
-        )
+             {attributes}a={direction}\r\n{slides}"
+        ))
     }
 
     fn request(&self, method: &str, cseq: u32, more: &str, body: &str) -> String {
@@ -243,7 +258,7 @@ impl VideoPhone {
     /// An INVITE, or a re-INVITE, with the offer of now; the answer is taken and acknowledged.
     fn invite(&mut self) -> io::Result<()> {
         self.cseq += 1;
-        let invite = self.request("INVITE", self.cseq, "", &self.offer());
+        let invite = self.request("INVITE", self.cseq, "", &self.offer()?);
         self.phone.send(invite)?;
         let answered = self.phone.final_response("INVITE")?;
         let answered = answered.ok_or_else(|| io::Error::other("INVITE was not answered"))?;
@@ -349,21 +364,25 @@ fn bind() -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The port of the first section of this kind that is not refused.
+/// The port of the first section of this kind, unless it is refused.
 pub fn section_port(description: &str, media: &str) -> Option<u16> {
+    section_ports(description, media).next().flatten()
+}
+
+/// The ports of all sections of this kind; `None` where one is refused.
+pub fn section_ports(description: &str, media: &str) -> impl Iterator<Item = Option<u16>> {
     let begin = format!("m={media} ");
-    let mut lines = description
-        .lines()
-        .filter_map(|line| line.strip_prefix(&begin));
-    lines
-        .find_map(|rest| rest.split(' ').next()?.parse().ok())
-        .filter(|port| *port != 0)
+    let lines = description.lines();
+    lines.filter_map(move |line| {
+        let port = line.strip_prefix(&begin)?.split(' ').next()?.parse();
+        Some(port.ok().filter(|port| *port != 0))
+    })
 }
 
 /// What the phone does by itself.
 struct Worker {
     shared: Arc<Shared>,
-    audio: (UdpSocket, SocketAddr),
+    audio: Option<(UdpSocket, SocketAddr)>,
     video: Option<(UdpSocket, SocketAddr)>,
     camera: Camera,
     receiver: Depacketiser,
@@ -435,8 +454,9 @@ impl Worker {
             let sample = if loud { wave as i16 } else { 0 };
             datagram.push(g711::to_ulaw(sample));
         }
-        let (socket, to) = &self.audio;
-        drop(socket.send_to(&datagram, to));
+        if let Some((socket, to)) = &self.audio {
+            drop(socket.send_to(&datagram, to));
+        }
     }
 
     fn send_picture(&self, number: u32, shown: u32, sequence: &mut u16) {
@@ -465,7 +485,9 @@ impl Worker {
 
     fn receive(&mut self, since: Duration) {
         let mut buffer = [0; 2_048];
-        while let Ok((length, _)) = self.audio.0.recv_from(&mut buffer) {
+        while let Some((audio, _)) = &self.audio
+            && let Ok((length, _)) = audio.recv_from(&mut buffer)
+        {
             // Who is heard is listed in the header (RFC 3550 §5.1).
             let header = 12 + 4 * usize::from(buffer[0] & 0x0f);
             self.listen(buffer.get(header..length).unwrap_or_default());

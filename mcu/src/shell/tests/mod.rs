@@ -1,7 +1,10 @@
 //! Real sockets on the loopback. Nothing here asserts how fast anything is; only what arrives.
 
 mod addresses;
+mod allocations;
+mod checks;
 mod soak;
+mod video;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;

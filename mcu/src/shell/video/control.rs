@@ -1,6 +1,8 @@
 //! The control plane of video: whether an offer gets it, with which sockets, and who is told.
 
+use super::floor_control::FloorEndpoint;
 use super::packets::Mail;
+use super::room::Room;
 use super::{Link, Video};
 use crate::control::{
     ConferenceId, EndpointId, EndpointSettings, McuError, Offers, Report, VideoMedia,
@@ -9,7 +11,7 @@ use crate::shell::mcu::Inner;
 use crate::shell::sockets::{Place, Sockets};
 use bytes::Bytes;
 use plenum_media::sdp::Session;
-use plenum_media::sdp::video::{AgreedVideo, LocalVideo};
+use plenum_media::sdp::video::{AgreedVideo, LocalVideo, Role};
 use plenum_media::video::leg::{VideoLeg, VideoLegConfig};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,16 +36,27 @@ pub(in crate::shell) struct Prepared {
 /// What the control plane keeps of an endpoint's video.
 #[derive(Debug, Default)]
 pub(in crate::shell) struct VideoEndpoint {
+    main: Stream,
+    content: Stream,
+    pub(super) floor: FloorEndpoint,
+    /// The canonical name of its audio.
+    cname: String,
+    pub(super) settings: Option<Box<EndpointSettings>>,
+}
+
+/// One kind of pictures of an endpoint.
+#[derive(Debug, Default)]
+struct Stream {
     /// Waits for the answer to our offer.
     pending: Option<Box<Prepared>>,
     /// The worker that has the leg.
     worker: Option<usize>,
     /// What was reported last.
     said: Option<VideoMedia>,
-    /// The canonical name of its audio.
-    cname: String,
-    settings: Option<Box<EndpointSettings>>,
 }
+
+/// The kinds of pictures there are.
+const ROLES: [Role; 2] = [Role::Main, Role::Content];
 
 impl VideoEndpoint {
     pub(in crate::shell) fn new(cname: String, settings: &EndpointSettings) -> Self {
@@ -53,48 +66,122 @@ impl VideoEndpoint {
             ..Self::default()
         }
     }
+
+    /// It has slides, agreed on and in force.
+    pub(super) fn has_slides(&self) -> bool {
+        self.content.worker.is_some()
+    }
+
+    fn stream(&mut self, role: Role) -> &mut Stream {
+        match role {
+            Role::Main => &mut self.main,
+            Role::Content => &mut self.content,
+        }
+    }
 }
 
-/// Whether an offer has a video section that is in use. Cheap, and wrong only for offers that are not of the usual form:
-/// what it finds is negotiated properly.
-fn offers_video(offer: &Bytes) -> bool {
-    let mut lines = offer.split(|octet| *octet == b'\n');
-    lines.any(|line| {
-        line.strip_prefix(b"m=video ")
-            .is_some_and(|rest| !rest.starts_with(b"0 "))
-    })
+/// What an offer has of pictures. Cheap, and wrong only for offers that are not of the usual form: what it finds is
+/// negotiated properly.
+fn offered(offer: &Bytes) -> OfferedPictures {
+    let mut found = OfferedPictures::default();
+    let mut video = false;
+    for line in offer.split(|octet| *octet == b'\n') {
+        if let Some(m) = line.strip_prefix(b"m=") {
+            video = m
+                .strip_prefix(b"video ")
+                .is_some_and(|rest| !rest.starts_with(b"0 "));
+            found.video |= video;
+            let floor = m
+                .windows(6)
+                .any(|part| part.eq_ignore_ascii_case(b"P/BFCP"));
+            found.floor |= floor && !m.starts_with(b"application 0 ");
+        }
+        let slides = |rest: &[u8]| {
+            rest.windows(6)
+                .any(|part| part.eq_ignore_ascii_case(b"slides"))
+        };
+        found.content |= video && line.strip_prefix(b"a=content:").is_some_and(slides);
+    }
+    found
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct OfferedPictures {
+    video: bool,
+    content: bool,
+    floor: bool,
 }
 
 impl Inner {
-    /// Makes ready for video where the offer has it, or where our own offer is to have it. A server that has no room for
-    /// video answers without.
+    /// Makes ready for pictures where the offer has them, or where our own offer is to have them. A server that has no
+    /// room for them answers without. What failed since the last exchange is taken back in this one; the next may begin
+    /// anew, with other keys and sources.
     pub(in crate::shell) fn prepare_video(
         &self,
         session: &mut Session,
         state: &mut VideoEndpoint,
-        conference: ConferenceId,
+        (conference, endpoint): (ConferenceId, EndpointId),
         offer: Option<&Bytes>,
     ) {
         let Some(video) = &self.video else {
             return;
         };
-        if session.video().is_some() || state.pending.is_some() {
-            return;
+        let room = video.rooms.find(conference);
+        for role in ROLES {
+            let there = room
+                .as_ref()
+                .is_some_and(|it| it.has_stream(endpoint, role));
+            let stream = state.stream(role);
+            if session.stream(role).is_some() && (stream.worker.is_none() || !there) {
+                session.set_stream(role, None);
+                (stream.worker, stream.said) = (None, None);
+            }
         }
-        let wanted = match offer {
-            Some(offer) => offers_video(offer),
-            None => video.setup.offer && session.negotiated().is_none(),
-        };
-        if !wanted {
+        // An offer to a browser would need ICE, keys and a name in its group, of which pictures have none.
+        let settings = state.settings.as_deref();
+        let telephone = settings.is_some_and(|settings| settings.offers == Offers::Phone);
+        let own = video.setup.offer && session.negotiated().is_none() && telephone;
+        let wanted = offer.map_or(
+            OfferedPictures {
+                video: own,
+                content: own,
+                floor: own,
+            },
+            offered,
+        );
+        for role in ROLES {
+            let wanted = match role {
+                Role::Main => wanted.video,
+                Role::Content => wanted.content && video.setup.content,
+            };
+            if wanted {
+                self.prepare_stream(video, session, state, (conference, offer), role);
+            }
+        }
+        let slides = session.stream(Role::Content).is_some() || state.content.pending.is_some();
+        if wanted.floor && slides {
+            self.prepare_floor(video, session, state, (conference, endpoint));
+        }
+    }
+
+    fn prepare_stream(
+        &self,
+        video: &Video,
+        session: &mut Session,
+        state: &mut VideoEndpoint,
+        (conference, offer): (ConferenceId, Option<&Bytes>),
+        role: Role,
+    ) {
+        if session.stream(role).is_some() || state.stream(role).pending.is_some() {
             return;
         }
         match self.open_video(video, session, state, (conference, offer)) {
             Ok(prepared) => {
-                session.set_video(Some(Box::new(prepared.local.clone())));
-                state.pending = Some(Box::new(prepared));
+                session.set_stream(role, Some(Box::new(prepared.local.clone())));
+                state.stream(role).pending = Some(Box::new(prepared));
             }
             Err(error) => {
-                tracing::warn!(%error, "a call goes without video");
+                tracing::warn!(%error, ?role, "a call goes without video");
                 self.metrics.video.refused.inc();
             }
         }
@@ -151,70 +238,104 @@ impl Inner {
         })
     }
 
-    /// After an exchange of offer and answer: the leg begins, goes on as agreed, or ends. On an error the whole exchange
-    /// is refused.
+    /// After an exchange of offer and answer: legs begin, go on as agreed, or end. False where what was agreed on cannot
+    /// be done: of that nothing is in force then, and the call goes on without.
     pub(in crate::shell) fn settle_video(
         &self,
         session: &mut Session,
         state: &mut VideoEndpoint,
         (conference, endpoint): (ConferenceId, EndpointId),
         reports: &mut Vec<Report>,
-    ) -> Result<(), McuError> {
+    ) -> bool {
         let Some(video) = &self.video else {
-            return Ok(());
+            return true;
         };
         let Some(room) = video.rooms.find(conference) else {
+            return true;
+        };
+        let ids = (conference, endpoint);
+        let mut done = true;
+        for role in ROLES {
+            let agreed = session.stream(role).cloned();
+            let stream = state.stream(role);
+            let settled = self.settle_stream(video, stream, agreed.as_ref(), (ids, role), &room);
+            if let Err(error) = settled {
+                tracing::warn!(%error, ?role, "a call goes without video");
+                self.metrics.video.refused.inc();
+                done = false;
+            }
+        }
+        if let Err(error) = self.settle_floor(video, session, state, ids, &room) {
+            tracing::warn!(%error, "a call goes without slides");
+            self.metrics.video.refused.inc();
+            state.content.worker = None;
+            session.set_floor(None);
+            done = false;
+        }
+        for role in ROLES {
+            let agreed = session.stream(role).map(said);
+            let stream = state.stream(role);
+            let agreed = agreed.filter(|_| stream.worker.is_some());
+            if agreed.is_none() {
+                session.set_stream(role, None);
+                if room.has_stream(endpoint, role) {
+                    room.set_stream(endpoint, role, None);
+                }
+            }
+            if agreed != stream.said {
+                stream.said = agreed;
+                reports.push(told(role, endpoint, agreed));
+            }
+        }
+        done
+    }
+
+    /// Tells a worker what was agreed on, or nobody.
+    fn settle_stream(
+        &self,
+        video: &Video,
+        stream: &mut Stream,
+        agreed: Option<&AgreedVideo>,
+        ((conference, endpoint), role): ((ConferenceId, EndpointId), Role),
+        room: &Arc<Room>,
+    ) -> Result<(), McuError> {
+        // Until it is done it is not.
+        let (pending, worker) = (stream.pending.take(), stream.worker.take());
+        let Some(agreed) = agreed else {
             return Ok(());
         };
-        let agreed = session.video().cloned();
-        match (&agreed, state.pending.take()) {
-            (Some(agreed), Some(prepared)) => {
-                room.set_video(endpoint, Some(agreed.video.clone()));
-                let worker = prepared.worker;
-                let begun =
-                    self.begin_video(video, *prepared, agreed, (conference, endpoint), &room);
-                if let Err(error) = begun {
-                    room.set_video(endpoint, None);
-                    return Err(error);
-                }
-                state.worker = Some(worker);
-            }
-            (Some(agreed), None) => {
-                if let Some(worker) = state.worker.filter(|_| room.has_video(endpoint)) {
-                    let mail = Mail::Apply {
-                        conference,
-                        endpoint,
-                        negotiated: Box::new(agreed.video.clone()),
-                        fresh: self.path(agreed.path()),
-                        agreed: agreed.path().map(Box::new),
-                    };
-                    post(video.link(worker)?, mail)?;
-                    room.set_video(endpoint, Some(agreed.video.clone()));
-                }
-            }
-            (None, _) => {
-                session.set_video(None);
-                if state.worker.take().is_some() {
-                    room.set_video(endpoint, None);
-                }
-            }
+        if let Some(prepared) = pending {
+            let worker = prepared.worker;
+            room.set_stream(endpoint, role, Some(agreed.video.clone()));
+            let ids = (conference, endpoint, role);
+            self.begin_video(video, *prepared, agreed, ids, room)?;
+            stream.worker = Some(worker);
+            return Ok(());
         }
-        let said = agreed.as_deref_video();
-        if said != state.said {
-            state.said = said;
-            reports.push(Report::Video {
-                endpoint,
-                video: said,
-            });
-        }
+        let worker = worker.filter(|_| room.has_stream(endpoint, role));
+        let worker = worker.ok_or(McuError::Unknown("video leg"))?;
+        let mail = Mail::Apply {
+            conference,
+            endpoint,
+            role,
+            negotiated: Box::new(agreed.video.clone()),
+            fresh: self.path(agreed.path()),
+            agreed: agreed.path().map(Box::new),
+        };
+        post(video.link(worker)?, mail)?;
+        room.set_stream(endpoint, role, Some(agreed.video.clone()));
+        stream.worker = Some(worker);
         Ok(())
     }
 
     /// An exchange came to nothing.
     pub(in crate::shell) fn abandon_video(session: &mut Session, state: &mut VideoEndpoint) {
-        if state.pending.take().is_some() {
-            session.set_video(None);
+        for role in ROLES {
+            if state.stream(role).pending.take().is_some() {
+                session.set_stream(role, None);
+            }
         }
+        state.floor.abandon(session);
     }
 
     fn begin_video(
@@ -222,8 +343,8 @@ impl Inner {
         video: &Video,
         prepared: Prepared,
         agreed: &AgreedVideo,
-        (conference, endpoint): (ConferenceId, EndpointId),
-        room: &Arc<super::room::Room>,
+        (conference, endpoint, role): (ConferenceId, EndpointId, Role),
+        room: &Arc<Room>,
     ) -> Result<(), McuError> {
         let Prepared {
             mut sockets,
@@ -258,6 +379,7 @@ impl Inner {
         let mail = Mail::Add {
             conference,
             endpoint,
+            role,
             room: Arc::clone(room),
             sockets: Box::new(sockets),
             leg: Box::new(leg),
@@ -272,7 +394,7 @@ impl Inner {
         conference: ConferenceId,
         endpoint: EndpointId,
     ) -> Result<(), McuError> {
-        let (Some(video), Some(worker)) = (&self.video, state.worker) else {
+        let (Some(video), Some(worker)) = (&self.video, state.main.worker) else {
             return Err(McuError::NotSupported);
         };
         let mail = Mail::Keyframe {
@@ -283,18 +405,23 @@ impl Inner {
     }
 }
 
-/// What is said of an agreement.
-trait Said {
-    fn as_deref_video(&self) -> Option<VideoMedia>;
+/// What the focus is told of the pictures of one.
+pub(super) fn told(role: Role, endpoint: EndpointId, video: Option<VideoMedia>) -> Report {
+    match role {
+        Role::Main => Report::Video { endpoint, video },
+        Role::Content => Report::Content {
+            endpoint,
+            content: video,
+        },
+    }
 }
 
-impl Said for Option<AgreedVideo> {
-    fn as_deref_video(&self) -> Option<VideoMedia> {
-        self.as_ref().map(|agreed| VideoMedia {
-            codec: agreed.video.rtpmap(),
-            sends: agreed.video.receiving,
-            receives: agreed.video.sending,
-        })
+/// What is said of an agreement.
+fn said(agreed: &AgreedVideo) -> VideoMedia {
+    VideoMedia {
+        codec: agreed.video.rtpmap(),
+        sends: agreed.video.receiving,
+        receives: agreed.video.sending,
     }
 }
 

@@ -6,6 +6,8 @@
 //! | `room` | all | who is in a conference, as its pictures need it: written by the control plane, read by the others |
 //! | `control` | the caller's | negotiation, ports, admission |
 //! | `packets` | one a worker | sockets, RTP, RTCP, protection, pacing, every 5 ms |
+//! | `floors` | one | who may show slides, BFCP, every 20 ms |
+//! | `floor_control` | the caller's | sockets of BFCP, and who may use them |
 //! | `pictures` | one a worker | decode, compose, encode, every frame time |
 //!
 //! A conference lives on one worker. Between its two threads there are bounded queues of frames; a frame that finds no
@@ -15,9 +17,12 @@
 //!
 //! *State, not commands.* Who is in a conference, muted, talking, where, and looking at what is kept in its `room`;
 //! whoever changes it counts the room's version up, and the threads take it over when the version differs. So nothing
-//! can be lost in a full queue, and an audio thread that says who talks waits for nobody.
+//! can be lost in a full queue; and an audio thread that says who talks waits for nobody, for what it says has a place of
+//! its own in the room.
 
 mod control;
+mod floor_control;
+mod floors;
 mod packets;
 mod pictures;
 mod room;
@@ -28,13 +33,15 @@ pub use setup::VideoSetup;
 pub(super) use control::VideoEndpoint;
 pub(super) use room::Rooms;
 
+use self::floors::{FloorMail, Floors};
 use self::packets::{Mail, Packets};
 use self::pictures::Pictures;
 use self::room::Room;
 use super::mcu::{EventSink, StartError};
-use crate::control::ConferenceId;
+use crate::control::{ConferenceId, ConferenceVideo};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::video::compose::Typefaces;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -45,6 +52,9 @@ pub(super) struct Video {
     pub(super) setup: VideoSetup,
     pub(super) rooms: Arc<Rooms>,
     workers: Vec<Link>,
+    floors: SyncSender<FloorMail>,
+    /// Of the thread of floors.
+    floor_gauges: Arc<Gauges>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -63,6 +73,29 @@ struct Gauges {
     load: AtomicU32,
     legs: Arc<AtomicUsize>,
     stop: AtomicBool,
+    /// What waits for the picture thread, and for the packet thread.
+    received: Backlog,
+    made: Backlog,
+}
+
+/// Octets of frames that wait in a queue.
+#[derive(Debug, Default)]
+struct Backlog(AtomicUsize);
+
+impl Backlog {
+    /// Takes room for a frame, where there is some.
+    fn take(&self, octets: usize, most: usize) -> bool {
+        let more = |waiting: usize| waiting.checked_add(octets).filter(|all| *all <= most);
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.is_ok()
+    }
+
+    /// A frame waits no more.
+    fn give(&self, octets: usize) {
+        self.0.fetch_sub(octets, Ordering::Relaxed);
+    }
 }
 
 impl Video {
@@ -84,7 +117,18 @@ impl Video {
         sink: &EventSink,
     ) -> Result<Self, StartError> {
         let rooms = Arc::new(Rooms::default());
+        let typefaces = Arc::new(Typefaces::of_system());
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
+        let (floors, floor_mail) = sync_channel(limits.video.mailbox.max(1));
+        let floor_gauges = Arc::<Gauges>::default();
+        let ends = (Arc::clone(&floor_gauges), floor_mail);
+        let thread = Floors::new(setup.floor, limits, metrics, Arc::clone(sink), ends);
+        let spawned = std::thread::Builder::new().name("floors".to_owned());
+        threads.push(
+            spawned
+                .spawn(move || thread.run())
+                .map_err(StartError::Thread)?,
+        );
         for n in 0..setup.workers.max(1) {
             let video = &limits.video;
             let (mail, mails) = sync_channel(video.mailbox.max(1));
@@ -98,9 +142,10 @@ impl Video {
                 Arc::clone(sink),
                 Arc::clone(&gauges),
                 (mails, made, received),
+                floors.clone(),
             );
             let pictures = Pictures::new(
-                setup.clone(),
+                (setup.clone(), Arc::clone(&typefaces)),
                 limits,
                 metrics,
                 Arc::clone(sink),
@@ -124,8 +169,15 @@ impl Video {
             setup,
             rooms,
             workers,
+            floors,
+            floor_gauges,
             threads,
         })
+    }
+
+    /// Opens the room of a conference; `confid` is what floor control calls it.
+    pub(super) fn open(&self, conference: ConferenceId, pictures: ConferenceVideo, confid: u32) {
+        self.rooms.open(conference, pictures, confid);
     }
 
     /// The busiest picture thread's load, permille of its time.
@@ -142,6 +194,7 @@ impl Drop for Video {
         for worker in &self.workers {
             worker.gauges.stop.store(true, Ordering::Relaxed);
         }
+        self.floor_gauges.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so already.
             drop(thread.join());

@@ -5,9 +5,11 @@
 //! | 5 ms | mail; what came; frames to the picture thread and from it; what is due to go out |
 //! | 20 ms | legs that are not in their rooms any more are let go |
 //!
-//! Without a leg the thread sleeps until it gets mail.
+//! Without a leg the thread sleeps until it gets mail. A panic over one leg ends the video of that leg, and nothing else.
 
 use super::Gauges;
+use super::control::told;
+use super::floors::FloorMail;
 use super::pictures::Work;
 use super::room::Room;
 use crate::control::{ConferenceId, EndpointId, McuEvent, Report};
@@ -16,12 +18,16 @@ use crate::metrics::Metrics;
 use crate::shell::mcu::EventSink;
 use crate::shell::receive::Receiver as Datagrams;
 use crate::shell::sockets::Sockets;
+use crate::shell::turns::Turns;
+use crate::shell::worker::words;
 use plenum_media::path::{MediaPath, NegotiatedPath};
+use plenum_media::sdp::video::Role;
 use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::leg::{VideoLeg, VideoLegEvent};
 use plenum_media::video::negotiated::NegotiatedVideo;
 use plenum_media::video::rate;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -31,6 +37,8 @@ use std::time::{Duration, Instant};
 const ROUND: Duration = Duration::from_millis(5);
 /// How long a thread without legs sleeps at most.
 const IDLE: Duration = Duration::from_millis(100);
+/// Frames of one leg handed on in a round: one that sends many leaves the others their share of the queue.
+const FRAMES: usize = 4;
 /// Rounds between two looks at the rooms.
 const LOOK: u64 = 4;
 
@@ -41,6 +49,7 @@ pub(super) enum Mail {
     Add {
         conference: ConferenceId,
         endpoint: EndpointId,
+        role: Role,
         room: Arc<Room>,
         sockets: Box<Sockets>,
         leg: Box<VideoLeg>,
@@ -49,6 +58,7 @@ pub(super) enum Mail {
     Apply {
         conference: ConferenceId,
         endpoint: EndpointId,
+        role: Role,
         negotiated: Box<NegotiatedVideo>,
         fresh: Option<Box<MediaPath>>,
         agreed: Option<Box<NegotiatedPath>>,
@@ -66,7 +76,7 @@ pub(super) enum Made {
     /// One frame for all these.
     Frame {
         conference: ConferenceId,
-        viewers: Vec<EndpointId>,
+        viewers: Vec<(EndpointId, Role)>,
         at: Instant,
         frame: EncodedFrame,
     },
@@ -74,6 +84,7 @@ pub(super) enum Made {
     Keyframe {
         conference: ConferenceId,
         endpoint: EndpointId,
+        role: Role,
     },
 }
 
@@ -89,6 +100,8 @@ struct Hosted {
     broken: bool,
     /// The rate class told to the picture thread last.
     class: u32,
+    /// Slides: when the last one came, since their floor was told that they come.
+    shown: Option<Instant>,
 }
 
 impl Hosted {
@@ -99,6 +112,12 @@ impl Hosted {
     }
 }
 
+/// A leg: whose and for what.
+type LegKey = (ConferenceId, EndpointId, Role);
+
+/// Who sends no slides for so long has ceased to show them.
+const CEASED: Duration = Duration::from_secs(5);
+
 /// The thread.
 pub(super) struct Packets {
     limits: Arc<Limits>,
@@ -108,11 +127,13 @@ pub(super) struct Packets {
     mail: Receiver<Mail>,
     made: Receiver<Made>,
     work: SyncSender<Work>,
-    legs: BTreeMap<(ConferenceId, EndpointId), Hosted>,
+    floors: SyncSender<FloorMail>,
+    legs: BTreeMap<LegKey, Hosted>,
     datagrams: Datagrams,
     rtcp: Vec<u8>,
     wire: Vec<u8>,
-    handshakes: usize,
+    /// Legs whose handshakes are to go on.
+    turns: Turns<LegKey>,
 }
 
 impl Packets {
@@ -122,6 +143,7 @@ impl Packets {
         sink: EventSink,
         gauges: Arc<Gauges>,
         (mail, made, work): (Receiver<Mail>, Receiver<Made>, SyncSender<Work>),
+        floors: SyncSender<FloorMail>,
     ) -> Self {
         Self {
             limits: Arc::clone(limits),
@@ -131,11 +153,12 @@ impl Packets {
             mail,
             made,
             work,
+            floors,
             legs: BTreeMap::new(),
             datagrams: Datagrams::new(limits.datagram),
             rtcp: Vec::with_capacity(1_500),
             wire: Vec::with_capacity(1_500),
-            handshakes: 0,
+            turns: Turns::default(),
         }
     }
 
@@ -151,7 +174,9 @@ impl Packets {
                     Err(RecvTimeoutError::Disconnected) => std::thread::sleep(IDLE),
                 }
                 // Frames for legs that are gone.
-                while self.made.try_recv().is_ok() {}
+                while let Ok(made) = self.made.try_recv() {
+                    self.take(made);
+                }
                 continue;
             }
             let next = now() + ROUND;
@@ -175,6 +200,7 @@ impl Packets {
             Mail::Add {
                 conference,
                 endpoint,
+                role,
                 room,
                 sockets,
                 leg,
@@ -188,30 +214,32 @@ impl Packets {
                     confirmed: false,
                     broken: false,
                     class: 0,
+                    shown: None,
                 };
                 hosted.sockets.share(mux);
-                self.legs.insert((conference, endpoint), hosted);
+                self.legs.insert((conference, endpoint, role), hosted);
             }
             Mail::Apply {
                 conference,
                 endpoint,
+                role,
                 negotiated,
                 fresh,
                 agreed,
             } => {
-                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
+                self.guarded((conference, endpoint, role), |hosted| {
                     let now = now();
                     hosted.sockets.follow(now, fresh, agreed.as_deref());
                     hosted.sockets.share(negotiated.rtcp_mux);
                     hosted.leg.apply(now, *negotiated);
-                }
+                });
             }
             Mail::Keyframe {
                 conference,
                 endpoint,
             } => self.order(Work::Keyframe {
                 conference,
-                viewer: endpoint,
+                viewer: (endpoint, Role::Main),
             }),
         }
     }
@@ -224,72 +252,114 @@ impl Packets {
                 at,
                 frame,
             } => {
-                for viewer in viewers {
-                    if let Some(hosted) = self.legs.get_mut(&(conference, viewer)) {
+                self.gauges.made.give(frame.data.len());
+                let sent = self.metrics.video.frames_sent.clone();
+                for (viewer, role) in viewers {
+                    self.guarded((conference, viewer, role), |hosted| {
                         hosted.leg.send_frame(now(), at, &frame);
-                        self.metrics.video.frames_sent.inc();
-                    }
+                        sent.inc();
+                    });
                 }
             }
             Made::Keyframe {
                 conference,
                 endpoint,
-            } => {
-                if let Some(hosted) = self.legs.get_mut(&(conference, endpoint)) {
-                    hosted.leg.request_keyframe();
-                }
-            }
+                role,
+            } => self.guarded((conference, endpoint, role), |hosted| {
+                hosted.leg.request_keyframe();
+            }),
         }
     }
 
     /// Lets go the legs that are not in their rooms any more.
     fn look(&mut self) {
         let mut gone = Vec::new();
-        for ((conference, endpoint), hosted) in &mut self.legs {
+        for (key, hosted) in &mut self.legs {
             let version = hosted.room.version();
             if hosted.version == version {
                 continue;
             }
             hosted.version = version;
-            hosted.confirmed |= hosted.room.is_mixed(*endpoint);
-            if !hosted.room.has_video(*endpoint) {
-                gone.push((*conference, *endpoint));
+            hosted.confirmed |= hosted.room.is_mixed(key.1);
+            if !hosted.room.has_stream(key.1, key.2) {
+                gone.push(*key);
             }
         }
         for key in gone {
             if let Some(mut hosted) = self.legs.remove(&key) {
-                hosted.leg.write_bye(now(), &mut self.rtcp);
-                if hosted.is_confirmed() {
-                    send_rtcp(&mut hosted, &self.rtcp, &mut self.wire);
+                let (rtcp, wire) = (&mut self.rtcp, &mut self.wire);
+                let said = caught(|| {
+                    hosted.leg.write_bye(now(), rtcp);
+                    if hosted.is_confirmed() {
+                        send_rtcp(&mut hosted, rtcp, wire);
+                    }
+                    None
+                });
+                if said.is_some() {
+                    self.metrics.video.failed.inc();
                 }
+                discard(hosted);
             }
         }
     }
 
     fn serve(&mut self) {
         self.datagrams.begin();
-        self.handshakes = self.limits.handshakes_per_tick;
         let mut legs = std::mem::take(&mut self.legs);
-        let mut failed = Vec::new();
+        let mut over = Vec::new();
         for (key, hosted) in &mut legs {
-            let now = now();
-            self.receive(now, hosted);
-            if hosted.sockets.is_due(now) && self.handshakes > 0 {
-                self.handshakes -= 1;
-                if let Some(reason) = hosted.sockets.drive(now) {
-                    tracing::warn!(endpoint = key.1.0, reason, "encrypted video failed");
-                    failed.push(*key);
-                }
+            let reason = caught(|| self.serve_one(now(), *key, hosted));
+            over.extend(reason.map(|reason| (*key, reason)));
+        }
+        for key in self.turns.next(self.limits.handshakes_per_tick) {
+            if let Some(hosted) = legs.get_mut(&key) {
+                let reason = caught(|| hosted.sockets.drive(now()));
+                over.extend(reason.map(|reason| (key, reason)));
             }
-            self.hand_on(now, *key, hosted);
-            self.send(now, hosted);
         }
         self.legs = legs;
-        for key in failed {
-            self.metrics.video.failed.inc();
-            if let Some(hosted) = self.legs.remove(&key) {
-                hosted.room.set_video(key.1, None);
-            }
+        for (key, reason) in over {
+            self.fail(key, &reason);
+        }
+    }
+
+    /// Answers why the video of this leg is over, if it is.
+    fn serve_one(&mut self, now: Instant, key: LegKey, hosted: &mut Hosted) -> Option<String> {
+        self.receive(now, hosted);
+        let (failed, waits) = hosted.sockets.keep_up(now);
+        if waits {
+            self.turns.wait(key);
+        }
+        self.hand_on(now, key, hosted);
+        self.send(now, hosted);
+        failed
+    }
+
+    /// Runs something on a leg, if it is still there.
+    fn guarded(&mut self, key: LegKey, run: impl FnOnce(&mut Hosted)) {
+        let Some(hosted) = self.legs.get_mut(&key) else {
+            return;
+        };
+        let reason = caught(|| {
+            run(hosted);
+            None
+        });
+        if let Some(reason) = reason {
+            self.fail(key, &reason);
+        }
+    }
+
+    /// The video of a leg is over; its call goes on.
+    fn fail(&mut self, (conference, endpoint, role): LegKey, reason: &str) {
+        tracing::warn!(endpoint = endpoint.0, reason, "the video of a call failed");
+        self.metrics.video.failed.inc();
+        if let Some(hosted) = self.legs.remove(&(conference, endpoint, role)) {
+            hosted.room.set_stream(endpoint, role, None);
+            (self.sink)(McuEvent {
+                conference,
+                report: told(role, endpoint, None),
+            });
+            discard(hosted);
         }
     }
 
@@ -301,52 +371,53 @@ impl Packets {
             return;
         }
         let datagrams = &mut self.datagrams;
-        datagrams.read(&sockets.rtp, most, |_, from, packet| {
-            // RTCP on RTP's port (RFC 5761 §4), agreed on or not.
-            if matches!(packet, [_, 192..=223, ..]) {
-                leg.handle_rtcp(now, from, packet);
-            } else {
-                leg.handle_rtp(now, from, packet);
-            }
+        datagrams.read(&sockets.rtp, most, |arrival, from, packet| {
+            leg.handle_rtp(arrival, from, packet);
             true
         });
         if let Some(socket) = &sockets.rtcp {
-            datagrams.read(socket, most, |_, from, packet| {
-                leg.handle_rtcp(now, from, packet);
+            datagrams.read(socket, most, |arrival, from, packet| {
+                leg.handle_rtcp(arrival, from, packet);
                 true
             });
         }
     }
 
     /// Frames and wishes of a leg to the picture thread.
-    fn hand_on(
-        &self,
-        now: Instant,
-        (conference, endpoint): (ConferenceId, EndpointId),
-        hosted: &mut Hosted,
-    ) {
-        while let Some(frame) = hosted.leg.poll_frame(now) {
+    fn hand_on(&self, now: Instant, (conference, endpoint, role): LegKey, hosted: &mut Hosted) {
+        for _ in 0..FRAMES {
+            let Some(frame) = hosted.leg.poll_frame(now) else {
+                break;
+            };
             self.metrics.video.frames_received.inc();
+            if role == Role::Content {
+                self.note_shown((conference, endpoint), true, now, &mut hosted.shown);
+            }
             if hosted.broken && !frame.keyframe {
                 continue;
             }
+            let octets = frame.data.len();
             let work = Work::Frame {
                 conference,
-                source: endpoint,
+                source: (endpoint, role),
                 frame,
             };
-            hosted.broken = self.work.try_send(work).is_err();
+            hosted.broken = !self.hand_on_frame(octets, work);
             if hosted.broken {
                 self.metrics.video.frames_dropped.inc();
                 hosted.leg.request_keyframe();
             }
+        }
+        let quiet = |at: Instant| now.saturating_duration_since(at) >= CEASED;
+        if hosted.shown.is_some_and(quiet) {
+            self.note_shown((conference, endpoint), false, now, &mut hosted.shown);
         }
         let target = hosted.leg.target(now);
         let class = rate::class(target);
         if class != hosted.class {
             let told = self.work.try_send(Work::Target {
                 conference,
-                viewer: endpoint,
+                viewer: (endpoint, role),
                 target,
             });
             if told.is_ok() {
@@ -357,13 +428,32 @@ impl Packets {
             match event {
                 VideoLegEvent::KeyframeNeeded => self.order(Work::Keyframe {
                     conference,
-                    viewer: endpoint,
+                    viewer: (endpoint, role),
                 }),
                 VideoLegEvent::KeyframeBySignalling => (self.sink)(McuEvent {
                     conference,
                     report: Report::KeyframeNeeded { endpoint },
                 }),
             }
+        }
+    }
+
+    /// Slides come, or have ceased: the floor is told when that changes.
+    fn note_shown(
+        &self,
+        (conference, endpoint): (ConferenceId, EndpointId),
+        shows: bool,
+        now: Instant,
+        shown: &mut Option<Instant>,
+    ) {
+        let mail = FloorMail::Shows {
+            conference,
+            endpoint,
+            shows,
+        };
+        // What finds no place is said with the next frame, or in the next round.
+        if shown.is_some() == shows || self.floors.try_send(mail).is_ok() {
+            *shown = shows.then_some(now);
         }
     }
 
@@ -386,12 +476,36 @@ impl Packets {
         }
     }
 
+    /// False if the picture thread has no room for it.
+    fn hand_on_frame(&self, octets: usize, frame: Work) -> bool {
+        let waiting = &self.gauges.received;
+        if !waiting.take(octets, self.limits.video.queue_octets) {
+            return false;
+        }
+        let sent = self.work.try_send(frame).is_ok();
+        if !sent {
+            waiting.give(octets);
+        }
+        sent
+    }
+
     /// What may be lost because it repeats itself.
     fn order(&self, work: Work) {
         if self.work.try_send(work).is_err() {
             self.metrics.video.frames_dropped.inc();
         }
     }
+}
+
+/// Runs something on a leg and answers why its video is over, if it is. A leg is never used again after a panic, so no
+/// broken state can be seen.
+fn caught(run: impl FnOnce() -> Option<String>) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Some(words(panic.as_ref())))
+}
+
+/// Dropping what a panic left behind may panic again.
+fn discard(hosted: Hosted) {
+    drop(catch_unwind(AssertUnwindSafe(|| drop(hosted))));
 }
 
 fn send_rtcp(hosted: &mut Hosted, packet: &[u8], wire: &mut Vec<u8>) {

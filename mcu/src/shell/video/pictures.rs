@@ -1,26 +1,31 @@
 //! The thread of pictures: decodes what the packet thread hands on, composes and encodes once every frame time.
 
 use super::Gauges;
-use super::control::START_BITRATE;
+use super::control::{START_BITRATE, told};
 use super::packets::Made;
 use super::room::{Attendee, Room, State};
 use super::setup::VideoSetup;
 use crate::control::{ConferenceId, EndpointId, McuEvent, PaneContent, Report};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::recording::{Piece, Tape};
 use crate::shell::EventSink;
+use crate::shell::load::Load;
 use crate::shell::priority;
-use crate::video::compose::{Face, Fonts};
+use crate::video::compose::{Face, Fonts, Typefaces};
 use crate::video::conference::{
     VideoConference, VideoConfig, VideoCounters, VideoOutput, VideoSettings,
 };
 use crate::video::layout::{Content, Person, SourceId, SpeechSettings};
 use crate::video::plan::PlanSettings;
 use crate::video::source::SourceSettings;
-use crate::video::viewer::{ViewerId, ViewerSettings};
+use crate::video::viewer::{Shows, ViewerId, ViewerSettings};
+use plenum_media::sdp::video::Role;
 use plenum_media::video::codec::BuiltIn;
+use plenum_media::video::format::SendFormat;
 use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::negotiated::NegotiatedVideo;
+use plenum_media::video::rate::PictureLimits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -35,24 +40,29 @@ const IDLE: Duration = Duration::from_millis(20);
 const LEADING: f32 = -10.0;
 const TALKING: f32 = -20.0;
 
+/// The recording, as a viewer.
+const RECORDER: ViewerId = ViewerId(u64::MAX);
+/// How far apart keyframes of a recording are.
+const RECORDED_KEYFRAMES: Duration = Duration::from_secs(4);
+
 /// What the packet thread sends.
 #[derive(Debug)]
 pub(super) enum Work {
     /// A frame of a peer.
     Frame {
         conference: ConferenceId,
-        source: EndpointId,
+        source: (EndpointId, Role),
         frame: EncodedFrame,
     },
     /// A viewer needs a keyframe.
     Keyframe {
         conference: ConferenceId,
-        viewer: EndpointId,
+        viewer: (EndpointId, Role),
     },
     /// Bits a second a viewer may have now.
     Target {
         conference: ConferenceId,
-        viewer: EndpointId,
+        viewer: (EndpointId, Role),
         target: u32,
     },
 }
@@ -67,15 +77,20 @@ struct Shown {
     video: VideoConference,
     /// Who is in it as a source, and as a viewer with what was agreed on.
     sources: BTreeSet<EndpointId>,
-    viewers: BTreeMap<EndpointId, NegotiatedVideo>,
-    targets: BTreeMap<EndpointId, u32>,
+    viewers: BTreeMap<(EndpointId, Role), NegotiatedVideo>,
+    targets: BTreeMap<(EndpointId, Role), u32>,
     talking: Vec<(SourceId, f32)>,
+    /// Where the pictures are recorded, in how many rows and bits a second, and when a keyframe is due.
+    tape: Option<Tape>,
+    recorded: (usize, u32),
+    keyframe_at: Option<Instant>,
     counted: VideoCounters,
 }
 
 /// The thread.
 pub(super) struct Pictures {
     setup: VideoSetup,
+    typefaces: Arc<Typefaces>,
     limits: Arc<Limits>,
     metrics: Metrics,
     sink: EventSink,
@@ -86,12 +101,12 @@ pub(super) struct Pictures {
     conferences: BTreeMap<ConferenceId, Shown>,
     /// Busy since the last tick.
     busy: Duration,
-    load: f32,
+    load: Load,
 }
 
 impl Pictures {
     pub(super) fn new(
-        setup: VideoSetup,
+        (setup, typefaces): (VideoSetup, Arc<Typefaces>),
         limits: &Arc<Limits>,
         metrics: &Metrics,
         sink: EventSink,
@@ -100,6 +115,7 @@ impl Pictures {
     ) -> Self {
         Self {
             setup,
+            typefaces,
             limits: Arc::clone(limits),
             metrics: metrics.clone(),
             sink,
@@ -109,7 +125,7 @@ impl Pictures {
             made,
             conferences: BTreeMap::new(),
             busy: Duration::ZERO,
-            load: 0.0,
+            load: Load::default(),
         }
     }
 
@@ -138,10 +154,22 @@ impl Pictures {
             if begun < next {
                 continue;
             }
+            // Where ticks take longer than their period there is no other moment for what waits.
+            self.take_waiting();
             self.tick_all(begun);
             self.account(begun, period);
             // What was missed is not made up for: the next picture shows the present.
             next = (next + period).max(now());
+        }
+    }
+
+    /// Takes what waits, and no more than that.
+    fn take_waiting(&mut self) {
+        for _ in 0..self.limits.video.frames {
+            match self.work.try_recv() {
+                Ok(work) => self.take(now(), work),
+                Err(_) => return,
+            }
         }
     }
 
@@ -154,7 +182,7 @@ impl Pictures {
         let codecs = BuiltIn {
             limits: self.limits.video.decoder,
         };
-        let fonts = Fonts::of_system();
+        let fonts = Fonts::of(&self.typefaces);
         let video = VideoConference::new(settings, config, Box::new(codecs), fonts, now());
         let shown = Shown {
             version: 0,
@@ -164,6 +192,12 @@ impl Pictures {
             viewers: BTreeMap::new(),
             targets: BTreeMap::new(),
             talking: Vec::new(),
+            tape: None,
+            recorded: (
+                self.setup.recorded_rows.min(self.setup.rows),
+                self.setup.recorded_bitrate,
+            ),
+            keyframe_at: None,
             counted: VideoCounters::default(),
         };
         self.conferences.insert(conference, shown);
@@ -178,13 +212,16 @@ impl Pictures {
                 source,
                 frame,
             } => {
+                self.gauges.received.give(frame.data.len());
                 self.guarded(conference, |shown| {
-                    shown.video.handle_frame(now, SourceId(source.0), &frame);
+                    shown
+                        .video
+                        .handle_frame(now, SourceId(number(source)), &frame);
                 });
             }
             Work::Keyframe { conference, viewer } => {
                 self.guarded(conference, |shown| {
-                    shown.video.request_keyframe(ViewerId(viewer.0));
+                    shown.video.request_keyframe(ViewerId(number(viewer)));
                 });
             }
             Work::Target {
@@ -194,7 +231,7 @@ impl Pictures {
             } => {
                 self.guarded(conference, |shown| {
                     shown.targets.insert(viewer, target);
-                    shown.video.set_target(ViewerId(viewer.0), target);
+                    shown.video.set_target(ViewerId(number(viewer)), target);
                 });
             }
         }
@@ -227,10 +264,11 @@ impl Pictures {
             let made = self.made.clone();
             let metrics = self.metrics.clone();
             let sink = Arc::clone(&self.sink);
+            let (gauges, limits) = (Arc::clone(&self.gauges), Arc::clone(&self.limits));
             self.guarded(conference, |shown| {
                 shown.video.handle_load(load);
                 shown.video.observe(at, &shown.talking);
-                shown.tick(at, conference, (&made, &sink), &metrics);
+                shown.tick(at, conference, (&made, &sink), (&gauges, &limits), &metrics);
                 shown.count(&metrics);
             });
         }
@@ -254,8 +292,15 @@ impl Pictures {
             self.metrics.video.conferences.dec();
             let gone = self.conferences.remove(&conference);
             if let Some(shown) = &gone {
-                for attendee in shown.room.state().attendees {
-                    shown.room.set_video(attendee.endpoint, None);
+                let state = shown.room.state();
+                for endpoint in state.attendees.iter().map(|one| one.endpoint) {
+                    for role in [Role::Main, Role::Content] {
+                        if shown.room.has_stream(endpoint, role) {
+                            shown.room.set_stream(endpoint, role, None);
+                            let report = told(role, endpoint, None);
+                            (self.sink)(McuEvent { conference, report });
+                        }
+                    }
                 }
             }
             // Dropping what a panic left behind may panic again.
@@ -268,16 +313,7 @@ impl Pictures {
         self.busy += now().saturating_duration_since(begun);
         let busy = std::mem::take(&mut self.busy);
         self.metrics.video.tick_duration.observe(busy.as_secs_f64());
-        let permille = busy.as_secs_f32() / period.as_secs_f32() * 1_000.0;
-        // About a second's average.
-        self.load += (permille - self.load) * 0.04;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped into the range of the type"
-        )]
-        let load = self.load.clamp(0.0, 1_000_000.0) as u32;
-        self.gauges.load.store(load, Ordering::Relaxed);
+        self.load.observe(busy, period, &self.gauges.load);
     }
 }
 
@@ -296,7 +332,7 @@ impl Shown {
                 identity: attendee.looks.identity,
                 importance: attendee.looks.importance,
                 pin: attendee.looks.pin,
-                floor: false,
+                floor: state.presenter == Some(attendee.endpoint),
                 video: sends && !attendee.looks.hidden,
             };
             let face = Face {
@@ -324,62 +360,141 @@ impl Shown {
                 (SourceId(one.endpoint.0), level)
             })
             .collect();
+        self.follow_content(state);
         self.follow_viewers(state, rows);
+        self.follow_tape(state);
+    }
+
+    /// A recording is one more viewer, who sees everybody, and needs a keyframe after a pause.
+    fn follow_tape(&mut self, state: &State) {
+        let taped = state.recording.as_ref().filter(|_| !state.over);
+        let wanted = taped.filter(|(tape, pictures)| *pictures && !tape.is_over());
+        self.tape = wanted.map(|(tape, _)| tape.clone());
+        let (rows, target) = self.recorded;
+        let settings = ViewerSettings {
+            source: None,
+            content: None,
+            layout: None,
+            seats: None,
+            pins: Vec::new(),
+            self_view: true,
+            shows: Shows::PeopleAndContent,
+            format: SendFormat::Vp8,
+            limits: PictureLimits {
+                rows,
+                macroblocks: u32::MAX,
+                macroblocks_per_second: u32::MAX,
+            },
+            target,
+        };
+        // Where no place is left, the voices are recorded.
+        if self.tape.is_none() || self.video.set_viewer(RECORDER, settings).is_err() {
+            self.tape = None;
+            self.video.remove_viewer(RECORDER);
+            return;
+        }
+        let paused = self.tape.as_ref().is_some_and(Tape::is_paused);
+        self.video.set_paused(RECORDER, paused);
+        self.keyframe_at = None;
+    }
+
+    /// A recording can be entered at every keyframe, so that there is one every few seconds.
+    fn request_recorded_keyframe(&mut self, at: Instant) {
+        if self.tape.is_some() && self.keyframe_at.is_none_or(|due| at >= due) {
+            self.keyframe_at = Some(at + RECORDED_KEYFRAMES);
+            self.video.request_keyframe(RECORDER);
+        }
+    }
+
+    /// The slides of whoever has the floor and sends some.
+    fn follow_content(&mut self, state: &State) {
+        let mut attendees = state.attendees.iter();
+        let shows = |one: &&Attendee| {
+            let sends = one
+                .content
+                .as_ref()
+                .is_some_and(|content| content.receiving);
+            Some(one.endpoint) == state.presenter && one.in_mix && sends && !state.over
+        };
+        let content = attendees.find(shows).map(|one| {
+            let face = Face {
+                name: Arc::clone(&one.name),
+                muted: false,
+                speaking: false,
+            };
+            (SourceId(number((one.endpoint, Role::Content))), face)
+        });
+        self.video.set_content(content);
     }
 
     fn follow_viewers(&mut self, state: &State, rows: usize) {
-        let looking = |one: &&Attendee| one.video.is_some() && !state.over;
-        for attendee in state.attendees.iter().filter(looking) {
-            let Some(agreed) = &attendee.video else {
-                continue;
-            };
-            let endpoint = attendee.endpoint;
-            let before = self.viewers.insert(endpoint, agreed.clone());
-            let target = self.targets.get(&endpoint).copied();
-            let mut limits = agreed.limits;
-            limits.rows = limits.rows.min(rows);
-            let settings = ViewerSettings {
-                source: Some(SourceId(endpoint.0)),
-                layout: attendee.looks.layout,
-                seats: attendee.looks.seats.clone(),
-                pins: attendee
-                    .looks
-                    .pins
-                    .iter()
-                    .map(|one| SourceId(one.0))
-                    .collect(),
-                self_view: state.settings.self_view,
-                content_in_main: true,
-                format: agreed.send,
-                limits,
-                target: target.unwrap_or_else(|| agreed.bitrate.min(START_BITRATE)),
-            };
-            let viewer = ViewerId(endpoint.0);
-            // Beyond the bound nobody more gets a picture.
-            if self.video.set_viewer(viewer, settings).is_err() {
-                continue;
-            }
-            let looks = agreed.sending && attendee.in_mix && !attendee.looks.blind;
-            self.video.set_paused(viewer, !looks);
-            let looked = before.is_some_and(|before| before.sending);
-            if looks && !looked {
-                self.video.request_keyframe(viewer);
+        let all = state.attendees.iter().filter(|_| !state.over);
+        let mut here = BTreeSet::new();
+        for attendee in all {
+            for role in [Role::Main, Role::Content] {
+                if let Some(agreed) = attendee.stream(role) {
+                    here.insert((attendee.endpoint, role));
+                    self.follow_viewer(state, attendee, role, agreed, rows);
+                }
             }
         }
-        let here = |one: &EndpointId| {
-            let mut looking = state.attendees.iter().filter(looking);
-            looking.any(|other| other.endpoint == *one)
+        let gone = |one: &(EndpointId, Role)| !here.contains(one);
+        let gone: Vec<_> = self.viewers.keys().copied().filter(gone).collect();
+        for key in gone {
+            self.viewers.remove(&key);
+            self.targets.remove(&key);
+            self.video.remove_viewer(ViewerId(number(key)));
+        }
+    }
+
+    fn follow_viewer(
+        &mut self,
+        state: &State,
+        attendee: &Attendee,
+        role: Role,
+        agreed: &NegotiatedVideo,
+        rows: usize,
+    ) {
+        let key = (attendee.endpoint, role);
+        let before = self.viewers.insert(key, agreed.clone());
+        let target = self.targets.get(&key).copied();
+        let mut limits = agreed.limits;
+        limits.rows = limits.rows.min(rows);
+        let apart = attendee
+            .content
+            .as_ref()
+            .is_some_and(|content| content.sending);
+        let settings = ViewerSettings {
+            source: Some(SourceId(number((attendee.endpoint, Role::Main)))),
+            content: Some(SourceId(number((attendee.endpoint, Role::Content)))),
+            layout: attendee.looks.layout,
+            seats: attendee.looks.seats.clone(),
+            pins: attendee
+                .looks
+                .pins
+                .iter()
+                .map(|one| SourceId(one.0))
+                .collect(),
+            self_view: state.settings.self_view,
+            shows: match (role, apart) {
+                (Role::Content, _) => Shows::Content,
+                (Role::Main, true) => Shows::People,
+                (Role::Main, false) => Shows::PeopleAndContent,
+            },
+            format: agreed.send,
+            limits,
+            target: target.unwrap_or_else(|| agreed.bitrate.min(START_BITRATE)),
         };
-        let gone: Vec<EndpointId> = self
-            .viewers
-            .keys()
-            .copied()
-            .filter(|one| !here(one))
-            .collect();
-        for endpoint in gone {
-            self.viewers.remove(&endpoint);
-            self.targets.remove(&endpoint);
-            self.video.remove_viewer(ViewerId(endpoint.0));
+        let viewer = ViewerId(number(key));
+        // Beyond the bound nobody more gets a picture.
+        if self.video.set_viewer(viewer, settings).is_err() {
+            return;
+        }
+        let looks = agreed.sending && attendee.in_mix && !attendee.looks.blind;
+        self.video.set_paused(viewer, !looks);
+        let looked = before.is_some_and(|before| before.sending);
+        if looks && !looked {
+            self.video.request_keyframe(viewer);
         }
     }
 
@@ -388,37 +503,59 @@ impl Shown {
         at: Instant,
         conference: ConferenceId,
         (made, sink): (&SyncSender<Made>, &EventSink),
+        (gauges, limits): (&Gauges, &Limits),
         metrics: &Metrics,
     ) {
         let mut dropped = Vec::new();
+        let octets_most = limits.video.queue_octets;
+        self.request_recorded_keyframe(at);
+        let tape = self.tape.clone();
         self.video.tick(at, &mut |output| match output {
-            VideoOutput::Frame { viewers, frame } => {
+            VideoOutput::Frame { mut viewers, frame } => {
+                if let Some(tape) = tape.as_ref().filter(|_| viewers.contains(&RECORDER)) {
+                    let frame = frame.clone();
+                    if !tape.put(Piece::Picture { at, frame }) {
+                        dropped.push(RECORDER);
+                    }
+                    viewers.retain(|viewer| *viewer != RECORDER);
+                }
+                if viewers.is_empty() {
+                    return;
+                }
+                let octets = frame.data.len();
+                let room = gauges.made.take(octets, octets_most);
                 let frame = Made::Frame {
                     conference,
-                    viewers: viewers.iter().map(|viewer| EndpointId(viewer.0)).collect(),
+                    viewers: viewers.iter().map(|viewer| leg(viewer.0)).collect(),
                     at,
                     frame,
                 };
-                if made.try_send(frame).is_err() {
+                if !room || made.try_send(frame).is_err() {
+                    if room {
+                        gauges.made.give(octets);
+                    }
                     metrics.video.frames_dropped.inc();
                     dropped.extend(viewers);
                 }
             }
             VideoOutput::RequestKeyframe(source) => {
+                let (endpoint, role) = leg(source.0);
                 let wish = Made::Keyframe {
                     conference,
-                    endpoint: EndpointId(source.0),
+                    endpoint,
+                    role,
                 };
                 // It is asked for again.
                 drop(made.try_send(wish));
             }
-            VideoOutput::Seen { viewer, panes } => sink(McuEvent {
-                conference,
-                report: Report::Seen {
-                    endpoint: EndpointId(viewer.0),
-                    panes: panes.into_iter().map(shown).collect(),
-                },
-            }),
+            VideoOutput::Seen { viewer, panes } => {
+                // What is in a stream of slides is told by who presents.
+                if let (endpoint, Role::Main) = leg(viewer.0) {
+                    let panes = panes.into_iter().map(shown).collect();
+                    let report = Report::Seen { endpoint, panes };
+                    sink(McuEvent { conference, report });
+                }
+            }
         });
         for viewer in dropped {
             self.video.request_keyframe(viewer);
@@ -447,9 +584,30 @@ fn shown(content: Content) -> PaneContent {
         Content::Blank => PaneContent::Blank,
         Content::Source(source) => PaneContent::Endpoint(EndpointId(source.0)),
         Content::Absent(identity) => PaneContent::Absent(identity),
-        Content::Shared(source) => PaneContent::Content(EndpointId(source.0)),
+        Content::Shared(source) => PaneContent::Content(leg(source.0).0),
     }
 }
+
+/// What the pictures call a stream: people as the control plane does, their slides with the highest bit set, which no
+/// endpoint has.
+fn number((endpoint, role): (EndpointId, Role)) -> u64 {
+    match role {
+        Role::Main => endpoint.0,
+        Role::Content => endpoint.0 | SLIDES,
+    }
+}
+
+/// The stream that has this number.
+fn leg(number: u64) -> (EndpointId, Role) {
+    let role = if number & SLIDES == 0 {
+        Role::Main
+    } else {
+        Role::Content
+    };
+    (EndpointId(number & !SLIDES), role)
+}
+
+const SLIDES: u64 = 1 << 63;
 
 fn settings(state: &State) -> VideoSettings {
     let seats = &state.settings.seats;
@@ -465,6 +623,10 @@ fn settings(state: &State) -> VideoSettings {
         absent: state.settings.absent,
         audio_tiles: state.settings.audio_tiles,
         banner: state.settings.banner.as_deref().map(Arc::from),
+        recording: state
+            .recording
+            .as_ref()
+            .is_some_and(|(tape, _)| !tape.is_paused() && !tape.is_over()),
     }
 }
 

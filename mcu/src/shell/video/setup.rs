@@ -1,5 +1,6 @@
 //! How the video MCU is set up.
 
+use crate::floor::FloorPolicy;
 use crate::video::compose::Style;
 use plenum_media::video::frame::VideoCodec;
 
@@ -18,6 +19,15 @@ pub struct VideoSetup {
     pub bitrate: u32,
     /// Video is offered where we call, or are asked for an offer.
     pub offer: bool,
+    /// Luma rows of a recorded picture at most.
+    pub recorded_rows: usize,
+    /// Bits a second of recorded pictures.
+    pub recorded_bitrate: u32,
+    /// Slides have a stream of their own (RFC 4796), with floor control (RFC 8856); without, sections of them are
+    /// refused.
+    pub content: bool,
+    /// What happens when two want to show slides.
+    pub floor: FloorPolicy,
     /// Colours, names, fit.
     pub style: Style,
 }
@@ -32,6 +42,10 @@ impl Default for VideoSetup {
             frame_rate: 25,
             bitrate: 1_500_000,
             offer: false,
+            recorded_rows: 720,
+            recorded_bitrate: 1_500_000,
+            content: true,
+            floor: FloorPolicy::default(),
             style: Style::default(),
         }
     }

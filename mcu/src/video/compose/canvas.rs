@@ -169,6 +169,22 @@ impl Composer {
         }
     }
 
+    /// A red disc in the corner at the top right: the conference is recorded.
+    pub fn mark_recording(&self, canvas: &mut Picture) {
+        let side = even_up(canvas.height() / 18).clamp(12, 64);
+        let (width, height) = (canvas.width(), canvas.height());
+        if width < 2 * side || height < 2 * side {
+            return;
+        }
+        let at = Pixels {
+            x: (width - side - side / 2) & !1,
+            y: (side / 2) & !1,
+            w: side,
+            h: side,
+        };
+        blend(canvas, &disc(side), (at.x, at.y), at, self.style.muted);
+    }
+
     fn pane(&mut self, canvas: &mut Picture, at: Pixels, look: &Look<'_>, border: usize) {
         match look {
             Look::Picture {

@@ -12,7 +12,7 @@ pub mod text;
 
 pub use canvas::{Composer, Face, Look, Style};
 pub use scale::{Fit, Scaler};
-pub use text::{Fonts, Mask};
+pub use text::{Fonts, Mask, Typefaces};
 
 #[cfg(test)]
 mod tests;

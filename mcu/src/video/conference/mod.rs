@@ -9,22 +9,22 @@
 
 use super::compose::{Composer, Face, Fonts, Look, Style};
 use super::layout::{
-    Absent, Content, Layout, Pane, Person, Placement, Request, Seat, SourceId, Speech,
-    SpeechSettings, Template, Viewer as Looker, place,
+    Absent, Content, Identity, Layout, Pane, Person, Placement, Request, Seat, SourceId, Speech,
+    SpeechSettings, Template, Viewer as Looker, content_alone, place,
 };
 use super::plan::{EncodePlan, EncoderId, PlanSettings};
 use super::source::{Decoded, Source, SourceSettings};
-use super::viewer::{Viewer, ViewerId, ViewerSettings};
+use super::viewer::{Shows, Viewer, ViewerId, ViewerSettings};
 use bytes::Bytes;
 use plenum_media::video::codec::Codecs;
 use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::picture::{BLACK, Picture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A conference as its video needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoSettings {
     /// For viewers without a choice of their own.
     pub layout: Layout,
@@ -35,13 +35,15 @@ pub struct VideoSettings {
     /// Panes kept for identities.
     pub seats: Vec<Seat>,
     /// The names of those who have seats, shown while they are absent.
-    pub names: BTreeMap<super::layout::Identity, Arc<str>>,
+    pub names: BTreeMap<Identity, Arc<str>>,
     /// What is in the seats of those who are not here.
     pub absent: Absent,
     /// People without pictures get tiles.
     pub audio_tiles: bool,
     /// A line above the picture.
     pub banner: Option<Arc<str>>,
+    /// A mark says that the conference is recorded.
+    pub recording: bool,
 }
 
 /// The numbers of every conference.
@@ -122,6 +124,8 @@ const LOAD_HIGH: u32 = 850;
 const LOAD_LOW: u32 = 500;
 /// Every how many ticks at most a picture is made.
 const SLOWEST: u64 = 5;
+/// Content is shown as it is, however long it stands still.
+const STILL: Duration = Duration::from_secs(24 * 3_600);
 /// Ticks between two changes of the frame rate.
 const LOAD_PATIENCE: u64 = 50;
 
@@ -203,17 +207,17 @@ impl VideoConference {
         self.sources.remove(&id);
         self.arrivals.retain(|other| *other != id);
         self.speech.remove(id);
-        self.content = self.content.filter(|content| *content != id);
         self.dirty = true;
     }
 
     /// Somebody looks, or wants to see something else than before.
     pub fn set_viewer(&mut self, id: ViewerId, settings: ViewerSettings) -> Result<(), Full> {
-        self.dirty = true;
         if let Some(viewer) = self.viewers.get_mut(&id) {
+            self.dirty |= viewer.settings != settings;
             viewer.settings = settings;
             return Ok(());
         }
+        self.dirty = true;
         if self.viewers.len() >= self.config.members {
             return Err(Full);
         }
@@ -252,14 +256,40 @@ impl VideoConference {
 
     /// The conference is another one from now on.
     pub fn set_settings(&mut self, settings: VideoSettings) {
+        self.dirty |= self.settings != settings;
         self.settings = settings;
-        self.dirty = true;
     }
 
-    /// Whose content is shown, if any.
-    pub fn set_content(&mut self, content: Option<SourceId>) {
-        self.dirty |= self.content != content;
-        self.content = content;
+    /// The content that is shown, if any: a source of its own, which is in nobody's pane.
+    pub fn set_content(&mut self, content: Option<(SourceId, Face)>) {
+        let id = content.as_ref().map(|(id, _)| *id);
+        if self.content != id {
+            self.dirty = true;
+            if let Some(before) = std::mem::replace(&mut self.content, id) {
+                self.sources.remove(&before);
+            }
+        }
+        let Some((id, face)) = content else {
+            return;
+        };
+        let source = self.sources.entry(id).or_insert_with(|| {
+            let person = Person {
+                source: id,
+                identity: Identity(id.0),
+                importance: 0,
+                pin: None,
+                floor: false,
+                video: true,
+            };
+            // Slides stand still.
+            let settings = SourceSettings {
+                freeze_after: STILL,
+                drop_after: STILL,
+                ..self.config.source
+            };
+            Source::new(person, face.clone(), settings)
+        });
+        source.face = face;
     }
 
     /// Everybody who is talking now, with the level, dBov.
@@ -367,6 +397,7 @@ impl VideoConference {
             .collect();
         for (id, viewer) in &mut self.viewers {
             let settings = &viewer.settings;
+            let content = self.content.filter(|it| Some(*it) != settings.content);
             let request = Request {
                 layout: settings.layout.unwrap_or(self.settings.layout),
                 template: self.settings.template.as_deref(),
@@ -380,11 +411,14 @@ impl VideoConference {
                     pins: &settings.pins,
                     self_view: settings.self_view,
                 },
-                content: self.content.filter(|_| settings.content_in_main),
+                content: content.filter(|_| settings.shows == Shows::PeopleAndContent),
                 audio_tiles: self.settings.audio_tiles,
                 before: &viewer.panes,
             };
-            let panes = place(&request);
+            let panes = match settings.shows {
+                Shows::Content => content.map(content_alone).into_iter().collect(),
+                Shows::People | Shows::PeopleAndContent => place(&request),
+            };
             if panes != viewer.panes {
                 let contents = panes.iter().map(|pane| pane.content).collect();
                 viewer.panes = panes;
@@ -480,6 +514,9 @@ impl VideoConference {
             .collect();
         let banner = self.settings.banner.as_deref();
         self.composer.compose(canvas, &looks, banner);
+        if self.settings.recording {
+            self.composer.mark_recording(canvas);
+        }
     }
 }
 

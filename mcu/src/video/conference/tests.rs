@@ -87,6 +87,7 @@ pub(super) fn settings() -> VideoSettings {
         absent: Absent::Tile,
         audio_tiles: true,
         banner: None,
+        recording: false,
     }
 }
 
@@ -97,7 +98,8 @@ pub(super) fn viewer(source: Option<SourceId>, self_view: bool) -> ViewerSetting
         seats: None,
         pins: Vec::new(),
         self_view,
-        content_in_main: false,
+        content: None,
+        shows: Shows::People,
         format: SendFormat::Vp8,
         limits: PictureLimits {
             rows: 180,

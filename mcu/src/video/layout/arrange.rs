@@ -200,7 +200,7 @@ pub fn beside_content() -> Arrangement {
     }
 }
 
-const fn whole() -> Frame {
+pub(super) const fn whole() -> Frame {
     Frame {
         rect: Rect::ALL,
         z: 0,

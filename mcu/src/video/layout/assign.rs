@@ -165,6 +165,14 @@ pub fn place(request: &Request<'_>) -> Vec<Pane> {
         .collect()
 }
 
+/// The picture of a stream that is for content alone.
+pub fn content_alone(content: SourceId) -> Pane {
+    Pane {
+        frame: arrange::whole(),
+        content: Content::Shared(content),
+    }
+}
+
 /// The panes that stand still: the speaker's, seats, importance. `None` is free for others.
 fn reserve(request: &Request<'_>) -> Vec<Option<Content>> {
     let placement = request.placement;

@@ -17,7 +17,7 @@ pub mod placement;
 pub mod speech;
 
 pub use arrange::{Frame, Rect, Template, TemplateError, UNIT};
-pub use assign::{Absent, Content, Pane, Person, Request, Seat, Viewer, place};
+pub use assign::{Absent, Content, Pane, Person, Request, Seat, Viewer, content_alone, place};
 pub use names::{Family, Layout, UnknownLayout};
 pub use placement::{ActiveSpeakerMode, PanePlacement, Placement, SelfPaneMode};
 pub use speech::{Speech, SpeechSettings};

@@ -47,6 +47,8 @@ pub struct VideoSection {
     pub transport_cc: Option<u8>,
     /// The offer's `a=mid:`, or none.
     pub mid: Option<Bytes>,
+    /// The label (RFC 4574) of slides; `None`: the picture of people.
+    pub content: Option<Bytes>,
     /// What we say of keys.
     pub security: OurSecurity,
     /// What we say of ICE.
@@ -57,6 +59,9 @@ pub struct VideoSection {
 
 /// Octets of IP, UDP and RTP headers in `b=AS`, as a share of what is carried: 5 %.
 const HEADERS_SHARE: u32 = 20;
+
+/// The label of slides where the peer gave none.
+pub(in crate::sdp) const CONTENT_LABEL: &str = "12";
 
 impl VideoSection {
     /// Appends the section.
@@ -76,6 +81,11 @@ impl VideoSection {
             self.bitrate
         )?;
         write_mid(out, self.mid.as_ref())?;
+        if let Some(label) = self.content.as_deref() {
+            let label = std::str::from_utf8(label).unwrap_or(CONTENT_LABEL);
+            // RFC 4796 §5, RFC 4574 §4.
+            write!(out, "a=content:slides\r\na=label:{label}\r\n")?;
+        }
         for format in &self.formats {
             self.write_format(out, format)?;
         }
@@ -117,8 +127,11 @@ impl VideoSection {
             OurIce::Description(ice) => ice.write_media(out, self.rtcp_mux)?,
         }
         if self.mid.is_some() {
-            // RFC 8830 §2: the stream of our audio, so that both are played together.
-            out.push_str("a=msid:plenum video\r\n");
+            // RFC 8830 §2: people in the stream of our audio, so that both are played together.
+            out.push_str(match self.content {
+                None => "a=msid:plenum video\r\n",
+                Some(_) => "a=msid:slides slides\r\n",
+            });
         }
         if self.direction.sends() {
             let (main, repair, cname) = &self.sources;

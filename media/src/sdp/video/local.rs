@@ -7,6 +7,15 @@ use crate::video::frame::VideoCodec;
 use crate::video::h264::{PacketizationMode, Params};
 use crate::video::rate::LADDER;
 
+/// What a video section is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// The picture of people.
+    Main,
+    /// Slides, a screen (RFC 4796 §5).
+    Content,
+}
+
 /// What we can do with pictures in one session, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalVideo {
@@ -39,6 +48,8 @@ impl LocalVideo {
             seed: self.seed.clone(),
             ice: self.ice.clone(),
             video: None,
+            content: None,
+            floor: None,
             ..session.clone()
         }
     }

@@ -6,12 +6,13 @@
 //! | [`remote`] | one section of the peer, read as a whole |
 //! | [`describe`] | our own section and its text |
 //! | [`negotiate`] | pure offer/answer |
-//! | `sections` | our section among our others |
+//! | [`sections`] | our sections among our others |
 //!
 //! # Decisions
 //!
-//! *One section, one codec.* The first section that we can speak is taken, unless it says that it is content
-//! (RFC 4796); an answer names one format and its retransmissions (RFC 4588), so that nobody changes codecs mid-call.
+//! *One section for people, one for slides, one codec each.* The first section that we can speak is taken for people, and
+//! the first that says it is slides (RFC 4796) for those; an answer names one format and its retransmissions (RFC 4588),
+//! so that nobody changes codecs mid-call.
 //!
 //! *A transport of its own.* Where the peer bundles (RFC 9143) the answer to audio and video declines the group: packets
 //! of video go to the video threads and never through those that mix audio. Chromium adds every section to a group that
@@ -24,10 +25,10 @@ pub mod describe;
 pub mod local;
 pub mod negotiate;
 pub mod remote;
-pub(super) mod sections;
+pub mod sections;
 #[cfg(test)]
 mod tests;
 
 pub use describe::{VideoFormat, VideoSection};
-pub use local::LocalVideo;
+pub use local::{LocalVideo, Role};
 pub use negotiate::AgreedVideo;

@@ -1,7 +1,7 @@
 //! Offer and answer of a video section (RFC 3264) as pure functions.
 
-use super::describe::{VideoFormat, VideoSection};
-use super::local::LocalVideo;
+use super::describe::{CONTENT_LABEL, VideoFormat, VideoSection};
+use super::local::{LocalVideo, Role};
 use super::remote::{Bounds, Parameters, RemoteFormat, RemoteVideo, is_content};
 use crate::limits::Limits;
 use crate::path::{Keying, NegotiatedPath};
@@ -16,6 +16,7 @@ use crate::video::frame::VideoCodec;
 use crate::video::h264::{PacketizationMode, Params, Profile as H264Profile};
 use crate::video::negotiated::{FeedbackSet, NegotiatedVideo};
 use crate::video::rate::PictureLimits;
+use bytes::Bytes;
 
 /// What both sides agreed on about video.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,24 +50,24 @@ impl AgreedVideo {
 /// Answers the video of an offer: the section that is taken, or `None` where none can be. Section `audio` is not
 /// looked at.
 pub(in crate::sdp) fn answer(
-    local: &Local,
+    (local, role): (&Local, Role),
     direction: Direction,
     offer: &SessionDescription,
     audio: usize,
     previous: Option<&Agreement>,
     limits: &Limits,
 ) -> Option<AgreedVideo> {
-    let ours = local.video.as_deref()?;
+    let ours = local.stream(role)?;
     let local = ours.of(local);
-    let before = previous.and_then(|previous| previous.video.as_deref());
-    let candidates = candidates(&local, offer, audio, before);
+    let before = previous.and_then(|previous| previous.stream(role));
+    let candidates = candidates((&local, role), offer, audio, before);
     // A group in force takes in what is offered with it, and no answer can keep that out (RFC 9143 §7.3.3).
     let grouped = previous
         .and_then(Agreement::section)
         .is_some_and(|section| section.bundled);
     candidates.into_iter().find_map(|index| {
         take(
-            (&local, ours),
+            (&local, ours, role),
             direction,
             offer,
             index,
@@ -78,7 +79,7 @@ pub(in crate::sdp) fn answer(
 
 /// The sections worth looking at: the one in force, then the protected ones, then the others.
 fn candidates(
-    local: &Local,
+    (local, role): (&Local, Role),
     offer: &SessionDescription,
     audio: usize,
     before: Option<&AgreedVideo>,
@@ -89,7 +90,8 @@ fn candidates(
         .enumerate()
         .filter(|(index, section)| {
             let video = section.m.media().eq_ignore_ascii_case("video");
-            *index != audio && video && section.m.port() != 0 && !is_content(section)
+            let fits = is_content(section) == (role == Role::Content);
+            *index != audio && video && section.m.port() != 0 && fits
         })
         .map(|(index, section)| {
             let kept = before.is_some_and(|before| before.index == index);
@@ -103,7 +105,7 @@ fn candidates(
 }
 
 fn take(
-    (local, ours): (&Local, &LocalVideo),
+    (local, ours, role): (&Local, &LocalVideo, Role),
     direction: Direction,
     offer: &SessionDescription,
     index: usize,
@@ -146,6 +148,7 @@ fn take(
         rtcp_mux,
         transport_cc,
         mid: transport.mid.clone(),
+        content: (role == Role::Content).then(|| remote.label()),
         security,
         ice: our_ice,
         sources: (ours.sources.0, ours.sources.1, ours.cname.clone()),
@@ -314,13 +317,13 @@ fn bounds(parameters: &Parameters, ours: Option<&Params>) -> Taken {
 
 /// Our section in an offer: the one there was with what is in force, or a new one where we want to offer video.
 pub(in crate::sdp) fn offer(
-    local: &Local,
+    (local, role): (&Local, Role),
     direction: Direction,
     previous: Option<&Agreement>,
 ) -> Option<VideoSection> {
-    let ours = local.video.as_deref()?;
+    let ours = local.stream(role)?;
     let of_video = ours.of(local);
-    let before = previous.and_then(|previous| previous.video.as_deref());
+    let before = previous.and_then(|previous| previous.stream(role));
     let keys = before.map(|before| (&before.section.security, &before.keying));
     let security = OurSecurity::offer(&of_video, keys);
     let generation = before.and_then(|before| before.ice.as_ref());
@@ -347,6 +350,7 @@ pub(in crate::sdp) fn offer(
             rtcp_mux: of_video.rtcp_mux,
             transport_cc: None,
             mid: None,
+            content: (role == Role::Content).then(|| Bytes::from_static(CONTENT_LABEL.as_bytes())),
             security,
             ice,
             sources: (ours.sources.0, ours.sources.1, ours.cname.clone()),
@@ -386,20 +390,20 @@ fn everything(ours: &LocalVideo) -> Vec<VideoFormat> {
 
 /// What the answer to our section means; `None` where it is refused or nothing can be agreed on.
 pub(in crate::sdp) fn conclude(
-    local: &Local,
+    (local, role): (&Local, Role),
     (index, offered): (usize, &VideoSection),
     answer: &SessionDescription,
     previous: Option<&Agreement>,
     limits: &Limits,
 ) -> Option<AgreedVideo> {
-    let ours = local.video.as_deref()?;
+    let ours = local.stream(role)?;
     let local = ours.of(local);
     let theirs = answer.media.get(index)?;
     if theirs.m.port() == 0 || !theirs.m.media().eq_ignore_ascii_case("video") {
         return None;
     }
     let remote = RemoteVideo::read(answer, index, local.address, limits).ok()?;
-    let before = previous.and_then(|previous| previous.video.as_deref());
+    let before = previous.and_then(|previous| previous.stream(role));
     let keys = before.map(|before| (&before.section.security, &before.keying));
     let (format, said) = remote.formats.iter().find_map(|format| {
         let mode = |params: &Params| params.mode;

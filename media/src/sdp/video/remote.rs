@@ -1,5 +1,6 @@
 //! One video section of the peer.
 
+use super::describe::CONTENT_LABEL;
 use crate::limits::Limits;
 use crate::sdp::attr::{self, ExtMap, RtpMap};
 use crate::sdp::remote::{RemoteAudio, both};
@@ -7,6 +8,7 @@ use crate::sdp::{Incompatible, MediaSection, SdpError, SessionDescription};
 use crate::video::frame::{CLOCK, VideoCodec};
 use crate::video::h264::Params;
 use crate::video::negotiated::FeedbackSet;
+use bytes::Bytes;
 use std::net::IpAddr;
 
 /// The header extension of transport-wide sequence numbers.
@@ -24,6 +26,8 @@ pub struct RemoteVideo {
     pub transport_cc: Option<u8>,
     /// It is content: slides, a screen (RFC 4796 §5).
     pub content: bool,
+    /// What the peer calls it (RFC 4574 §4), where that is a short token.
+    pub label: Option<Bytes>,
 }
 
 /// A format of the peer that we can speak.
@@ -97,7 +101,14 @@ impl RemoteVideo {
             formats: formats(section, limits),
             transport_cc,
             content: is_content(section),
+            label: label(section),
         })
+    }
+
+    /// The label that we repeat, or ours.
+    pub(super) fn label(&self) -> Bytes {
+        let ours = || Bytes::from_static(CONTENT_LABEL.as_bytes());
+        self.label.clone().unwrap_or_else(ours)
     }
 }
 
@@ -110,6 +121,15 @@ pub(super) fn is_content(section: &MediaSection) -> bool {
         let mut kinds = value.split(',').map(str::trim);
         kinds.any(|kind| kind.eq_ignore_ascii_case("slides"))
     })
+}
+
+/// `a=label` (RFC 4574 §4): a token, and not longer than anybody's is.
+fn label(section: &MediaSection) -> Option<Bytes> {
+    let mut said = section.attributes();
+    let (_, label) = said.find(|(name, _)| name.eq_ignore_ascii_case("label"))?;
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._+".contains(&octet);
+    let fits = !label.is_empty() && label.len() <= 32 && label.bytes().all(plain);
+    fits.then(|| Bytes::copy_from_slice(label.as_bytes()))
 }
 
 fn formats(section: &MediaSection, limits: &Limits) -> Vec<RemoteFormat> {

@@ -27,6 +27,8 @@ pub struct Decoder {
     library: Library,
     codec: VideoCodec,
     limits: DecoderLimits,
+    /// A frame as the library takes it.
+    framed: Vec<u8>,
     /// A header was refused: nothing is decoded until one is accepted.
     refused: bool,
 }
@@ -43,6 +45,7 @@ impl Decoder {
             library,
             codec,
             limits,
+            framed: Vec::new(),
             refused: false,
         })
     }
@@ -67,16 +70,30 @@ impl VideoDecoder for Decoder {
         if frame.codec != self.codec {
             return Err(DecodeError::OtherCodec);
         }
-        match dimensions::of(self.codec, &frame.data)? {
+        let data = match self.codec {
+            VideoCodec::H264 | VideoCodec::Vp8 => Some(&frame.data[..]),
+            VideoCodec::Vp9 => dimensions::only_vp9_frame(&frame.data),
+        };
+        let data = data.ok_or(CodecError::Bitstream(0))?;
+        match dimensions::of(self.codec, data)? {
             Some(claimed) => self.check(claimed)?,
             None if self.refused => return Ok(None),
             None => {}
         }
         let mut shown = None;
         let mut show = |picture: I420<'_>| shown = Some(Picture::copy_of(&picture));
+        let data = match self.codec {
+            VideoCodec::H264 | VideoCodec::Vp8 => data,
+            VideoCodec::Vp9 => {
+                self.framed.clear();
+                let framed = dimensions::append_vp9_index(data, &mut self.framed);
+                framed.ok_or(CodecError::Format)?;
+                &self.framed
+            }
+        };
         match &mut self.library {
-            Library::H264(decoder) => decoder.decode(&frame.data, &mut show)?,
-            Library::Vpx(decoder) => decoder.decode(&frame.data, &mut show)?,
+            Library::H264(decoder) => decoder.decode(data, &mut show)?,
+            Library::Vpx(decoder) => decoder.decode(data, &mut show)?,
         }
         Ok(shown)
     }

@@ -48,8 +48,45 @@ fn of_vp8(frame: &[u8]) -> Result<Option<Dimensions>, CodecError> {
     }
 }
 
-/// The uncompressed header of VP9, as far as the frame size (VP9 bitstream §6.2). A superframe begins with its
-/// first frame, and libvpx takes the size of a keyframe from nowhere else. Intra-only frames carry one as well.
+/// The octets of the only frame in `data`, without the index behind it; `None` where the index names several
+/// (VP9 bitstream, annex B). Their headers would have to be checked one by one, and no real-time encoder hides frames.
+pub(super) fn only_vp9_frame(data: &[u8]) -> Option<&[u8]> {
+    let Some(marker) = data.last().filter(|last| *last & 0xe0 == 0xc0) else {
+        return Some(data);
+    };
+    let (frames, width) = (
+        usize::from(marker & 7) + 1,
+        usize::from(marker >> 3 & 3) + 1,
+    );
+    let Some(start) = data.len().checked_sub(2 + frames * width) else {
+        return Some(data);
+    };
+    match data.get(start..) {
+        Some([first, sizes @ .., _]) if first == marker => {
+            let size = sizes
+                .iter()
+                .rev()
+                .fold(0, |size, octet| size << 8 | usize::from(*octet));
+            data.get(..size.min(start)).filter(|_| frames == 1)
+        }
+        Some(_) | None => Some(data),
+    }
+}
+
+/// Appends one VP9 frame and an index that names it alone. Without, libvpx takes what stands behind the frame for
+/// further ones, whose headers nobody has looked at.
+pub(super) fn append_vp9_index(frame: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    /// One frame, its size in four octets.
+    const MARKER: u8 = 0b1101_1000;
+    let size = u32::try_from(frame.len()).ok()?;
+    out.extend_from_slice(frame);
+    out.push(MARKER);
+    out.extend_from_slice(&size.to_le_bytes());
+    out.push(MARKER);
+    Some(())
+}
+
+/// The uncompressed header of VP9, as far as the frame size (VP9 bitstream §6.2), which any frame may carry.
 fn of_vp9(frame: &[u8]) -> Result<Option<Dimensions>, CodecError> {
     let mut bits = Bits::new(frame);
     let header = || -> Option<Option<Dimensions>> {
@@ -69,19 +106,25 @@ fn of_vp9(frame: &[u8]) -> Result<Option<Dimensions>, CodecError> {
         let resilient = bits.take(1)? == 1;
         if inter {
             let intra_only = if shown { 0 } else { bits.take(1)? };
-            if intra_only == 0 {
-                // Frames that refer to others may take the size of one, or say it behind fields of variable
-                // length; their size is bounded when they are shown, and by the references' by the format.
-                return Some(None);
-            }
             if !resilient {
                 bits.take(2)?;
             }
-            bits.sync_code()?;
-            if profile > 0 {
-                return None;
+            if intra_only == 0 {
+                // What is refreshed, and three references with their signs.
+                bits.take(8 + 3 * 4)?;
+                for _ in 0..3 {
+                    // The size of a frame that was decoded is within the bound.
+                    if bits.take(1)? == 1 {
+                        return Some(None);
+                    }
+                }
+            } else {
+                bits.sync_code()?;
+                if profile > 0 {
+                    return None;
+                }
+                bits.take(8)?;
             }
-            bits.take(8)?;
         } else {
             bits.sync_code()?;
             skip_colours(&mut bits, profile)?;
@@ -279,11 +322,50 @@ mod tests {
         assert!(of_h264(&[0, 0, 1, 0x67, 0x42]).is_err());
     }
 
+    /// Octets of bits written as text; blanks do not count.
+    fn octets(bits: &str) -> Vec<u8> {
+        let bits: Vec<u8> = bits.bytes().filter(|bit| *bit != b' ').collect();
+        let octet = |bits: &[u8]| {
+            let bits = bits.iter().chain(std::iter::repeat(&b'0')).take(8);
+            bits.fold(0, |octet, bit| octet << 1 | (bit - b'0'))
+        };
+        bits.chunks(8).map(octet).collect()
+    }
+
+    #[test]
+    fn vp9_6_2_a_frame_that_refers_to_others_may_say_its_size() {
+        // Marker, profile, inter, shown, not resilient; reset; refresh, references; none has the size; 30,720×17,408.
+        let explicit = octets(
+            "10 00 0 1 1 0 00 00000001 0000 0000 0000 000 0111011111111111 0100001111111111",
+        );
+        let claimed = Dimensions {
+            width: 30_720,
+            height: 17_408,
+        };
+        assert_eq!(of_vp9(&explicit), Ok(Some(claimed)));
+        let inherited = octets("10 00 0 1 1 1 00000001 0000 0000 0000 01");
+        assert_eq!(of_vp9(&inherited), Ok(None));
+    }
+
+    #[test]
+    fn vp9_annex_b_an_index_names_one_frame_or_the_data_is_refused() {
+        let frame = [0x82, 0x49, 0x83, 0x42, 7];
+        assert_eq!(only_vp9_frame(&frame), Some(&frame[..]));
+        let mut indexed = Vec::new();
+        append_vp9_index(&frame, &mut indexed).unwrap();
+        assert_eq!(only_vp9_frame(&indexed), Some(&frame[..]));
+        let two = [1, 2, 3, 0xc1, 1, 2, 0xc1];
+        assert_eq!(only_vp9_frame(&two), None);
+        // What only looks like the end of an index is none.
+        assert_eq!(only_vp9_frame(&[1, 2, 3, 0xc1]), Some(&[1, 2, 3, 0xc1][..]));
+    }
+
     proptest! {
         #[test]
         fn hostile_headers_do_not_panic(frame in proptest::collection::vec(any::<u8>(), 0..60)) {
             let _ = of_vp8(&frame);
             let _ = of_vp9(&frame);
+            let _ = only_vp9_frame(&frame);
             let _ = sps(&frame);
             let mut unit = vec![0, 0, 1, 0x67];
             unit.extend_from_slice(&frame);

@@ -103,6 +103,40 @@ fn pictures_beyond_the_bound_are_refused_by_their_header() {
     }
 }
 
+/// A small keyframe with a large one behind it.
+fn hidden(index: bool) -> Vec<u8> {
+    let [small, large] = [(64, 48), (640, 360)].map(|(width, height)| {
+        let mut encoder = CODECS
+            .encoder(&settings(SendFormat::Vp9, width, height))
+            .unwrap();
+        let picture = Picture::new(width, height, Colour::rgb(0, 0, 0));
+        frame(SendFormat::Vp9, encoder.as_mut(), &picture).data
+    });
+    let mut data = [&small[..], &large[..]].concat();
+    if index {
+        data.push(0xd9);
+        for frame in [&small, &large] {
+            data.extend(u32::try_from(frame.len()).unwrap().to_le_bytes());
+        }
+        data.push(0xd9);
+    }
+    data
+}
+
+#[test]
+fn vp9_annex_b_a_large_frame_behind_a_small_one_is_not_decoded() {
+    let frame = |data: Vec<u8>| EncodedFrame {
+        codec: VideoCodec::Vp9,
+        keyframe: true,
+        timestamp: 0,
+        data: Bytes::from(data),
+    };
+    let mut decoder = CODECS.decoder(VideoCodec::Vp9).unwrap();
+    let shown = decoder.decode(&frame(hidden(false))).unwrap().unwrap();
+    assert_eq!((shown.width(), shown.height()), (64, 48));
+    assert!(decoder.decode(&frame(hidden(true))).is_err());
+}
+
 #[test]
 fn rfc6184_6_2_slices_for_single_nal_unit_mode_fit_a_packet() {
     let format = SendFormat::H264(PacketizationMode::SingleNal);

@@ -100,6 +100,12 @@ impl VideoReceiver {
         self.round_trip = round_trip.min(Duration::from_secs(1));
     }
 
+    /// Whether packets of this type were agreed on.
+    pub fn expects(&self, payload_type: u8) -> bool {
+        let mut known = self.receive.formats.iter();
+        self.receive.rtx == Some(payload_type) || known.any(|(pt, _)| *pt == payload_type)
+    }
+
     /// One RTP packet.
     pub fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>) -> Received {
         self.note_arrival(now, packet);

@@ -51,6 +51,26 @@ struct Key {
     width: usize,
 }
 
+/// Which fonts there are: read once, for any number of [`Fonts`].
+pub struct Typefaces(fontdb::Database);
+
+impl fmt::Debug for Typefaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Typefaces({})", self.0.len())
+    }
+}
+
+impl Typefaces {
+    /// Those in the system's usual folders. Reads files: to be called when a process begins.
+    pub fn of_system() -> Self {
+        let mut database = fontdb::Database::new();
+        for folder in FOLDERS {
+            database.load_fonts_dir(Path::new(folder));
+        }
+        Self(database)
+    }
+}
+
 /// The fonts of this machine and the bitmaps made with them.
 pub struct Fonts {
     /// `None` without any font.
@@ -79,11 +99,12 @@ impl Fonts {
 
     /// The fonts in the system's usual folders. Reads files: to be called when a process begins.
     pub fn of_system() -> Self {
-        let mut database = fontdb::Database::new();
-        for folder in FOLDERS {
-            database.load_fonts_dir(Path::new(folder));
-        }
-        Self::with(database)
+        Self::of(&Typefaces::of_system())
+    }
+
+    /// Of fonts that were read before.
+    pub fn of(typefaces: &Typefaces) -> Self {
+        Self::with(typefaces.0.clone())
     }
 
     /// The fonts of these files' octets.

@@ -15,8 +15,8 @@ use super::rate::RateSettings;
 use super::receive::{Received, VideoReceiver};
 use super::rtx::HistoryLimits;
 use super::send::{SendEvent, VideoSender};
-use crate::rtp::latch::{Latch, LatchRules, Verdict};
-use crate::rtp::packet::Packet;
+use crate::rtp::latch::{LatchRules, Peer, Signalled, Verdict};
+use crate::rtp::packet::{self, Packet};
 use crate::rtp::report::Reports;
 use crate::rtp::rtcp::{self, Block, SenderInfo, Statement};
 use std::collections::VecDeque;
@@ -62,7 +62,7 @@ pub enum VideoLegEvent {
 pub struct VideoLegCounters {
     /// RTP packets received.
     pub received: u64,
-    /// Of these, not believed, malformed or of a format that was not agreed on.
+    /// RTP and RTCP packets not believed, malformed or of a format that was not agreed on.
     pub refused: u64,
     /// RTP packets sent.
     pub sent: u64,
@@ -78,8 +78,7 @@ pub struct VideoLeg {
     negotiated: Option<NegotiatedVideo>,
     sender: Option<VideoSender>,
     receiver: Option<VideoReceiver>,
-    latch: Latch,
-    rtcp_from: Option<SocketAddr>,
+    peer: Peer,
     reports: Reports,
     origin: Instant,
     /// The last frame sent: when its picture was made, and its timestamp.
@@ -101,8 +100,7 @@ impl VideoLeg {
             negotiated: None,
             sender: None,
             receiver: None,
-            latch: Latch::new(config.latch, config.signalled_from, now),
-            rtcp_from: None,
+            peer: Peer::new(config.latch, config.signalled_from, now),
             reports: Reports::new(config.seed, now),
             origin: now,
             stamped: None,
@@ -139,7 +137,12 @@ impl VideoLeg {
             let receiver = VideoReceiver::new(negotiated.receiver(), config.assembler, now);
             self.receiver = Some(receiver);
         }
-        self.latch.signal(now, negotiated.remote_rtp);
+        let signalled = Signalled {
+            rtp: negotiated.remote_rtp,
+            rtcp: negotiated.remote_rtcp,
+            rtcp_mux: negotiated.rtcp_mux,
+        };
+        self.peer.signal(now, signalled);
         self.reports.set_bandwidth(negotiated.bitrate);
         self.negotiated = Some(negotiated);
     }
@@ -149,39 +152,51 @@ impl VideoLeg {
         self.negotiated.as_ref()
     }
 
-    /// One RTP packet, plain.
+    /// One datagram from the RTP port, plain. It may be RTCP as well (RFC 5761 §4), agreed on or not.
     pub fn handle_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.counters.received += 1;
-        let agreed = self.negotiated.as_ref().is_some_and(|it| it.receiving);
-        let (Ok(packet), Some(receiver), true) =
-            (Packet::parse(datagram), &mut self.receiver, agreed)
-        else {
-            self.counters.refused += 1;
+        if packet::is_rtcp(datagram) {
+            self.handle_rtcp(now, from, datagram);
             return;
+        }
+        self.counters.received += 1;
+        if !self.receive(now, from, datagram) {
+            self.counters.refused += 1;
+        }
+    }
+
+    /// As with audio: a packet of no agreed type must not move the latch, and one of a peer that may not send shows all
+    /// the same where it is, which a viewer behind a NAT has no other way to say.
+    fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let (Ok(packet), Some(receiver)) = (Packet::parse(datagram), &mut self.receiver) else {
+            return false;
         };
+        if !receiver.expects(packet.payload_type) {
+            return false;
+        }
         let same = receiver.ssrc() == Some(packet.ssrc);
-        match self.latch.judge(now, from, packet.ssrc, same) {
+        match self.peer.judge(now, from, packet.ssrc, same) {
             Verdict::Accepted | Verdict::Moved => {}
-            Verdict::Stray => {
-                self.counters.refused += 1;
-                return;
-            }
+            Verdict::Stray => return false,
+        }
+        if !self.negotiated.as_ref().is_some_and(|it| it.receiving) {
+            return false;
         }
         match receiver.handle_packet(now, &packet) {
-            Received::Taken | Received::Superfluous => {}
-            Received::UnexpectedPayload | Received::Refused => self.counters.refused += 1,
+            Received::Taken | Received::Superfluous => true,
+            Received::UnexpectedPayload | Received::Refused => false,
         }
     }
 
     /// One RTCP packet, plain.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let Some((ssrc, mux)) = self
-            .negotiated
-            .as_ref()
-            .map(|agreed| (agreed.sources.0, agreed.rtcp_mux))
-        else {
+        let agreed = self.negotiated.as_ref();
+        let Some(ssrc) = agreed.map(|agreed| agreed.sources.0) else {
             return;
         };
+        if !self.peer.may_report(from) {
+            self.counters.refused += 1;
+            return;
+        }
         let (ntp, reports) = (middle(self.ntp(now)), &mut self.reports);
         let mut lost = None;
         let read = rtcp::read(datagram, &mut |statement| {
@@ -197,12 +212,11 @@ impl VideoLeg {
             reports.hear(now, ssrc, ntp, statement);
         });
         if read.is_err() {
+            self.counters.refused += 1;
             return;
         }
         reports.passed(datagram.len(), true);
-        if !mux {
-            self.rtcp_from = Some(from);
-        }
+        self.peer.reported(from);
         if let (Some(round_trip), Some(receiver)) = (reports.round_trip(), &mut self.receiver) {
             receiver.set_round_trip(round_trip);
         }
@@ -320,22 +334,17 @@ impl VideoLeg {
 
     /// RTP came from the peer since its address was signalled last.
     pub fn has_heard(&self) -> bool {
-        self.latch.latched().is_some()
+        self.peer.latched().is_some()
     }
 
     /// Where RTP goes: where the peer's comes from, else what it signalled.
     pub fn rtp_destination(&self) -> Option<SocketAddr> {
-        let signalled = self.negotiated.as_ref()?.remote_rtp?;
-        Some(self.latch.latched().unwrap_or(signalled))
+        self.peer.rtp_destination()
     }
 
     /// Where RTCP goes.
     pub fn rtcp_destination(&self) -> Option<SocketAddr> {
-        let agreed = self.negotiated.as_ref()?;
-        if agreed.rtcp_mux {
-            return self.rtp_destination();
-        }
-        self.rtcp_from.or(agreed.remote_rtcp)
+        self.peer.rtcp_destination()
     }
 
     fn write_report(&mut self, now: Instant, ssrc: u32, out: &mut Vec<u8>) {
@@ -386,3 +395,6 @@ fn push(events: &mut VecDeque<VideoLegEvent>, event: VideoLegEvent) {
 fn middle(ntp: u64) -> u32 {
     u32::try_from(ntp >> 16 & 0xffff_ffff).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! Slides: a second stream (RFC 4796) with a floor that BFCP asks for (RFC 8855, RFC 8856), judged by the pixels that
+//! phones decode.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its own functions included"
+)]
+
+use plenum_loadtest::peer::floor_client::{FloorClient, primitive, status};
+use plenum_loadtest::peer::video_phone::{
+    Rgb, Seen, Slides, SlidesSettings, VideoPhone, VideoPhoneSettings, alike, section_port,
+    section_ports,
+};
+use plenum_loadtest::server::{Server, ServerSettings, program};
+use std::time::Duration;
+
+const RED: Rgb = (200, 30, 30);
+const GREEN: Rgb = (30, 170, 50);
+const BLUE: Rgb = (40, 50, 200);
+const YELLOW: Rgb = (210, 200, 40);
+const WHITE: Rgb = (235, 235, 235);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn start(more: &str) -> Server {
+    // What a slow machine can do; and it is not to refuse what it finds hard.
+    let settings = ServerSettings {
+        limits: "video_load_permille = 1000000\n".to_owned(),
+        rest: format!(
+            "[video]\nnames = false\nrows = 360\nframe_rate = 10\n{more}\
+             [[conference]]\nname = \"board\"\n"
+        ),
+        ..ServerSettings::default()
+    };
+    Server::start(&program().unwrap(), &settings).unwrap()
+}
+
+/// A phone with a camera, and slides if it has a colour for them.
+fn call(
+    server: &Server,
+    name: &str,
+    camera: Rgb,
+    slides: Option<(Rgb, Option<&'static str>)>,
+) -> VideoPhone {
+    let settings = VideoPhoneSettings {
+        slides: slides.map(|(colour, floor)| SlidesSettings { colour, floor }),
+        ..VideoPhoneSettings::of(camera)
+    };
+    VideoPhone::call(server.sip(), "board", name, settings).unwrap()
+}
+
+fn slides(phone: &VideoPhone) -> &Slides {
+    phone.slides.as_ref().unwrap()
+}
+
+fn floor(server: &Server, phone: &VideoPhone) -> FloorClient {
+    slides(phone).floor(&phone.answer, server.sip()).unwrap()
+}
+
+/// Waits until the last picture of a stream is as wanted.
+fn wait(server: &Server, what: &str, look: impl Fn() -> Vec<Seen>, wanted: impl Fn(&Seen) -> bool) {
+    for _ in 0..20 {
+        std::thread::sleep(SECOND / 2);
+        if look().last().is_some_and(&wanted) {
+            return;
+        }
+    }
+    let seen = look();
+    let last = seen
+        .last()
+        .map(|last| [(0.5, 0.1), (0.5, 0.5), (0.5, 0.9)].map(|(x, y)| last.at(x, y)));
+    let log = server.log();
+    let tail: Vec<&str> = log.lines().rev().take(20).collect();
+    panic!(
+        "{what}: {} pictures, the last is {last:?}\n{}",
+        seen.len(),
+        tail.join("\n")
+    );
+}
+
+fn shows(colour: Rgb, x: f64, y: f64) -> impl Fn(&Seen) -> bool {
+    move |seen| alike(seen.at(x, y), colour)
+}
+
+/// How many the roster says to be presenting.
+fn presenting(server: &Server) -> usize {
+    let roster = server
+        .operate(&["conference", "show", "board"], "")
+        .unwrap();
+    roster.matches("presenting").count()
+}
+
+fn metric(server: &Server, name: &str) -> u64 {
+    let text = server.get("/metrics").unwrap().1;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+fn await_presenting(server: &Server, wanted: usize) {
+    for _ in 0..50 {
+        if presenting(server) == wanted {
+            return;
+        }
+        std::thread::sleep(SECOND / 10);
+    }
+    panic!("{wanted} should be presenting: {}", server.log());
+}
+
+#[test]
+fn rfc4796_slides_go_to_the_second_stream_and_into_the_picture_of_who_has_none() {
+    let server = start("");
+    let one = call(&server, "one", RED, Some((YELLOW, Some("UDP/BFCP"))));
+    let two = call(&server, "two", GREEN, Some((WHITE, Some("UDP/BFCP"))));
+    let plain = call(&server, "plain", BLUE, None);
+    for wanted in [
+        "a=content:slides",
+        "a=label:3",
+        "a=floorid:1 mstrm:3",
+        "a=floorctrl:s-only",
+    ] {
+        assert!(one.answer.contains(wanted), "{wanted} in {}", one.answer);
+    }
+    let mut client = floor(&server, &one);
+    assert_eq!(
+        client.ask(primitive::HELLO, &[]).unwrap().primitive,
+        primitive::HELLO_ACK
+    );
+    // Without the floor nothing is shown.
+    slides(&one).show(true);
+    std::thread::sleep(SECOND);
+    assert!(slides(&two).received().is_empty(), "nobody has the floor");
+    let granted = client.request().unwrap();
+    assert_eq!(granted.status, status::GRANTED, "{granted:?}");
+    let second = || slides(&two).seen().unwrap();
+    wait(
+        &server,
+        "the second stream",
+        second,
+        shows(YELLOW, 0.5, 0.5),
+    );
+    let main = || plain.seen().unwrap();
+    wait(
+        &server,
+        "content in the picture",
+        main,
+        shows(YELLOW, 0.5, 0.6),
+    );
+    // Who has a second stream sees people in the first one.
+    let people = |seen: &Seen| {
+        let rows = [0.1, 0.3, 0.5, 0.7, 0.9];
+        !rows.iter().any(|y| alike(seen.at(0.5, *y), YELLOW))
+    };
+    wait(
+        &server,
+        "people in the first",
+        || two.seen().unwrap(),
+        people,
+    );
+    assert!(
+        slides(&one).received().is_empty(),
+        "nobody gets the own slides"
+    );
+    await_presenting(&server, 1);
+    let released = client.release(granted.request).unwrap();
+    assert_eq!(released.status, status::RELEASED);
+    await_presenting(&server, 0);
+    wait(&server, "people again", main, people);
+    let before = slides(&two).received().len();
+    std::thread::sleep(SECOND);
+    assert!(
+        slides(&two).received().len() <= before + 1,
+        "no slides any more"
+    );
+}
+
+#[test]
+fn rfc8855_13_1_the_next_one_takes_over_by_tcp_and_the_first_is_told() {
+    let server = start("");
+    let one = call(&server, "one", RED, Some((YELLOW, Some("TCP/BFCP"))));
+    let two = call(&server, "two", GREEN, Some((WHITE, Some("UDP/BFCP"))));
+    let three = call(&server, "three", BLUE, Some((RED, Some("TCP/BFCP"))));
+    assert!(one.answer.contains("a=setup:passive"), "{}", one.answer);
+    let [mut first, mut second, mut third] = [&one, &two, &three].map(|it| floor(&server, it));
+    assert_eq!(third.watch().unwrap().primitive, primitive::FLOOR_STATUS);
+    for phone in [&one, &two] {
+        slides(phone).show(true);
+    }
+    let granted = first.request().unwrap();
+    assert_eq!(granted.status, status::GRANTED);
+    let told = third.hear(status::GRANTED, 2 * SECOND).unwrap().unwrap();
+    assert_eq!(
+        told.primitive,
+        primitive::FLOOR_STATUS,
+        "who watches hears of it"
+    );
+    let seen = || slides(&three).seen().unwrap();
+    wait(&server, "slides of one", seen, shows(YELLOW, 0.5, 0.5));
+    assert_eq!(second.request().unwrap().status, status::GRANTED);
+    let revoked = first.hear(status::REVOKED, 2 * SECOND).unwrap().unwrap();
+    assert_eq!((revoked.request, revoked.transaction), (granted.request, 0));
+    wait(&server, "slides of two", seen, shows(WHITE, 0.5, 0.5));
+    let seen = || slides(&one).seen().unwrap();
+    wait(&server, "one sees them, too", seen, shows(WHITE, 0.5, 0.5));
+    // Who hangs up presents no more.
+    drop(second);
+    two.hang_up().unwrap();
+    await_presenting(&server, 0);
+}
+
+#[test]
+fn rfc8855_4_1_in_a_queue_the_next_one_waits_until_an_operator_takes_the_floor_away() {
+    let server = start("content = \"queue\"\n");
+    let one = call(&server, "one", RED, Some((YELLOW, Some("UDP/BFCP"))));
+    let two = call(&server, "two", GREEN, Some((WHITE, Some("TCP/BFCP"))));
+    let [mut first, mut second] = [&one, &two].map(|it| floor(&server, it));
+    let refused = server.operate(&["conference", "revoke-floor", "board"], "");
+    assert!(refused.unwrap_err().contains("nobody shows slides"));
+    assert_eq!(first.request().unwrap().status, status::GRANTED);
+    assert_eq!(second.request().unwrap().status, status::ACCEPTED);
+    await_presenting(&server, 1);
+    let revoke = || server.operate(&["conference", "revoke-floor", "board"], "");
+    revoke().unwrap();
+    assert!(first.hear(status::REVOKED, 2 * SECOND).unwrap().is_some());
+    assert!(second.hear(status::GRANTED, 2 * SECOND).unwrap().is_some());
+    // The client of TCP goes away without a word.
+    drop(second);
+    await_presenting(&server, 0);
+    assert_eq!(metric(&server, "plenum_floor_revoked_total"), 1);
+    assert_eq!(metric(&server, "plenum_floor_granted_total"), 2);
+}
+
+#[test]
+fn rfc8855_8_3_who_answers_nothing_loses_the_floor() {
+    let server = start("");
+    let one = call(&server, "one", RED, Some((YELLOW, Some("UDP/BFCP"))));
+    let mut client = floor(&server, &one);
+    client.watch().unwrap();
+    client.acknowledges = false;
+    assert_eq!(client.request().unwrap().status, status::GRANTED);
+    await_presenting(&server, 1);
+    std::thread::sleep(8 * SECOND);
+    await_presenting(&server, 0);
+    assert_eq!(metric(&server, "plenum_floor_silent_total"), 1);
+}
+
+#[test]
+fn rfc4796_without_floor_control_whoever_sends_slides_presents() {
+    let server = start("");
+    let one = call(&server, "one", RED, Some((YELLOW, None)));
+    let plain = call(&server, "plain", BLUE, None);
+    assert_eq!(presenting(&server), 0);
+    slides(&one).show(true);
+    let main = || plain.seen().unwrap();
+    wait(
+        &server,
+        "content in the picture",
+        main,
+        shows(YELLOW, 0.5, 0.6),
+    );
+    await_presenting(&server, 1);
+    slides(&one).show(false);
+    std::thread::sleep(6 * SECOND);
+    await_presenting(&server, 0);
+}
+
+#[test]
+fn rfc8856_encrypted_floor_control_is_refused_and_slides_are_not() {
+    let server = start("");
+    for proto in ["UDP/TLS/BFCP", "TCP/TLS/BFCP"] {
+        let one = call(&server, "one", RED, Some((YELLOW, Some(proto))));
+        let refused = format!("m=application 0 {proto} *");
+        assert!(one.answer.contains(&refused), "{}", one.answer);
+        assert!(section_ports(&one.answer, "video").all(|port| port.is_some()));
+        assert_eq!(section_port(&one.answer, "application"), None);
+        one.hang_up().unwrap();
+    }
+}
+
+#[test]
+fn rfc3264_6_where_slides_are_off_both_their_sections_are_refused() {
+    let server = start("content = \"off\"\n");
+    let one = call(&server, "one", RED, Some((YELLOW, Some("UDP/BFCP"))));
+    let ports: Vec<_> = section_ports(&one.answer, "video").collect();
+    assert!(matches!(ports[..], [Some(_), None]), "{}", one.answer);
+    assert_eq!(section_port(&one.answer, "application"), None);
+}

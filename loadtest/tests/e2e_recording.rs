@@ -1,0 +1,389 @@
+//! What is recorded of a conference, judged by ffmpeg: tones, colours, lips, and after the server was killed.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its own functions included"
+)]
+
+use plenum_loadtest::clock;
+use plenum_loadtest::codec::Codec;
+use plenum_loadtest::peer::baresip::Baresip;
+use plenum_loadtest::peer::video_phone::{Rgb, VideoPhone, VideoPhoneSettings, alike};
+use plenum_loadtest::server::{Server, ServerSettings, program};
+use plenum_loadtest::signal::{Signal, whole};
+use plenum_loadtest::tones;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// What the two who talk say, Hz.
+const LOW: f64 = 440.0;
+const HIGH: f64 = 1000.0;
+/// The rate of decoded sound.
+const RATE: u32 = 48_000;
+/// How long the notice is, at the beginning of every recording: under it voices are softer.
+const NOTICE: f64 = 3.0;
+const BLUE: Rgb = (40, 50, 200);
+const MARK: Rgb = (220, 60, 60);
+
+/// A folder of one test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = format!("plenum-recordings-{}-{name}", std::process::id());
+        Self(std::env::temp_dir().join(folder))
+    }
+
+    /// The settings of a server that keeps recordings there.
+    fn settings(&self, more: &str, rest: &str) -> ServerSettings {
+        ServerSettings {
+            rest: format!(
+                "[recording]\ndirectory = \"{}\"\nleast_free_mib = 1\nrows = 360\n{more}\n{rest}\n",
+                self.0.display()
+            ),
+            ..ServerSettings::default()
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+fn start(settings: &ServerSettings) -> Server {
+    Server::start(&program().unwrap(), settings).unwrap()
+}
+
+fn record(server: &Server, what: &str) -> Result<String, String> {
+    server.operate(&["conference", "record", what, "standup"], "")
+}
+
+/// The names of the recordings there are.
+fn names(server: &Server) -> Vec<String> {
+    let list = server.operate(&["recording", "list"], "").unwrap();
+    let rows = list.lines().skip(1);
+    rows.filter_map(|row| Some(row.split_whitespace().next()?.to_owned()))
+        .collect()
+}
+
+fn index(server: &Server, name: &str) -> serde_json::Value {
+    let text = server.operate(&["recording", "show", name], "").unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The index, once nothing is added to it any more.
+fn ended(server: &Server, name: &str) -> serde_json::Value {
+    for _ in 0..50 {
+        let index = index(server, name);
+        if index["ended"].is_string() {
+            return index;
+        }
+        std::thread::sleep(SECOND / 10);
+    }
+    panic!("it does not end: {}", server.log());
+}
+
+fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+    output.stdout
+}
+
+/// What is heard of a file.
+fn sound(file: &Path) -> Vec<f32> {
+    let name = file.to_str().unwrap();
+    let octets = run(
+        "ffmpeg",
+        &[
+            "-v", "error", "-i", name, "-f", "f32le", "-ac", "1", "-ar", "48000", "-",
+        ],
+    );
+    let samples = octets.chunks_exact(4);
+    samples
+        .map(|octets| f32::from_le_bytes(octets.try_into().unwrap()))
+        .collect()
+}
+
+fn seconds(samples: &[f32]) -> f64 {
+    samples.len() as f64 / f64::from(RATE)
+}
+
+/// Both tones are there at their levels from `from` to half a second before the end.
+fn judge(samples: &[f32], from: f64) {
+    let end = samples.len().saturating_sub(whole(f64::from(RATE) / 2.0));
+    let piece = &samples[whole(from * f64::from(RATE))..end];
+    for hz in [LOW, HIGH] {
+        let level = tones::level(piece, RATE, hz);
+        assert!((level.dbfs + 20.0).abs() < 2.0, "{hz} Hz: {level:?}");
+        assert!(level.present > 0.97, "{hz} Hz comes and goes: {level:?}");
+    }
+}
+
+fn two_callers(server: &Server) -> [Baresip; 2] {
+    let uri = format!("sip:standup@{}", server.sip());
+    [(Codec::Opus, LOW), (Codec::Pcmu, HIGH)].map(|(codec, hz)| {
+        let mut phone = Baresip::start(codec, Signal::Tone { hz, dbfs: -20.0 }).unwrap();
+        phone.call(&uri).unwrap();
+        phone
+    })
+}
+
+#[test]
+fn a_recording_is_begun_paused_ended_listed_downloaded_and_deleted() {
+    let folder = Folder::new("orders");
+    let server = start(&folder.settings("", ""));
+    assert!(
+        record(&server, "start")
+            .unwrap_err()
+            .contains("no conference")
+    );
+    let phones = two_callers(&server);
+    std::thread::sleep(SECOND);
+    assert!(
+        record(&server, "pause")
+            .unwrap_err()
+            .contains("not being recorded")
+    );
+    record(&server, "start").unwrap();
+    let shown = server.operate(&["conference", "show", "standup"], "");
+    assert!(shown.unwrap().contains("recording on"));
+    std::thread::sleep(6 * SECOND);
+    record(&server, "pause").unwrap();
+    std::thread::sleep(2 * SECOND);
+    record(&server, "start").unwrap();
+    std::thread::sleep(SECOND);
+    let name = names(&server).pop().unwrap();
+    let running = server.operate(&["recording", "delete", &name], "");
+    assert!(running.unwrap_err().contains("being recorded still"));
+    record(&server, "stop").unwrap();
+    let index = ended(&server, &name);
+    assert_eq!(index["state"], "complete");
+    assert_eq!(index["conference"], "standup");
+    assert_eq!(index["participants"].as_array().unwrap().len(), 2);
+    assert_eq!(index["pauses"].as_array().unwrap().len(), 1);
+    let to = folder.0.join("got.mka");
+    server
+        .operate(&["recording", "get", &name, to.to_str().unwrap()], "")
+        .unwrap();
+    let samples = sound(&to);
+    let told = index["duration_ms"].as_f64().unwrap() / 1_000.0;
+    let heard = seconds(&samples);
+    assert!((heard - told).abs() < 0.3, "{heard} s of {told} s");
+    assert!(
+        (6.5..9.0).contains(&heard),
+        "the pause is left out: {heard} s"
+    );
+    judge(&samples[..whole(6.0 * f64::from(RATE))], NOTICE);
+    assert_eq!(
+        server.get("/v1/recordings").unwrap().0,
+        401,
+        "without a token"
+    );
+    server.operate(&["recording", "delete", &name], "").unwrap();
+    assert_eq!(names(&server), Vec::<String>::new());
+    let left = std::fs::read_dir(&folder.0).unwrap().count();
+    assert_eq!(left, 1, "only what was downloaded");
+    drop(phones);
+}
+
+#[test]
+fn a_killed_server_leaves_all_but_a_second_and_the_next_one_lists_it() {
+    let folder = Folder::new("killed");
+    let server = start(&folder.settings("", ""));
+    let phones = two_callers(&server);
+    std::thread::sleep(SECOND);
+    record(&server, "start").unwrap();
+    let begun = clock::now();
+    std::thread::sleep(6 * SECOND);
+    let lasted = clock::now().saturating_sub(begun);
+    server.kill().unwrap();
+    drop(phones);
+    let server = start(&folder.settings("", ""));
+    let name = names(&server).pop().unwrap();
+    let index = index(&server, &name);
+    assert_eq!(index["state"], "interrupted");
+    let file = index["files"][0]["name"].as_str().unwrap();
+    let samples = sound(&folder.0.join(file));
+    let heard = seconds(&samples);
+    assert!(
+        heard >= lasted.as_secs_f64() - 1.0,
+        "{heard} s of {lasted:?}"
+    );
+    judge(&samples, NOTICE);
+}
+
+/// The mean brightness of the picture every 10 ms.
+fn brightness(file: &Path) -> Vec<f64> {
+    let filter = "fps=100,scale=16:16,format=gray";
+    let name = file.to_str().unwrap();
+    let octets = run(
+        "ffmpeg",
+        &[
+            "-v", "error", "-i", name, "-vf", filter, "-f", "rawvideo", "-",
+        ],
+    );
+    let pictures = octets.chunks_exact(256);
+    pictures
+        .map(|picture| picture.iter().map(|y| f64::from(*y)).sum::<f64>() / 256.0)
+        .collect()
+}
+
+/// Where values step over the middle between their least and their most, after `calm` values below it.
+fn steps(values: &[f64], calm: usize) -> Vec<usize> {
+    let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| {
+        (low.min(*v), high.max(*v))
+    });
+    let middle = f64::midpoint(low, high);
+    (calm..values.len())
+        .filter(|at| values[*at] >= middle && values[at - calm..*at].iter().all(|v| *v < middle))
+        .collect()
+}
+
+/// Flashes are seen when beeps are heard.
+fn judge_lips(file: &Path) {
+    let flashed = steps(&brightness(file), 30);
+    let samples = sound(file);
+    // The notice is louder than the beeps.
+    let from = whole(NOTICE * f64::from(RATE));
+    let loud: Vec<f64> = samples[from..]
+        .chunks_exact(480)
+        .map(|chunk| f64::from(chunk.iter().fold(0.0_f32, |most, x| most.max(x.abs()))))
+        .collect();
+    let beeped = steps(&loud, 30);
+    let mut apart = Vec::new();
+    for beep in beeped.iter().map(|at| at + 100 * 3) {
+        let near = flashed.iter().min_by_key(|flash| flash.abs_diff(beep));
+        apart.extend(near.map(|flash| *flash as f64 * 10.0 - beep as f64 * 10.0));
+    }
+    assert!(apart.len() >= 4, "{flashed:?} {beeped:?}");
+    let median = tones::median(apart.clone());
+    assert!(
+        median.abs() < 60.0,
+        "pictures are late by {median} ms: {apart:?}"
+    );
+}
+
+#[test]
+fn pictures_are_recorded_with_a_mark_and_lips_fit() {
+    let folder = Folder::new("pictures");
+    let server = start(&folder.settings("", "[video]\nnames = false"));
+    let flashes = VideoPhoneSettings {
+        flashes: true,
+        ..VideoPhoneSettings::of((250, 250, 250))
+    };
+    let one = VideoPhone::call(server.sip(), "standup", "one", flashes).unwrap();
+    let two = VideoPhoneSettings::of(BLUE);
+    let two = VideoPhone::call(server.sip(), "standup", "two", two).unwrap();
+    std::thread::sleep(2 * SECOND);
+    record(&server, "start").unwrap();
+    std::thread::sleep(11 * SECOND);
+    let seen = two.seen().unwrap().pop().unwrap();
+    record(&server, "stop").unwrap();
+    let name = names(&server).pop().unwrap();
+    let index = ended(&server, &name);
+    let files = index["files"].as_array().unwrap();
+    assert_eq!(
+        files.len(),
+        1,
+        "pictures were there from the beginning: {index}"
+    );
+    let file = folder.0.join(files[0]["name"].as_str().unwrap());
+    let probed = run(
+        "ffprobe",
+        &["-v", "error", "-show_streams", file.to_str().unwrap()],
+    );
+    let probed = String::from_utf8_lossy(&probed).into_owned();
+    for part in ["codec_name=opus", "codec_name=vp8", "height=360"] {
+        assert!(probed.contains(part), "no {part} in\n{probed}");
+    }
+    judge_lips(&file);
+    // A disc in the corner at the top right, for who looks and for the recording.
+    let (red, green, blue) = seen.at(0.968, 0.055);
+    assert!(
+        red > green + 40 && red > blue + 40,
+        "no mark but {:?}",
+        (red, green, blue)
+    );
+    let crop = "crop=2:2:618:18,format=rgb24";
+    let name = file.to_str().unwrap();
+    let pixels = run(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-ss",
+            "3",
+            "-i",
+            name,
+            "-vf",
+            crop,
+            "-frames:v",
+            "1",
+            "-f",
+            "rawvideo",
+            "-",
+        ],
+    );
+    let corner = (pixels[0], pixels[1], pixels[2]);
+    assert!(
+        alike(corner, MARK),
+        "no mark in the recording but {corner:?}"
+    );
+    drop(one);
+}
+
+#[test]
+fn what_always_has_to_be_recorded_is_and_nobody_comes_in_where_it_cannot_be() {
+    let folder = Folder::new("always");
+    let rooms = "[[conference]]\nname = \"standup\"\nrecord = \"always\"\n\
+        [[conference]]\nname = \"secret\"\nrecord = \"never\"";
+    let server = start(&folder.settings("", rooms));
+    let phones = two_callers(&server);
+    std::thread::sleep(2 * SECOND);
+    for what in ["pause", "stop"] {
+        let refused = record(&server, what).unwrap_err();
+        assert!(refused.contains("has to be recorded"), "{refused}");
+    }
+    let secret = server.operate(&["conference", "record", "start", "secret"], "");
+    assert!(secret.is_err());
+    let name = names(&server).pop().unwrap();
+    for phone in phones {
+        phone.finish().unwrap();
+    }
+    let index = ended(&server, &name);
+    assert_eq!(
+        index["participants"].as_array().unwrap().len(),
+        2,
+        "{index}"
+    );
+    drop(server);
+    // A disk that is never free enough.
+    let full = folder
+        .settings("", rooms)
+        .rest
+        .replace("mib = 1\n", "mib = 99999999999\n");
+    let full = ServerSettings {
+        rest: full,
+        ..ServerSettings::default()
+    };
+    let server = start(&full);
+    let settings = VideoPhoneSettings::of(BLUE);
+    let refused = VideoPhone::call(server.sip(), "standup", "late", settings.clone());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.starts_with("SIP/2.0 503"), "{refused}");
+    assert!(refused.contains("has to be recorded"), "{refused}");
+    assert!(
+        server.log().contains("the disk is full"),
+        "{}",
+        server.log()
+    );
+    // Others are not concerned.
+    VideoPhone::call(server.sip(), "another", "other", settings).unwrap();
+}
