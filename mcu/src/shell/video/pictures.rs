@@ -373,6 +373,7 @@ impl Shown {
         let (rows, target) = self.recorded;
         let settings = ViewerSettings {
             source: None,
+            content: None,
             layout: None,
             seats: None,
             pins: Vec::new(),
