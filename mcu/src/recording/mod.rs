@@ -213,7 +213,7 @@ mod tests {
         tape.put(piece());
         tape.put(piece());
         assert_eq!(lost.get(), 1);
-        tape.clone().pause(true);
+        tape.pause(true);
         assert!(reel.is_paused());
         tape.end();
         assert!(reel.is_over());
