@@ -285,9 +285,9 @@ mod tests {
     #[test]
     fn rfc8855_5_1_a_floor_request_reads_as_it_is_written() {
         // Version 1, FloorRequest, two words, conference 0x0a0b0c0d, transaction 7, user 42; FLOOR-ID 1, mandatory,
-        // and PRIORITY 2.
+        // and PRIORITY 2, which may be passed over.
         let octets = [
-            0x20, 1, 0, 2, 0x0a, 0x0b, 0x0c, 0x0d, 0, 7, 0, 42, 0x05, 4, 0, 1, 0x09, 4, 0x40, 0,
+            0x20, 1, 0, 2, 0x0a, 0x0b, 0x0c, 0x0d, 0, 7, 0, 42, 0x05, 4, 0, 1, 0x08, 4, 0x40, 0,
         ];
         let message = Message::read(&octets, RELIABLE).unwrap();
         assert_eq!(message.primitive, Primitive::FloorRequest);
