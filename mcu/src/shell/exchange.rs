@@ -1,6 +1,6 @@
 //! Offers and answers of audio and video together, and what video must know of what is done about audio.
 
-use super::mcu::{Conference, Endpoint, EventSink, Inner, Settled, refusal};
+use super::mcu::{Conference, Endpoint, EventSink, Inner, Settled};
 use super::video::Video;
 use crate::control::{
     Action, ConferenceId, ConferenceVideo, EndpointId, EndpointSettings, EndpointVideo, McuError,
@@ -8,6 +8,7 @@ use crate::control::{
 };
 use bytes::Bytes;
 use plenum_media::negotiated::NegotiatedAudio;
+use plenum_media::sdp::SdpError;
 use std::sync::Arc;
 
 impl Inner {
@@ -162,4 +163,15 @@ pub(super) fn overheard(sink: EventSink, video: Option<&Video>) -> EventSink {
         rooms.note(&event);
         sink(event);
     })
+}
+
+fn refusal(error: SdpError) -> McuError {
+    match error {
+        SdpError::Malformed(malformed) => McuError::MalformedSdp(malformed.to_string()),
+        SdpError::Incompatible(incompatible) => McuError::Incompatible {
+            warn_code: incompatible.warning_code(),
+            reason: incompatible.to_string(),
+        },
+        SdpError::ApiMisuse(_) => McuError::Unknown("offer or answer at this point"),
+    }
 }

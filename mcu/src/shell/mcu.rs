@@ -19,7 +19,7 @@ use bytes::Bytes;
 use plenum_media::crypto::dtls::{Identity, NoIdentity};
 use plenum_media::negotiated::NegotiatedAudio;
 use plenum_media::path::{Handshakes, NegotiatedPath, PathConfig};
-use plenum_media::sdp::{SdpError, Session};
+use plenum_media::sdp::Session;
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
@@ -583,17 +583,6 @@ fn link(limits: &Limits) -> (WorkerLink, Receiver<Mail>, Receiver<Ending>) {
 pub(super) fn post<T>(queue: &SyncSender<T>, mail: T) -> Result<(), McuError> {
     let full = McuError::Overloaded("processor time");
     queue.try_send(mail).map_err(|_| full)
-}
-
-pub(super) fn refusal(error: SdpError) -> McuError {
-    match error {
-        SdpError::Malformed(malformed) => McuError::MalformedSdp(malformed.to_string()),
-        SdpError::Incompatible(incompatible) => McuError::Incompatible {
-            warn_code: incompatible.warning_code(),
-            reason: incompatible.to_string(),
-        },
-        SdpError::ApiMisuse(_) => McuError::Unknown("offer or answer at this point"),
-    }
 }
 
 #[expect(

@@ -9,6 +9,7 @@
 //! | `floors` | one | who may show slides, BFCP, every 20 ms |
 //! | `floor_control` | the caller's | sockets of BFCP, and who may use them |
 //! | `pictures` | one a worker | decode, compose, encode, every frame time |
+//! | `tape` | that of pictures | what is recorded of them |
 //!
 //! A conference lives on one worker. Between its two threads there are bounded queues of frames; a frame that finds no
 //! place is dropped, and a keyframe asked for in its stead.
@@ -27,6 +28,7 @@ mod packets;
 mod pictures;
 mod room;
 pub mod setup;
+mod tape;
 
 pub use setup::VideoSetup;
 

@@ -5,10 +5,10 @@ use super::control::{START_BITRATE, told};
 use super::packets::Made;
 use super::room::{Attendee, Room, State};
 use super::setup::VideoSetup;
+use super::tape::{RECORDER, Taped, is_marked};
 use crate::control::{ConferenceId, EndpointId, McuEvent, PaneContent, Report};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::recording::{Piece, Tape};
 use crate::shell::EventSink;
 use crate::shell::load::Load;
 use crate::shell::priority;
@@ -22,10 +22,8 @@ use crate::video::source::SourceSettings;
 use crate::video::viewer::{Shows, ViewerId, ViewerSettings};
 use plenum_media::sdp::video::Role;
 use plenum_media::video::codec::BuiltIn;
-use plenum_media::video::format::SendFormat;
 use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::negotiated::NegotiatedVideo;
-use plenum_media::video::rate::PictureLimits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -39,11 +37,6 @@ const IDLE: Duration = Duration::from_millis(20);
 /// is louder.
 const LEADING: f32 = -10.0;
 const TALKING: f32 = -20.0;
-
-/// The recording, as a viewer.
-const RECORDER: ViewerId = ViewerId(u64::MAX);
-/// How far apart keyframes of a recording are.
-const RECORDED_KEYFRAMES: Duration = Duration::from_secs(4);
 
 /// What the packet thread sends.
 #[derive(Debug)]
@@ -80,10 +73,7 @@ struct Shown {
     viewers: BTreeMap<(EndpointId, Role), NegotiatedVideo>,
     targets: BTreeMap<(EndpointId, Role), u32>,
     talking: Vec<(SourceId, f32)>,
-    /// Where the pictures are recorded, in how many rows and bits a second, and when a keyframe is due.
-    tape: Option<Tape>,
-    recorded: (usize, u32),
-    keyframe_at: Option<Instant>,
+    taped: Taped,
     counted: VideoCounters,
 }
 
@@ -192,12 +182,10 @@ impl Pictures {
             viewers: BTreeMap::new(),
             targets: BTreeMap::new(),
             talking: Vec::new(),
-            tape: None,
-            recorded: (
+            taped: Taped::new(
                 self.setup.recorded_rows.min(self.setup.rows),
                 self.setup.recorded_bitrate,
             ),
-            keyframe_at: None,
             counted: VideoCounters::default(),
         };
         self.conferences.insert(conference, shown);
@@ -362,48 +350,7 @@ impl Shown {
             .collect();
         self.follow_content(state);
         self.follow_viewers(state, rows);
-        self.follow_tape(state);
-    }
-
-    /// A recording is one more viewer, who sees everybody, and needs a keyframe after a pause.
-    fn follow_tape(&mut self, state: &State) {
-        let taped = state.recording.as_ref().filter(|_| !state.over);
-        let wanted = taped.filter(|(tape, pictures)| *pictures && !tape.is_over());
-        self.tape = wanted.map(|(tape, _)| tape.clone());
-        let (rows, target) = self.recorded;
-        let settings = ViewerSettings {
-            source: None,
-            content: None,
-            layout: None,
-            seats: None,
-            pins: Vec::new(),
-            self_view: true,
-            shows: Shows::PeopleAndContent,
-            format: SendFormat::Vp8,
-            limits: PictureLimits {
-                rows,
-                macroblocks: u32::MAX,
-                macroblocks_per_second: u32::MAX,
-            },
-            target,
-        };
-        // Where no place is left, the voices are recorded.
-        if self.tape.is_none() || self.video.set_viewer(RECORDER, settings).is_err() {
-            self.tape = None;
-            self.video.remove_viewer(RECORDER);
-            return;
-        }
-        let paused = self.tape.as_ref().is_some_and(Tape::is_paused);
-        self.video.set_paused(RECORDER, paused);
-        self.keyframe_at = None;
-    }
-
-    /// A recording can be entered at every keyframe, so that there is one every few seconds.
-    fn request_recorded_keyframe(&mut self, at: Instant) {
-        if self.tape.is_some() && self.keyframe_at.is_none_or(|due| at >= due) {
-            self.keyframe_at = Some(at + RECORDED_KEYFRAMES);
-            self.video.request_keyframe(RECORDER);
-        }
+        self.taped.follow(&mut self.video, state);
     }
 
     /// The slides of whoever has the floor and sends some.
@@ -508,16 +455,12 @@ impl Shown {
     ) {
         let mut dropped = Vec::new();
         let octets_most = limits.video.queue_octets;
-        self.request_recorded_keyframe(at);
-        let tape = self.tape.clone();
+        self.taped.request_keyframe(&mut self.video, at);
+        let taped = &self.taped;
         self.video.tick(at, &mut |output| match output {
             VideoOutput::Frame { mut viewers, frame } => {
-                if let Some(tape) = tape.as_ref().filter(|_| viewers.contains(&RECORDER)) {
-                    let frame = frame.clone();
-                    if !tape.put(Piece::Picture { at, frame }) {
-                        dropped.push(RECORDER);
-                    }
-                    viewers.retain(|viewer| *viewer != RECORDER);
+                if taped.take(at, &frame, &mut viewers) {
+                    dropped.push(RECORDER);
                 }
                 if viewers.is_empty() {
                     return;
@@ -623,10 +566,7 @@ fn settings(state: &State) -> VideoSettings {
         absent: state.settings.absent,
         audio_tiles: state.settings.audio_tiles,
         banner: state.settings.banner.as_deref().map(Arc::from),
-        recording: state
-            .recording
-            .as_ref()
-            .is_some_and(|(tape, _)| !tape.is_paused() && !tape.is_over()),
+        recording: is_marked(state),
     }
 }
 
