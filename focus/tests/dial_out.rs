@@ -14,7 +14,7 @@ use plenum_focus::record::ConferenceRecord;
 use plenum_focus::roster::EndpointStatus;
 use plenum_mcu::control::McuError;
 use plenum_sip::endpoint::{EndCause, Event, Invite, InviteId};
-use plenum_sip::msg::StatusCode;
+use plenum_sip::msg::{HeaderName, StatusCode};
 use std::time::Duration;
 use support::*;
 
@@ -202,6 +202,41 @@ fn what_cannot_be_called_is_refused_at_once() {
         let request = bench.command(dial(uri));
         assert_eq!(bench.completed(request).unwrap(), expect);
         assert!(bench.actions().is_empty() && bench.focus.roster().is_empty());
+    }
+}
+
+#[test]
+fn rfc3262_5_an_answer_before_the_2xx_is_one_if_it_is_of_the_same_device() {
+    let of = |status, body, tag: &str, reliable| {
+        let mut response = response(status, body);
+        let to = format!("<sip:bob@example.org>;tag={tag}");
+        response.headers.push(HeaderName::To, &*to);
+        if reliable {
+            response.headers.push(HeaderName::RSeq, "1");
+        }
+        response
+    };
+    for (tag, reliable, comes_in) in [
+        ("one", true, true),
+        ("one", false, false),
+        ("two", true, false),
+    ] {
+        let mut bench = bench();
+        bench.command(dial("sip:bob@example.org"));
+        let (dial_out, _) = invite_of(&mut bench);
+        place(&mut bench, dial_out, 1);
+        let endpoint = bench.last_endpoint();
+        bench.sip(Event::Progress {
+            id: InviteId(1),
+            response: of(183, Some(ANSWER), "one", reliable),
+        });
+        bench.sip(Event::Answered {
+            id: InviteId(1),
+            response: of(200, None, tag, false),
+        });
+        let there = bench.focus.roster().endpoint(endpoint);
+        let connected = there.is_some_and(|it| it.status == EndpointStatus::Connected);
+        assert_eq!(connected, comes_in, "{tag}, reliable: {reliable}");
     }
 }
 

@@ -6,8 +6,10 @@ use crate::conference::commands::Callee;
 use crate::conference::renegotiation::Renegotiation;
 use crate::joining::{Door, State};
 use crate::output::{DialOutId, RequestId};
+use bytes::Bytes;
 use plenum_mcu::control::{EndpointVideo, MediaFilter, PlaybackId};
 use plenum_sip::endpoint::InviteId;
+use plenum_sip::msg::Text;
 use std::time::Duration;
 
 /// One call of a conference.
@@ -37,6 +39,8 @@ pub(crate) struct Call {
     /// Its audio was taken out of the conference, by somebody of this role (CB-247.8): nothing
     /// passes, whatever is wanted.
     pub(crate) withheld: Option<Role>,
+    /// The answer in a reliable provisional response (RFC 3262 §5), and the tag of the device that gave it.
+    pub(crate) early_answer: Option<(Text, Bytes)>,
     /// How long it may ring.
     pub(crate) ringing: Duration,
     /// How it is to be seen and what it is to see; what is in force is in the roster.

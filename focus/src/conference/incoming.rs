@@ -18,7 +18,7 @@ use crate::uri::{Entity, entity_of};
 use bytes::Bytes;
 use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Offers, Stage};
 use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
-use plenum_sip::msg::{Headers, Host, Request, Response, StatusCode, Text, Uri};
+use plenum_sip::msg::{HeaderName, Headers, Host, Request, Response, StatusCode, Text, Uri};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -326,11 +326,19 @@ impl Focus {
         }
     }
 
-    /// RFC 4575 §5.7.2 "alerting".
+    /// RFC 4575 §5.7.2 "alerting". An answer may come before the 2xx; what is sent meanwhile, ringing
+    /// tones and announcements, is for one person and is not mixed.
     fn handle_progress(&mut self, now: Instant, id: InviteId, response: &Response) {
         let Some(endpoint) = self.endpoint_of(id) else {
             return;
         };
+        let reliable = response.headers.get(&HeaderName::RSeq).is_some();
+        let answer = session_description::of_response(response).filter(|_| reliable);
+        if let (Some(answer), Some(tag), Some(call)) =
+            (answer, tag_of(response), self.calls.get_mut(&endpoint))
+        {
+            call.early_answer = Some((tag, answer));
+        }
         let dialing = self
             .roster
             .endpoint(endpoint)
@@ -359,7 +367,11 @@ impl Focus {
         match call.sip {
             SipLeg::Calling(id) => {
                 call.sip = SipLeg::Answered(id);
+                let early = call.early_answer.take();
+                // RFC 3262 §5: the 2xx need not repeat it; that of another device has its own.
+                let early = early.filter(|(tag, _)| tag_of(response).as_ref() == Some(tag));
                 let sdp = session_description::of_response(response);
+                let sdp = sdp.or_else(|| early.map(|(_, answer)| answer));
                 self.advance(now, endpoint, Input::Answered(sdp));
             }
             SipLeg::Over => {
@@ -374,6 +386,11 @@ impl Focus {
             SipLeg::Offered(_) | SipLeg::Unplaced(_) | SipLeg::Answered(_) => {}
         }
     }
+}
+
+/// The tag of the device that responds.
+fn tag_of(response: &Response) -> Option<Text> {
+    response.headers.to().ok()?.tag()
 }
 
 /// The address that a URI has as its host.

@@ -416,6 +416,7 @@ impl Focus {
             media: MediaEndpoint::Present,
             looks: looks.clone(),
             unseen: None,
+            early_answer: None,
             change_layout,
             state,
             renegotiation: Renegotiation::Idle,
