@@ -87,8 +87,11 @@ fn events(server: &Server) -> std::thread::JoinHandle<String> {
         token.trim()
     );
     stream.write_all(request.as_bytes()).unwrap();
+    let mut octets = [0; 4096];
+    // Whoever has got an answer misses nothing that happens after it.
+    let head = stream.read(&mut octets).unwrap();
+    let mut text = octets.get(..head).unwrap().to_vec();
     std::thread::spawn(move || {
-        let (mut text, mut octets) = (Vec::new(), [0; 4096]);
         while let Ok(count @ 1..) = stream.read(&mut octets) {
             text.extend_from_slice(octets.get(..count).unwrap());
         }
