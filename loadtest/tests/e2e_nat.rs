@@ -305,7 +305,7 @@ fn rfc8656_pictures_of_browsers_come_by_turn() {
     for seen in seen {
         seen.unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
     }
-    let relayed = metric(&office.inside, &server, "plenum_media_ice_relayed_total ");
+    let relayed = metric(&office.inside, &server, "plenum_media_ice_relayed_total");
     assert!(relayed >= 4, "{relayed} ways by TURN:\n{}", turn.log());
 }
 

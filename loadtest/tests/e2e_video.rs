@@ -187,6 +187,7 @@ fn rfc5168_a_keyframe_is_asked_for_by_info_in_both_directions() {
     let one = call(&server, "pair", "one", RED);
     let settings = VideoPhoneSettings {
         attributes: String::new(),
+        begins: 1,
         ..VideoPhoneSettings::of(BLUE)
     };
     let mut plain = VideoPhone::call(server.sip(), "pair", "plain", settings).unwrap();

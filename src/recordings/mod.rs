@@ -95,6 +95,7 @@ pub struct Recordings {
     pieces: SyncSender<(TakeId, Piece)>,
     last: AtomicU64,
     lost: Counter,
+    failed: Counter,
     stop: Arc<AtomicBool>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -140,6 +141,7 @@ impl Recordings {
             pieces,
             last: AtomicU64::new(0),
             lost: metrics.lost.clone(),
+            failed: metrics.failed.clone(),
             stop,
             thread: Mutex::new(Some(thread)),
         }))
@@ -170,6 +172,10 @@ impl Drop for Recordings {
 
 impl Recorder for Recordings {
     fn begin(&self, request: Request) -> Result<Tape, String> {
+        if let Some(reason) = self.shelf.refuses(&request.name) {
+            self.failed.inc();
+            return Err(reason);
+        }
         let take = TakeId(self.last.fetch_add(1, Ordering::Relaxed));
         let (tape, reel) = Tape::new(take, self.pieces.clone(), self.lost.clone());
         let begin = self.begins.try_send((take, request, reel));

@@ -84,15 +84,11 @@ impl Take {
             wants_keyframe: true,
             saved: now,
         };
-        let begun = match shelf.refuses(&take.known.conference) {
-            Some(reason) => Err(reason),
-            None => shelf.put(&take.known).map_err(|error| error.to_string()),
-        };
-        match begun {
+        match shelf.put(&take.known) {
             Ok(()) => Ok(take),
-            Err(reason) => {
+            Err(error) => {
                 take.reel.end();
-                Err((take.request, reason))
+                Err((take.request, error.to_string()))
             }
         }
     }

@@ -64,9 +64,7 @@ impl SipActions {
     }
 
     fn take(&self) -> Vec<(ConferenceId, SipAction)> {
-        let mut queue = self.lock();
-        queue.woken = false;
-        std::mem::take(&mut queue.actions)
+        std::mem::take(&mut self.lock().actions)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -237,6 +235,8 @@ impl TransactionUser for SipUser {
     }
 
     fn handle_command(&mut self, now: Instant, endpoint: &mut Endpoint, _wake: Wake) {
+        // Before anything is looked at: what is left from now on needs a wake of its own.
+        self.actions.lock().woken = false;
         for border in &mut self.borders {
             border.handle_timeout(now, endpoint);
         }

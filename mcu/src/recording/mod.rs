@@ -102,12 +102,12 @@ pub enum Fate {
     Failed(String),
 }
 
-/// Keeps recordings. Nothing here blocks.
+/// Keeps recordings. Nothing here waits for what is written.
 pub trait Recorder: Send + Sync + fmt::Debug {
     /// A new recording. What becomes of it is told later, at least once: that it has begun, or failed.
     ///
     /// # Errors
-    /// In words, why it is not even tried.
+    /// In words, why it is not even tried: there is no room. Whoever waits to be let in is refused then.
     fn begin(&self, request: Request) -> Result<Tape, String>;
 }
 

@@ -50,6 +50,8 @@ pub struct VideoPhoneSettings {
     pub direction: &'static str,
     /// Its camera is dark but for the first [`FLASH`] of each second, and it beeps meanwhile.
     pub flashes: bool,
+    /// The picture its camera begins with; only those whose number is a multiple of 25 can be decoded alone.
+    pub begins: u32,
     /// The user at `example.com` it says it is; empty for nobody in particular.
     pub user: String,
     /// It has a second stream.
@@ -65,6 +67,7 @@ impl VideoPhoneSettings {
             mode: 1,
             direction: "sendrecv",
             flashes: false,
+            begins: 0,
             user: String::new(),
             slides: None,
         }
@@ -203,6 +206,7 @@ impl VideoPhone {
             receiver: Depacketiser::default(),
             sending: this.settings.direction != "recvonly",
             flashes: this.settings.flashes,
+            begins: this.settings.begins,
         };
         this.thread = Some(std::thread::spawn(move || worker.run()));
         let second = section_ports(&this.answer, "video").nth(1).flatten();
@@ -388,6 +392,7 @@ struct Worker {
     receiver: Depacketiser,
     sending: bool,
     flashes: bool,
+    begins: u32,
 }
 
 /// What it sees.
@@ -429,7 +434,8 @@ impl Worker {
                 if self.shared.frozen.load(Ordering::Relaxed) {
                     frozen += 1;
                 } else if self.sending {
-                    self.send_picture(picture, picture - frozen, &mut sequence);
+                    let shown = self.begins + picture - frozen;
+                    self.send_picture(picture, shown, &mut sequence);
                 }
                 picture += 1;
             }
