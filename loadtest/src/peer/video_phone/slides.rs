@@ -73,6 +73,7 @@ impl Slides {
             receiver: Depacketiser::default(),
             sending: true,
             flashes: false,
+            begins: 0,
         };
         self.thread = Some(std::thread::spawn(move || worker.run()));
         Ok(())
