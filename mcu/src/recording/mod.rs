@@ -50,7 +50,7 @@ pub enum Piece {
     },
     /// A composed picture, in VP8.
     Picture {
-        /// When it was composed.
+        /// When what it shows came, in the mean.
         at: Instant,
         /// The picture.
         frame: EncodedFrame,

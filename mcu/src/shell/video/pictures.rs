@@ -185,6 +185,7 @@ impl Pictures {
             taped: Taped::new(
                 self.setup.recorded_rows.min(self.setup.rows),
                 self.setup.recorded_bitrate,
+                Duration::from_secs(1) / self.setup.frame_rate.max(1),
             ),
             counted: VideoCounters::default(),
         };

@@ -20,16 +20,20 @@ pub(super) struct Taped {
     tape: Option<Tape>,
     rows: usize,
     bitrate: u32,
+    /// A picture shows what came since the one before: how old that is in the mean, when it is composed. Without it
+    /// lips would come after their words.
+    age: Duration,
     keyframe_at: Option<Instant>,
 }
 
 impl Taped {
-    /// Not recorded yet; later in so many rows and bits a second.
-    pub(super) fn new(rows: usize, bitrate: u32) -> Self {
+    /// Not recorded yet; later in so many rows and bits a second, a picture each `frame_time`.
+    pub(super) fn new(rows: usize, bitrate: u32, frame_time: Duration) -> Self {
         Self {
             tape: None,
             rows,
             bitrate,
+            age: frame_time / 2,
             keyframe_at: None,
         }
     }
@@ -85,7 +89,7 @@ impl Taped {
             return false;
         };
         viewers.retain(|viewer| *viewer != RECORDER);
-        let frame = frame.clone();
+        let (at, frame) = (at.checked_sub(self.age).unwrap_or(at), frame.clone());
         !tape.put(Piece::Picture { at, frame })
     }
 }
