@@ -27,7 +27,7 @@ SCENARIOS ?= g711-100 g711-100-srtp g711-400 opus-100 opus-100-all calls-per-sec
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TEST_STEPS := fmt-check build lint core unit e2e doc
 
-# What is fuzzed, as FOLDER:TARGET. Without a sanitizer: there is no unsafe code of ours to watch.
+# What is fuzzed, as FOLDER:TARGET. Without a sanitizer: these have no unsafe code of ours (media/native has, and is not among them).
 FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines media/fuzz:sdes media/fuzz:dtls media/fuzz:bfcp
 FUZZ_SECONDS ?= 60
 

@@ -32,7 +32,7 @@
 //! *The release profile has no link-time optimisation.* It doubled the time of the first `make run`
 //! and its gain was below the noise: codecs are C, and the hot loops stay within their crates.
 //!
-//! *One TLS and crypto provider, ring, once encryption comes;* `.deny.toml` refuses others.
+//! *One TLS and crypto provider, ring;* `.deny.toml` refuses others.
 
 pub mod abuse;
 pub mod compose;
