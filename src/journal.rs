@@ -60,6 +60,7 @@ impl EventSink for Journal {
             | ConferenceEvent::Media { .. }
             | ConferenceEvent::Locked(_)
             | ConferenceEvent::WrongPin { .. }
+            | ConferenceEvent::WrongNumber { .. }
             | ConferenceEvent::PinSettled { .. }
             | ConferenceEvent::DialOutFailed { .. }
             | ConferenceEvent::Completed { .. }

@@ -165,6 +165,13 @@ fn focus(section: &mut Section<'_, '_>) -> plenum_focus::limits::Limits {
         tone_gap: section.get::<Milliseconds>("tone_gap_ms", "700").0,
         key_bindings: section.get("key_bindings", "32"),
         retry_after: section.get::<Seconds>("conference_retry_after_s", "10").0,
+        entry: plenum_focus::limits::EntryLimits {
+            callers: section.get("entry_callers", "100"),
+            digits: section.get("entry_digits", "32"),
+            tries: section.get("entry_tries", "3"),
+            patience: section.get::<Seconds>("entry_patience_s", "10").0,
+            time: section.get::<Seconds>("entry_time_s", "90").0,
+        },
         control: control(section),
     }
 }

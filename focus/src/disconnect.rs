@@ -24,6 +24,12 @@ pub enum DisconnectReason {
     Drained,
     /// The PIN was not known.
     WrongPin,
+    /// No conference has the number that was keyed in at the entry.
+    WrongNumber,
+    /// No number was keyed in at the entry.
+    NoNumber,
+    /// It went on from the entry to a conference.
+    WentOn,
     /// The conference was locked while the caller keyed in the PIN.
     LockedOut,
     /// The focus or its mixer refused.
@@ -90,13 +96,15 @@ impl DisconnectReason {
     /// What it is called in a conference document.
     pub fn method(&self) -> DisconnectionMethod {
         match self {
-            Self::Departed | Self::Cancelled => DisconnectionMethod::Departed,
+            Self::Departed | Self::Cancelled | Self::WentOn => DisconnectionMethod::Departed,
             Self::Booted
             | Self::Denied
             | Self::Replaced
             | Self::ConferenceEnded
             | Self::Drained
             | Self::WrongPin
+            | Self::WrongNumber
+            | Self::NoNumber
             | Self::LockedOut => DisconnectionMethod::Booted,
             Self::Busy => DisconnectionMethod::Busy,
             Self::Refused(_)
@@ -128,6 +136,9 @@ impl DisconnectReason {
             | Self::Replaced
             | Self::Drained
             | Self::WrongPin
+            | Self::WrongNumber
+            | Self::NoNumber
+            | Self::WentOn
             | Self::LockedOut
             | Self::Refused(_)
             | Self::NoAnswerSdp
@@ -160,6 +171,9 @@ impl DisconnectReason {
             Self::ConferenceEnded => "The conference is over".into(),
             Self::Drained => "The server is going down".into(),
             Self::WrongPin => "Wrong PIN".into(),
+            Self::WrongNumber => "No conference has this number".into(),
+            Self::NoNumber => "No conference number was keyed in".into(),
+            Self::WentOn => "Went on to a conference".into(),
             Self::LockedOut => "The conference is locked".into(),
             Self::Refused(refusal) => refusal.to_string(),
             Self::NoAnswerSdp => "No usable answer to the offer".into(),
@@ -183,12 +197,18 @@ impl DisconnectReason {
             | Self::Cancelled
             | Self::Booted
             | Self::Replaced
+            | Self::WentOn
             | Self::ConferenceEnded => 200,
             Self::Drained => 503,
             Self::Denied | Self::WrongPin | Self::LockedOut | Self::NotPlaced(_) => 403,
             Self::Refused(refusal) => refusal.status().code(),
+            Self::WrongNumber => 404,
             Self::NoAnswerSdp => 488,
-            Self::MediaLost | Self::NoAck | Self::SessionExpired | Self::NoAnswer => 408,
+            Self::MediaLost
+            | Self::NoAck
+            | Self::NoNumber
+            | Self::SessionExpired
+            | Self::NoAnswer => 408,
             Self::DialogGone => 481,
             Self::Unreachable => 480,
             Self::Busy => 486,

@@ -90,6 +90,19 @@ impl FocusFactory {
         }
     }
 
+    /// The configured conference with this number: the one that says so, else the one that is named so.
+    pub fn numbered(&self, number: &str) -> Option<ConferenceName> {
+        let says = |record: &&Arc<ConferenceRecord>| record.number.as_deref() == Some(number);
+        let named = || {
+            let name = ConferenceName::new(number, self.limits.name_bytes)?;
+            self.records
+                .get(&name)
+                .filter(|record| record.number.is_none() && !record.entry)
+        };
+        let found = self.records.values().find(says).or_else(named);
+        found.map(|record| record.name.clone())
+    }
+
     /// The record a call from `source` to a conference that is not active would get, without
     /// making anything: what OPTIONS is answered from.
     ///

@@ -7,11 +7,14 @@
 //!                                          └► Waiting ─────────┘ Dismissed ─► Leaving
 //! ```
 //!
+//! At the entry, [`crate::entry`] takes the place of the PIN; who comes from there begins with `Settling`.
+//!
 //! The machine knows neither ids nor messages: inputs are what concerns this call, effects are what
 //! the focus is to do. From every state the focus may take a call to `Leaving`, which is the one
 //! way out; no state decides on its own how the other side is told.
 
 use crate::disconnect::DisconnectReason;
+use crate::entry::{self, CollectingNumber, HandingOver};
 use crate::keys::{KeyAction, KeyCollector};
 use crate::limits::Limits;
 use crate::pin::{PinEntry, PinKey};
@@ -35,6 +38,10 @@ pub(crate) enum State {
     Calling(Calling),
     /// The mixer works on the peer's answer to its offer.
     Settling,
+    /// The caller is at the entry and keys in the number of a conference.
+    CollectingNumber(CollectingNumber),
+    /// That conference is asked to take it in.
+    HandingOver(HandingOver),
     /// The caller hears prompts and keys in the PIN.
     CollectingPin(CollectingPin),
     /// The caller waits in the lobby until somebody decides.
@@ -116,6 +123,8 @@ pub(crate) enum Input {
     Timeout,
     /// Somebody with the right to let it in from the lobby.
     Admitted,
+    /// The conference whose number was keyed in does not take it, or there is none.
+    TurnedAway(Refusal),
 }
 
 /// What somebody finds who has come up to the conference.
@@ -152,6 +161,10 @@ pub(crate) enum Effect {
     Place,
     /// It is in the mix. Whether it came by PIN.
     Entered,
+    /// To the conference with this number.
+    HandOver(String),
+    /// No conference has the number that came.
+    NumberWrong,
     /// A wrong PIN came.
     PinWrong,
     /// The right PIN came.
@@ -188,6 +201,8 @@ impl State {
             Self::Preparing(state) => preparing(state, cx, input, effects),
             Self::Calling(state) => calling(state, input, effects),
             Self::Settling => settling(cx, input, effects),
+            Self::CollectingNumber(state) => entry::collecting(state, cx, input, effects),
+            Self::HandingOver(state) => entry::handing_over(state, cx, input, effects),
             Self::CollectingPin(state) => collecting_pin(state, cx, input, effects),
             Self::Waiting => waiting(input, effects),
             Self::Dismissed(state) => dismissed(state, input, effects),
@@ -202,6 +217,8 @@ impl State {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Calling(state) => Some(state.until),
+            Self::CollectingNumber(state) => Some(state.deadline()),
+            Self::HandingOver(state) => Some(state.deadline()),
             Self::CollectingPin(state) => Some(state.until),
             Self::Dismissed(state) => Some(state.until),
             Self::InMix(keys) => keys.deadline(),
@@ -243,7 +260,8 @@ fn negotiating(
         | Input::Digit(_)
         | Input::Played
         | Input::Timeout
-        | Input::Admitted => {}
+        | Input::Admitted
+        | Input::TurnedAway(_) => {}
     }
     State::Negotiating(state)
 }
@@ -254,7 +272,7 @@ fn unacknowledged(who: WhoOffered, cx: &Context<'_>, input: Input, effects: &mut
     match (input, who) {
         (Input::Acked(_), WhoOffered::Peer) => {
             // Straight into the mix says the same.
-            if cx.pin_asked || cx.door != Door::Open {
+            if cx.pin_asked || cx.record.entry || cx.door != Door::Open {
                 effects.push(Effect::Confirm);
             }
             return enter(cx, effects);
@@ -271,7 +289,8 @@ fn unacknowledged(who: WhoOffered, cx: &Context<'_>, input: Input, effects: &mut
             | Input::Digit(_)
             | Input::Played
             | Input::Timeout
-            | Input::Admitted,
+            | Input::Admitted
+            | Input::TurnedAway(_),
             WhoOffered::Peer | WhoOffered::Focus,
         ) => {}
     }
@@ -297,7 +316,8 @@ fn preparing(mut state: Described, cx: &Context<'_>, input: Input, effects: &mut
         | Input::Digit(_)
         | Input::Played
         | Input::Timeout
-        | Input::Admitted => {}
+        | Input::Admitted
+        | Input::TurnedAway(_) => {}
     }
     State::Preparing(state)
 }
@@ -316,7 +336,8 @@ fn calling(state: Calling, input: Input, effects: &mut Effects) -> State {
         | Input::Acked(_)
         | Input::Digit(_)
         | Input::Played
-        | Input::Admitted => {}
+        | Input::Admitted
+        | Input::TurnedAway(_) => {}
     }
     State::Calling(state)
 }
@@ -333,7 +354,8 @@ fn settling(cx: &Context<'_>, input: Input, effects: &mut Effects) -> State {
         | Input::Digit(_)
         | Input::Played
         | Input::Timeout
-        | Input::Admitted => {}
+        | Input::Admitted
+        | Input::TurnedAway(_) => {}
     }
     State::Settling
 }
@@ -366,7 +388,8 @@ fn collecting_pin(
         | Input::Done(_)
         | Input::Acked(_)
         | Input::Answered(_)
-        | Input::Admitted => false,
+        | Input::Admitted
+        | Input::TurnedAway(_) => false,
     };
     if finished {
         judge_pin(state, cx, effects)
@@ -416,7 +439,8 @@ fn dismissed(state: Dismissed, input: Input, effects: &mut Effects) -> State {
         | Input::Acked(_)
         | Input::Answered(_)
         | Input::Digit(_)
-        | Input::Admitted => {}
+        | Input::Admitted
+        | Input::TurnedAway(_) => {}
     }
     State::Dismissed(state)
 }
@@ -435,7 +459,8 @@ fn placing(cx: &Context<'_>, input: Input, effects: &mut Effects) -> State {
         | Input::Digit(_)
         | Input::Played
         | Input::Timeout
-        | Input::Admitted => {}
+        | Input::Admitted
+        | Input::TurnedAway(_) => {}
     }
     State::Placing
 }
@@ -450,14 +475,18 @@ fn in_mix(mut keys: KeyCollector, cx: &Context<'_>, input: Input, effects: &mut 
         | Input::Acked(_)
         | Input::Answered(_)
         | Input::Played
-        | Input::Admitted => None,
+        | Input::Admitted
+        | Input::TurnedAway(_) => None,
     };
     effects.extend(action.map(Effect::Key));
     State::InMix(keys)
 }
 
-/// The session stands: to the PIN or into the mix.
+/// The session stands: to the number, to the PIN or into the mix.
 fn enter(cx: &Context<'_>, effects: &mut Effects) -> State {
+    if cx.record.entry {
+        return entry::ask(cx, effects);
+    }
     if !cx.pin_asked {
         return pass_door(cx, effects);
     }
@@ -504,11 +533,12 @@ fn waiting(input: Input, effects: &mut Effects) -> State {
         | Input::Answered(_)
         | Input::Digit(_)
         | Input::Played
-        | Input::Timeout => State::Waiting,
+        | Input::Timeout
+        | Input::TurnedAway(_) => State::Waiting,
     }
 }
 
-fn dismiss(
+pub(crate) fn dismiss(
     cx: &Context<'_>,
     effects: &mut Effects,
     reason: DisconnectReason,
@@ -523,11 +553,11 @@ fn dismiss(
     })
 }
 
-fn sentences(list: &[Sentence]) -> Vec<Prompt> {
+pub(crate) fn sentences(list: &[Sentence]) -> Vec<Prompt> {
     list.iter().copied().map(Prompt::Sentence).collect()
 }
 
-fn leave(effects: &mut Effects, reason: DisconnectReason) {
+pub(crate) fn leave(effects: &mut Effects, reason: DisconnectReason) {
     effects.push(Effect::Leave(reason));
 }
 

@@ -8,6 +8,7 @@
 //! | [`access`] | who gets in, and as what: roles, lock, lobby |
 //! | [`authorization`] | who may give which command |
 //! | [`factory`] | records by name, ad-hoc ones where policy allows |
+//! | `entry` | the number of a conference, keyed in by a caller |
 //! | [`pin_guard`], [`key_door`] | slowing sources that guess PINs; proof of the PIN by digest |
 //! | [`recording`] | whether a conference may be recorded, and whether it is |
 //! | [`conference`] | [`conference::Focus`]: one active conference |
@@ -97,6 +98,7 @@ pub mod caller;
 pub mod conference;
 pub mod detail;
 pub mod disconnect;
+mod entry;
 pub mod factory;
 pub mod info;
 mod joining;

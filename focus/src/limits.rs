@@ -45,8 +45,37 @@ pub struct Limits {
     pub key_bindings: usize,
     /// What `Retry-After` says when the server is full.
     pub retry_after: Duration,
+    /// Of the entry.
+    pub entry: EntryLimits,
     /// Of those who steer conferences and watch them.
     pub control: ControlLimits,
+}
+
+/// Bounds on callers at the entry who key in the number of a conference.
+#[derive(Clone, Debug)]
+pub struct EntryLimits {
+    /// Callers at once. Beyond: 486.
+    pub callers: usize,
+    /// Digits of a number. More belong to no number.
+    pub digits: usize,
+    /// Numbers that one caller may try. Beyond: hung up.
+    pub tries: u32,
+    /// How long a caller may take for the next digit; then the number is complete.
+    pub patience: Duration,
+    /// How long it may all take. Beyond: hung up.
+    pub time: Duration,
+}
+
+impl Default for EntryLimits {
+    fn default() -> Self {
+        Self {
+            callers: 100,
+            digits: 32,
+            tries: 3,
+            patience: Duration::from_secs(10),
+            time: Duration::from_secs(90),
+        }
+    }
 }
 
 /// Bounds on C3P and on the conference event package, each with its refusal.
@@ -121,6 +150,7 @@ impl Default for Limits {
             tone_gap: Duration::from_millis(700),
             key_bindings: 32,
             retry_after: Duration::from_secs(10),
+            entry: EntryLimits::default(),
             control: ControlLimits::default(),
         }
     }

@@ -20,6 +20,10 @@ pub struct Metrics {
     pub participants: Gauge,
     /// Wrong PINs.
     pub pin_failures: Counter,
+    /// Callers who went on from the entry to a conference.
+    pub numbers_right: Counter,
+    /// Numbers that were keyed in at the entry and that no conference has.
+    pub numbers_wrong: Counter,
     /// Calls made from a focus.
     pub dial_outs: Counter,
     /// Endpoints hung up because their media stopped coming.
@@ -55,6 +59,16 @@ impl Metrics {
         };
         counter("joins", "Endpoints that came into a mix", &self.joins);
         counter("pin_failures", "Wrong PINs", &self.pin_failures);
+        counter(
+            "numbers_right",
+            "Callers who went on from the entry to a conference",
+            &self.numbers_right,
+        );
+        counter(
+            "numbers_wrong",
+            "Wrong conference numbers at the entry",
+            &self.numbers_wrong,
+        );
         counter("dial_outs", "Calls made from a conference", &self.dial_outs);
         counter(
             "media_lost",
@@ -98,6 +112,11 @@ impl Metrics {
             "Mixers that failed and were asked for again",
             &self.mixers_lost,
         );
+        self.register_others(registry);
+    }
+
+    /// What is not a mere counter.
+    fn register_others(&self, registry: &mut Registry) {
         registry.register(
             "subscriptions",
             "Subscriptions to conferences",

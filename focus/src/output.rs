@@ -2,6 +2,7 @@
 //! and records. All of it is plain data.
 
 use crate::access::Role;
+use crate::conference::Arrival;
 use crate::detail::DetailRecord;
 use crate::disconnect::DisconnectReason;
 use crate::pin_guard::PinOutcome;
@@ -27,10 +28,22 @@ pub enum Output {
     Sip(SipAction),
     /// For a mixer.
     Mcu(McuType, McuCommand),
+    /// The number of a conference was keyed in at the entry: its call goes there, if there is one that takes it. Answered by
+    /// [`crate::conference::Focus::handle_handed_over`].
+    HandOver(Box<HandOver>),
     /// For logs, records and whoever watches.
     Event(ConferenceEvent),
     /// Nothing more until this instant, or until something is handled. `None`: no timer runs.
     Timeout(Option<Instant>),
+}
+
+/// See [`Output::HandOver`].
+#[derive(Debug)]
+pub struct HandOver {
+    /// What was keyed in.
+    pub number: String,
+    /// The call.
+    pub arrival: Arrival,
 }
 
 /// The kinds of mixers a conference is made of. One more kind is one more variant here and one
@@ -450,7 +463,14 @@ pub enum ConferenceEvent {
         /// From where.
         source: Option<IpAddr>,
     },
-    /// A call that was let in to be asked for the PIN has ended its being asked, for the
+    /// A number that no conference has was keyed in at the entry.
+    WrongNumber {
+        /// By whom.
+        endpoint: EndpointId,
+        /// From where.
+        source: Option<IpAddr>,
+    },
+    /// A call that was let in to be asked for the PIN, or for a number, has ended its being asked, for the
     /// [`crate::pin_guard::PinGuard`]; or somebody at the door has shown a key.
     PinSettled {
         /// From where.

@@ -1,4 +1,4 @@
-//! Slows a source that guesses PINs, across conferences and across their activations.
+//! Slows a source that guesses PINs, or numbers of conferences, across conferences and across their activations.
 //!
 //! A call that will be asked for a PIN is counted against its source when it is let in and counted
 //! off when it ends, so that many calls at once guess no faster than one after another. A source
@@ -17,6 +17,40 @@ pub struct PinGuard {
     free_failures: u32,
     backoff: Duration,
     ceiling: Duration,
+}
+
+/// What a call is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The PIN of a conference.
+    Pin,
+    /// The number of a conference, at the entry.
+    Number,
+}
+
+/// A guard for each: who knows some number is not trusted to know PINs.
+#[derive(Debug)]
+pub struct Guards {
+    pins: PinGuard,
+    numbers: PinGuard,
+}
+
+impl Guards {
+    /// Guards without memories.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            pins: PinGuard::new(limits),
+            numbers: PinGuard::new(limits),
+        }
+    }
+
+    /// The guard of these.
+    pub fn of(&mut self, asked: Asked) -> &mut PinGuard {
+        match asked {
+            Asked::Pin => &mut self.pins,
+            Asked::Number => &mut self.numbers,
+        }
+    }
 }
 
 /// How a call that was asked for a PIN went.

@@ -3,7 +3,7 @@
 use crate::access::{Access, AdmissionPolicy, Autopromote, Members, Permitted, ServerMode};
 use crate::keys::KeyMap;
 use crate::pin::Pin;
-use crate::recording::RecordingPolicy;
+use crate::recording::{RecordWhen, RecordingPolicy};
 use plenum_mcu::control::{ConferenceVideo, Layout, PanePlacement};
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +18,10 @@ pub struct ConferenceRecord {
     pub name: ConferenceName,
     /// What it is about, for rosters (RFC 4575 §5.3).
     pub subject: Option<String>,
+    /// What is keyed in at the entry to come here; without, its name, if that is digits.
+    pub number: Option<String>,
+    /// It is the entry: no conference, but where callers key in the number of one.
+    pub entry: bool,
     /// Asked of every caller before the mix; people dialled out to are not asked.
     pub pin: Option<Pin>,
     /// Endpoints at most. `None`: the server's own limit.
@@ -85,6 +89,8 @@ impl ConferenceRecord {
         Self {
             name,
             subject: None,
+            number: None,
+            entry: false,
             pin: None,
             max_endpoints: None,
             locked: false,
@@ -114,6 +120,24 @@ impl ConferenceRecord {
             people: Vec::new(),
             change_layout: true,
             recording: RecordingPolicy::default(),
+        }
+    }
+
+    /// The entry: open to all, without tones, music, keys and recordings.
+    pub fn entry(name: ConferenceName, language: String, callers: usize) -> Self {
+        Self {
+            entry: true,
+            max_endpoints: Some(callers),
+            entry_tone: false,
+            exit_tone: false,
+            language,
+            alone: Alone::Silence,
+            origin: Origin::Configured,
+            recording: RecordingPolicy {
+                when: RecordWhen::Never,
+                ..RecordingPolicy::default()
+            },
+            ..Self::ad_hoc(name)
         }
     }
 

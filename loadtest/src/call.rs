@@ -89,6 +89,8 @@ pub struct Call {
     setup: Option<Duration>,
     provisional: bool,
     last_status: u16,
+    /// The `Reason` of the server's BYE.
+    reason: String,
     retransmissions: u32,
     hang_up_when_answered: bool,
 }
@@ -122,6 +124,7 @@ impl Call {
             setup: None,
             provisional: false,
             last_status: 0,
+            reason: String::new(),
             retransmissions: 0,
             hang_up_when_answered: false,
         }
@@ -249,6 +252,11 @@ impl Call {
         self.plan.key.zip(self.remote_key)
     }
 
+    /// Why the server hung up, in the words of its BYE (RFC 3326).
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// The status of the last final response.
     pub fn last_status(&self) -> u16 {
         self.last_status
@@ -354,6 +362,7 @@ impl Call {
             "ACK" => {}
             "BYE" => {
                 out.push(message.answer("200 OK", &tag, "", ""));
+                self.reason = message.header("Reason", "").unwrap_or_default().to_owned();
                 if self.state != (CallState::Over { by_server: false }) {
                     self.state = CallState::Over { by_server: true };
                 }

@@ -1,4 +1,4 @@
-//! Keys: the PIN by RFC 4733 and by INFO, muting oneself, draining.
+//! Keys: the PIN by RFC 4733 and by INFO, the number of a conference at the entry, muting oneself, draining.
 
 #![expect(
     clippy::unwrap_used,
@@ -148,6 +148,103 @@ fn star_six_mutes_and_unmutes_oneself() {
     press(&mut fleet, 0, "*6");
     fleet.run(3 * SECOND).unwrap();
     assert!(hears(level(&mut fleet, 1, TALKER)), "unmuted");
+}
+
+const ENTRY: &str = "[entry]\nname = \"reception\"\n\
+    [[conference]]\nname = \"board\"\nnumber = \"4711\"\npin = \"2580\"\n\
+    [[trunk]]\nname = \"tel\"\nserver = \"127.0.0.9\"\noptions_s = 0\nfrom = [\"127.0.0.0/8\"]\n\
+    [trunk.numbers]\n\"+493099\" = \"reception\"\n\"+493010\" = \"board\"\n";
+
+/// A phone of these habits that is in a call.
+fn add(fleet: &mut Fleet, server: &Server, settings: PhoneSettings) -> usize {
+    let number = fleet.phones().len();
+    fleet.add(settings).unwrap();
+    fleet.invite(number);
+    let up = fleet.run_until(5 * SECOND, |fleet| {
+        *fleet.phones()[number].call.state() == CallState::Up
+    });
+    assert!(up.unwrap(), "{}", server.log());
+    number
+}
+
+/// Somebody inside by the conference's own number, and somebody who comes by the entry's, keys in number and PIN: both
+/// hear each other.
+fn through_the_entry(codec: Codec, srtp: bool) {
+    let server = start(ENTRY);
+    let mut fleet = fleet(&server, "+493010", &[Codec::Pcma]);
+    press(&mut fleet, 0, "2580#");
+    let tone = |hz| Signal::Tone { hz, dbfs: -20.0 };
+    let settings = PhoneSettings {
+        srtp,
+        ..PhoneSettings::new("+493099", codec, tone(OTHER))
+    };
+    let caller = add(&mut fleet, &server, settings);
+    fleet.run(2 * SECOND).unwrap();
+    assert!(
+        level(&mut fleet, caller, TALKER) < -45.0,
+        "nobody is heard at the entry"
+    );
+    assert!(level(&mut fleet, 0, OTHER) < -45.0, "nor from there");
+    press(&mut fleet, caller, "4711#");
+    fleet.run(SECOND).unwrap();
+    let inside = server.operate(&["conference", "show", "board"], "");
+    assert!(level(&mut fleet, 0, OTHER) < -45.0, "the PIN is asked for");
+    press(&mut fleet, caller, "2580#");
+    fleet.run(4 * SECOND).unwrap();
+    let heard = (
+        level(&mut fleet, caller, TALKER),
+        level(&mut fleet, 0, OTHER),
+    );
+    assert!(
+        hears(heard.0) && hears(heard.1),
+        "{heard:?}\n{inside:?}\n{}",
+        server.log()
+    );
+    let (_, metrics) = server.get("/metrics").unwrap();
+    let one = "plenum_focus_numbers_right_total 1\n";
+    assert!(metrics.contains(one), "{metrics}");
+    fleet.with_call(caller, |call, now, out| {
+        call.reinvite("sendrecv", now, out);
+    });
+    fleet.run(2 * SECOND).unwrap();
+    assert_eq!(fleet.phones()[caller].call.last_status(), 200, "goes on");
+    assert!(hears(level(&mut fleet, caller, TALKER)), "as before");
+}
+
+#[test]
+fn a_number_keyed_in_at_the_entry_leads_to_its_conference_and_pin() {
+    through_the_entry(Codec::Pcmu, false);
+}
+
+#[test]
+fn rfc4568_an_encrypted_call_goes_on_from_the_entry_with_its_keys() {
+    through_the_entry(Codec::Opus, true);
+}
+
+#[test]
+fn wrong_numbers_end_the_call_with_the_reason_and_count_as_guesses() {
+    let server = start("[entry]\nname = \"reception\"\n[[conference]]\nname = \"board\"\n");
+    let mut fleet = fleet(&server, "reception", &[Codec::Pcmu]);
+    fleet.run(SECOND).unwrap();
+    for number in ["4712#", "99#", "7#"] {
+        press(&mut fleet, 0, number);
+        fleet.run(2 * SECOND).unwrap();
+    }
+    let over = fleet.run_until(10 * SECOND, |fleet| {
+        *fleet.phones()[0].call.state() == CallState::Over { by_server: true }
+    });
+    assert!(over.unwrap(), "{}", server.log());
+    assert_eq!(
+        fleet.phones()[0].call.reason(),
+        "SIP;cause=404;text=\"No conference has this number\""
+    );
+    let (_, metrics) = server.get("/metrics").unwrap();
+    for line in [
+        "plenum_focus_numbers_wrong_total 3\n",
+        "plenum_abuse_offences_total{kind=\"guess\",proven=\"true\"} 3\n",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
 }
 
 #[test]

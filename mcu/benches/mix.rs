@@ -256,6 +256,7 @@ fn conference() -> McuConference<u16> {
         max_endpoints: 1_000,
         language: "en".to_owned(),
         video: Default::default(),
+        audio_only: false,
     };
     McuConference::new(settings, Arc::new(limits), Arc::new(Sounds::synthesised()))
 }

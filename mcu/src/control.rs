@@ -53,6 +53,17 @@ pub enum Action {
         /// How it starts.
         settings: EndpointSettings,
     },
+    /// Take over an endpoint of another conference as it is: its sockets, keys and session go on, its peer notices
+    /// nothing. Only audio comes along. It is gone from there without [`Report::Removed`]; if it cannot come, it stays
+    /// there, unless it was lost on the way.
+    Adopt {
+        /// What it is called here.
+        endpoint: EndpointId,
+        /// The conference it is in, and what it is called there.
+        from: (ConferenceId, EndpointId),
+        /// How it starts here.
+        settings: EndpointSettings,
+    },
     /// The peer modifies the session. `None` asks us for an offer.
     Renegotiate {
         /// Which.
@@ -171,6 +182,8 @@ pub struct ConferenceSettings {
     pub language: String,
     /// Its pictures.
     pub video: ConferenceVideo,
+    /// There are none: offers are answered without.
+    pub audio_only: bool,
 }
 
 /// How an endpoint starts.
@@ -317,6 +330,10 @@ pub enum Sentence {
     RecordingEnded,
     /// "This conference cannot be recorded."
     NotRecorded,
+    /// "Enter the conference number, then the hash key."
+    EnterNumber,
+    /// "No conference has this number."
+    WrongNumber,
 }
 
 /// What is heard when nothing else is.

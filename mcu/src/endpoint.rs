@@ -71,6 +71,16 @@ pub(crate) struct Voice {
     pub(crate) unknown: Option<plenum_media::leg::Hint>,
 }
 
+impl Voice {
+    fn of(settings: &EndpointSettings) -> Self {
+        Self {
+            agc: settings.agc.then(Agc::default),
+            gate: settings.noise_gate.then(Gate::default),
+            ..Self::default()
+        }
+    }
+}
+
 impl<P> Endpoint<P> {
     pub(crate) fn new(now: Instant, new: NewEndpoint<P>) -> Self {
         let NewEndpoint {
@@ -92,17 +102,24 @@ impl<P> Endpoint<P> {
             talk: TalkDetector::default(),
             ambience: Ambience::Silence,
             playbacks: VecDeque::new(),
-            voice: Voice {
-                agc: settings.agc.then(Agc::default),
-                gate: settings.noise_gate.then(Gate::default),
-                ..Voice::default()
-            },
+            voice: Voice::of(&settings),
             listener: Listener::default(),
         };
         if let Some(negotiated) = negotiated {
             this.apply(now, negotiated);
         }
         this
+    }
+
+    /// Begins anew in another conference, under this name: what was agreed on and what its leg knows of the peer stay.
+    pub(crate) fn settle_in(&mut self, endpoint: EndpointId, settings: &EndpointSettings) {
+        self.id = endpoint;
+        self.stage = settings.stage;
+        self.filter = sane(settings.filter);
+        self.talk = TalkDetector::default();
+        self.playbacks.clear();
+        self.voice = Voice::of(settings);
+        self.listener = Listener::default();
     }
 
     /// Puts what was agreed on in force. Returns whether media now flow another way than before.

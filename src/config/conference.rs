@@ -135,6 +135,7 @@ pub(super) fn read(
     let name: Option<String> = section.required("name");
     let subject: String = section.get("subject", "\"\"");
     let pin = read_pin(section);
+    let number = read_number(section);
     let locked = section.get("locked", "false");
     let dial_out: Vec<String> = section.get("dial_out", "[]");
     let id = read_id(section);
@@ -159,6 +160,7 @@ pub(super) fn read(
         name,
         subject: Some(subject).filter(|subject| !subject.is_empty()),
         pin,
+        number,
         locked,
         dial_out,
         id,
@@ -176,6 +178,35 @@ fn read_pin(section: &mut Section<'_, '_>) -> Option<Pin> {
         section.refuse("pin", "is 1 to 32 digits in quotes".to_owned());
     }
     pin
+}
+
+fn read_number(section: &mut Section<'_, '_>) -> Option<String> {
+    let number: String = section.optional("number", "(the name, if it is digits)")?;
+    let digits = number.bytes().all(|octet| octet.is_ascii_digit());
+    if !digits || !(1..=32).contains(&number.len()) {
+        section.refuse("number", "is 1 to 32 digits in quotes".to_owned());
+        return None;
+    }
+    Some(number)
+}
+
+/// `[entry]`: what callers reach who are to key in the number of a conference; `None` where there is none.
+pub(super) fn read_entry(
+    section: &mut Section<'_, '_>,
+    template: &ConferenceRecord,
+    limits: &Limits,
+) -> Option<ConferenceRecord> {
+    let name: String = section.optional("name", "(none)")?;
+    let Some(name) = ConferenceName::new(&name, limits.focus.name_bytes) else {
+        let most = limits.focus.name_bytes;
+        section.refuse(
+            "name",
+            format!("is 1 to {most} characters without control characters"),
+        );
+        return None;
+    };
+    let (language, callers) = (template.language.clone(), limits.focus.entry.callers);
+    Some(ConferenceRecord::entry(name, language, callers))
 }
 
 fn read_id(section: &mut Section<'_, '_>) -> Option<String> {

@@ -67,7 +67,7 @@ pub struct Config {
     pub doctor: Doctor,
     /// `[conferences]`: what holds for every conference that does not say otherwise.
     pub conferences: Conferences,
-    /// `[[conference]]`: the configured ones.
+    /// `[[conference]]`: the configured ones, and `[entry]`, if there is one.
     pub conference: Vec<ConferenceRecord>,
     /// `[[trunk]]`: providers of telephone lines.
     pub trunk: Vec<Trunk>,
@@ -251,7 +251,10 @@ impl Config {
         let conference = root.sections("conference", |section| {
             conference::read(section, &conferences.template, &templates, &limits)
         });
-        let conference = conference.into_iter().flatten().collect();
+        let entry = Self::within(&mut root, "entry", |section| {
+            conference::read_entry(section, &conferences.template, &limits)
+        });
+        let conference = conference.into_iter().flatten().chain(entry).collect();
         let trunk = root.sections("trunk", trunk::read_trunk);
         let dial_rule = root.sections("dial_rule", trunk::read_rule);
         let config = Self {
@@ -305,6 +308,11 @@ impl Config {
                     "conference",
                     format!("two conferences have the id \"{}\"", id_of(one)),
                 );
+            } else if let Some(number) = &one.number
+                && before().any(|other| other.number.as_ref() == Some(number))
+            {
+                let text = format!("two conferences have the number \"{number}\"");
+                root.refuse("conference", text);
             }
         }
         for (at, one) in self.trunk.iter().enumerate() {

@@ -177,6 +177,10 @@ fn describe(event: &ConferenceEvent) -> Option<(&'static str, Value)> {
             "wrong-pin",
             json!({ "endpoint": endpoint.0, "source": source }),
         ),
+        ConferenceEvent::WrongNumber { endpoint, source } => (
+            "wrong-number",
+            json!({ "endpoint": endpoint.0, "source": source }),
+        ),
         ConferenceEvent::DialOutFailed { uri, error } => (
             "dial-out-failed",
             json!({ "to": uri, "reason": error.to_string() }),

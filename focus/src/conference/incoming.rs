@@ -144,26 +144,18 @@ impl Focus {
     fn handle_invite(&mut self, now: Instant, id: InviteId, request: &Request, flow: &Flow) {
         self.visited = true;
         let peer = self.peer_of(request, flow);
-        if c3p::is_carried(request) {
+        if c3p::is_carried(request) && !self.record.entry {
             self.handle_c3p_invite(now, id, peer, request);
             return;
         }
         match self.consider(&peer, request) {
             Ok((entry, offer)) => {
-                if let (Some(_), false, Some(source)) =
-                    (&self.record.pin, entry.pin_asked, peer.source)
-                {
-                    let outcome = if peer.key {
-                        PinOutcome::Right
-                    } else {
-                        PinOutcome::Wrong(0)
-                    };
-                    self.tell_guard(source, outcome, false);
-                }
+                self.settle_unasked(&peer, &entry);
                 self.begin_join(now, id, peer, entry, offer);
             }
             Err(refusal) => {
-                if let (Some(_), Some(source)) = (&self.record.pin, peer.source) {
+                let guarded = self.record.pin.is_some() || self.record.entry;
+                if let (true, Some(source)) = (guarded, peer.source) {
                     self.tell_guard(source, PinOutcome::Wrong(0), false);
                 }
                 self.refuse_invite(id, &peer, refusal);
@@ -171,31 +163,48 @@ impl Focus {
         }
     }
 
-    fn consider(&self, peer: &Peer, request: &Request) -> Result<(Entry, Option<Bytes>), Refusal> {
-        if !self.mixer_is_up() {
-            return Err(self.no_mixer());
+    /// Somebody who was counted is not asked for the PIN after all.
+    pub(super) fn settle_unasked(&mut self, peer: &Peer, entry: &Entry) {
+        if let (Some(_), false, Some(source)) = (&self.record.pin, entry.pin_asked, peer.source) {
+            let outcome = if peer.key {
+                PinOutcome::Right
+            } else {
+                PinOutcome::Wrong(0)
+            };
+            self.tell_guard(source, outcome, false);
         }
+    }
+
+    fn consider(&self, peer: &Peer, request: &Request) -> Result<(Entry, Option<Bytes>), Refusal> {
         let to_focus = matches!(entity_of(&request.uri), Some((Entity::Focus, _)));
         if to_focus && request.body.is_empty() {
             // CB-019.
             return Err(Refusal::MalformedOffer("there is none".into()));
         }
+        let entry = self.way_in(peer)?;
+        Ok((entry, session_description::of_request(request)?))
+    }
+
+    /// How somebody comes in who may.
+    pub(super) fn way_in(&self, peer: &Peer) -> Result<Entry, Refusal> {
+        if !self.mixer_is_up() {
+            return Err(self.no_mixer());
+        }
         if let Some(entry) = self.participant_entry(peer)? {
-            return Ok((entry, session_description::of_request(request)?));
+            return Ok(entry);
         }
         let (role, door) = match self.admission(peer) {
             Admission::Admit(role) => (role, Door::Open),
             Admission::Lobby(role) => (role, Door::Lobby),
             Admission::Refuse(refusal) => return Err(refusal),
         };
-        let entry = Entry {
+        Ok(Entry {
             role,
             door,
             pin_asked: self.record.pin.is_some() && !peer.key,
             filter: self.initial_filter(role),
             entity: None,
-        };
-        Ok((entry, session_description::of_request(request)?))
+        })
     }
 
     /// CB-213, CB-262: the media of somebody who is in the conference already come in, those of

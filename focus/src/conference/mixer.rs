@@ -29,6 +29,7 @@ impl Focus {
             max_endpoints: self.most_endpoints(),
             language: self.record.language.clone(),
             video: self.conference_video(),
+            audio_only: self.record.entry,
         };
         self.mcu(now, Purpose::Create, Action::Create(settings));
     }

@@ -14,6 +14,7 @@
 //! | `mixer` | a mixer that fails and comes back |
 //! | `lobby` | who waits, and what becomes of them |
 //! | `attendance`, `join`, `endorse` | participants connected to the focus, by C3P |
+//! | `entry` | from the entry to the conference of a number |
 //! | `refer` | calling and removing people by REFER |
 //! | `control` | commands by INFO |
 //! | `notifier` | who is told what changes, and when |
@@ -32,6 +33,7 @@ mod control;
 mod departure;
 mod document;
 mod endorse;
+mod entry;
 mod incoming;
 mod join;
 mod lead;
@@ -49,6 +51,7 @@ mod reports;
 mod requests;
 mod seats;
 
+pub use crate::conference::entry::Arrival;
 #[cfg(feature = "shell")]
 pub(crate) use crate::conference::requests::{answer_for, answer_without_call};
 
@@ -406,11 +409,12 @@ impl Focus {
             joining,
         });
         let pin_asked = entry.pin_asked;
+        let asked = pin_asked || self.record.entry;
         let looks = self.looks_of(&peer);
         let change_layout = self.person(&peer).and_then(|person| person.change_layout);
         let call = Call {
             acked: false,
-            pin_wrong: (pin_asked && peer.source.is_some()).then_some(0),
+            pin_wrong: (asked && peer.source.is_some()).then_some(0),
             peer,
             sip,
             media: MediaEndpoint::Present,
@@ -497,6 +501,8 @@ impl Focus {
                 self.mcu(now, purpose, Action::Place { endpoint, stage });
             }
             Effect::Entered => self.enter(now, endpoint),
+            Effect::HandOver(number) => self.hand_over(now, endpoint, number),
+            Effect::NumberWrong => self.count_wrong_number(endpoint),
             Effect::PinWrong => self.count_wrong_pin(endpoint),
             Effect::PinRight => self.settle_pin(endpoint, true),
             Effect::Key(action) => self.handle_key(now, endpoint, action),

@@ -133,6 +133,10 @@ impl Focus {
         flow: &Flow,
     ) -> Result<Subscriber, Box<Answer>> {
         let agent = &self.settings.agent;
+        if self.record.entry {
+            let text = "Who is at the entry is nobody's to know";
+            return Err(Box::new(answer::warn(StatusCode::FORBIDDEN, agent, text)));
+        }
         if package.to_str() != Some(PACKAGE) {
             return Err(Box::new(Answer::new(StatusCode::BAD_EVENT)));
         }

@@ -87,6 +87,7 @@ impl Focus {
         let refuse = |status, text| Box::new(answer::warn(status, agent, text));
         let peer = self.peer_of(request, flow);
         let sender = self.referrer(invite, &peer);
+        let sender = sender.filter(|_| !self.record.entry);
         let sender =
             sender.ok_or_else(|| refuse(StatusCode::FORBIDDEN, "Only participants may refer"))?;
         let refer_to = request.headers.refer_to();

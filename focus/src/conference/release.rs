@@ -126,6 +126,9 @@ impl Focus {
             DisconnectReason::Departed
             | DisconnectReason::Cancelled
             | DisconnectReason::WrongPin
+            | DisconnectReason::WrongNumber
+            | DisconnectReason::NoNumber
+            | DisconnectReason::WentOn
             | DisconnectReason::NoAnswerSdp
             | DisconnectReason::MediaLost
             | DisconnectReason::NoAck

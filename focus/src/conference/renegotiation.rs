@@ -81,7 +81,7 @@ impl Focus {
         }
         let first_exchange = matches!(
             call.state,
-            State::Settling | State::Unacknowledged(WhoOffered::Focus)
+            State::Settling | State::HandingOver(_) | State::Unacknowledged(WhoOffered::Focus)
         );
         if first_exchange || !matches!(call.renegotiation, Renegotiation::Idle) {
             return Ok(Some(Answer::new(StatusCode::REQUEST_PENDING)));

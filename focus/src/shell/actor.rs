@@ -1,12 +1,16 @@
 //! One actor per active conference: wait, one mutation, drain.
 
-use super::mailbox::{CallStage, Mailbox, Message, NotTaken};
+use super::entry::asked_by;
+use super::mailbox::{CallStage, Guarded, Mailbox, Message, NotTaken};
 use super::{Door, Inner, Snapshot, now};
 use crate::answer;
-use crate::conference::{Focus, Settings};
+use crate::conference::{Arrival, Focus, Settings};
 use crate::disconnect::DisconnectReason;
 use crate::key_door::ConferenceKey;
-use crate::output::{CommandError, ConferenceEvent, McuType, Output, RequestId, SipAction};
+use crate::output::{
+    CommandError, ConferenceEvent, HandOver, McuType, Output, RequestId, SipAction,
+};
+use crate::pin_guard::Asked;
 use crate::record::ConferenceRecord;
 use crate::refusal::Refusal;
 use plenum_mcu::control::{Action, CommandId, ConferenceId, McuCommand};
@@ -30,7 +34,7 @@ pub(super) fn activate(
     let id = ConferenceId(door.last_conference);
     let settings = Arc::clone(&door.settings);
     let key = ConferenceKey::of(&record, &settings.host);
-    let mailbox = Mailbox::new(id, key, settings.limits.mailbox);
+    let mailbox = Mailbox::new(id, key, asked_by(&record), settings.limits.mailbox);
     let mailbox = Arc::new(mailbox);
     inner
         .names
@@ -190,6 +194,14 @@ impl Actor {
             Message::Sip { event, vouched, .. } => {
                 self.focus.handle_vouched(now, event, vouched);
             }
+            Message::Arrival {
+                arrival,
+                entry,
+                guarded,
+            } => self.welcome(now, *arrival, &entry, guarded),
+            Message::HandedOver(endpoint, result) => {
+                self.focus.handle_handed_over(now, endpoint, result);
+            }
             Message::Placed(dial_out, id) => self.focus.handle_placed(now, dial_out, id),
             Message::NotPlaced(dial_out, why) => self.focus.handle_not_placed(now, dial_out, why),
             Message::Subscribed(subscription, id) => {
@@ -205,6 +217,40 @@ impl Actor {
             Message::Drain(deadline) => self.focus.handle_drain(now, deadline),
             // Who asked and went away needs no answer.
             Message::Inspect(answer) => drop(answer.send(self.snapshot())),
+        }
+    }
+
+    /// A call comes from the entry.
+    fn welcome(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        entry: &Arc<Mailbox>,
+        guarded: Option<Guarded>,
+    ) {
+        let copy = arrival.clone();
+        match self.focus.handle_arrival(now, arrival) {
+            Ok(()) => {
+                // The mixer has to have it before the entry lets it go, and perhaps ends.
+                self.drain();
+                let (_, endpoint) = copy.from;
+                // An entry that is over has let go of everything.
+                drop(entry.push(Message::HandedOver(endpoint, Ok(()))));
+            }
+            Err(refusal) => {
+                let here = Some(&*self.mailbox);
+                self.inner
+                    .turn_back(now, (&copy, guarded), (entry, here), refusal);
+            }
+        }
+    }
+
+    /// The focus of the entry has a number.
+    fn hand_over(&mut self, it: HandOver) {
+        let (_, endpoint) = it.arrival.from;
+        let now = now();
+        if let Err(refusal) = self.inner.hand_over(now, &self.mailbox, it) {
+            self.focus.handle_handed_over(now, endpoint, Err(refusal));
         }
     }
 
@@ -225,6 +271,7 @@ impl Actor {
                     }
                 }
                 Output::Mcu(mcu, command) => self.inner.connections.mcus.of(mcu).command(command),
+                Output::HandOver(it) => self.hand_over(*it),
                 Output::Event(event) => self.handle_event(id, event),
                 Output::Timeout(deadline) => return deadline,
             }
@@ -236,10 +283,10 @@ impl Actor {
             ConferenceEvent::PinSettled {
                 source, outcome, ..
             } => {
-                self.inner
-                    .door()
-                    .guard
-                    .handle_outcome(now(), (*source).into(), *outcome);
+                let asked = self.mailbox.asks.unwrap_or(Asked::Pin);
+                let mut door = self.inner.door();
+                let guard = door.guards.of(asked);
+                guard.handle_outcome(now(), (*source).into(), *outcome);
             }
             // The name is free before anybody hears so.
             ConferenceEvent::Ending => {
@@ -264,6 +311,7 @@ impl Actor {
             | ConferenceEvent::Locked(_)
             | ConferenceEvent::Recording { .. }
             | ConferenceEvent::WrongPin { .. }
+            | ConferenceEvent::WrongNumber { .. }
             | ConferenceEvent::DialOutFailed { .. }
             | ConferenceEvent::Ended { .. } => {}
         }

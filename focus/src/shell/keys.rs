@@ -3,7 +3,7 @@
 use crate::caller::{Peer, Vouched};
 use crate::key_door::{ConferenceKey, Shown, is_asked, is_stranger};
 use crate::output::ConferenceEvent;
-use crate::pin_guard::PinOutcome;
+use crate::pin_guard::{Asked, PinOutcome};
 use crate::record::ConferenceName;
 use crate::refusal::Refusal;
 use crate::shell::{Inner, NOBODY};
@@ -56,7 +56,10 @@ impl Inner {
         if !asked && !request.headers.has(&HeaderName::Authorization) {
             return Ok(None);
         }
-        door.guard.peek(now, source).map_err(Refusal::PinGuard)?;
+        door.guards
+            .of(Asked::Pin)
+            .peek(now, source)
+            .map_err(Refusal::PinGuard)?;
         match door.keys.check(now, request, peer, key) {
             Shown::Right(vouched) => {
                 let proven = door.keys.is_of(request, address);
@@ -68,7 +71,7 @@ impl Inner {
             Shown::Nothing(refusal) | Shown::Useless(refusal) => Err(refusal),
             Shown::Wrong(refusal) => {
                 door.settings.metrics.pin_failures.inc();
-                door.guard.handle_failure(now, source);
+                door.guards.of(Asked::Pin).handle_failure(now, source);
                 let proven = door.keys.is_of(request, address);
                 drop(door);
                 self.tell_key(address, PinOutcome::Wrong(1), proven);

@@ -5,8 +5,11 @@
 //! state (talking, active speaker, media) only the latest of each endpoint is kept.
 
 use crate::caller::Vouched;
+use crate::conference::Arrival;
 use crate::key_door::ConferenceKey;
 use crate::output::{Command, CommandError, DialOutId, McuType, SubscriptionId};
+use crate::pin_guard::Asked;
+use crate::refusal::Refusal;
 use crate::shell::Snapshot;
 use plenum_mcu::control::{ConferenceId, EndpointId, McuEvent, Report};
 use plenum_sip::endpoint::{Event, InviteId, NotifierId};
@@ -23,13 +26,20 @@ use tokio::sync::{Notify, oneshot};
     reason = "few wait at a time; a box would cost each an allocation"
 )]
 pub(super) enum Message {
-    /// An event of the SIP endpoint. `guarded`: the source the PIN guard let in for it; `vouched`:
-    /// who its sender is.
+    /// An event of the SIP endpoint. `guarded`: the source a guard let in for it; `vouched`: who its sender is.
     Sip {
         event: Event,
-        guarded: Option<IpAddr>,
+        guarded: Option<Guarded>,
         vouched: Option<Arc<Vouched>>,
     },
+    /// A call from this entry, counted by a guard where the conference has a PIN.
+    Arrival {
+        arrival: Box<Arrival>,
+        entry: Arc<Mailbox>,
+        guarded: Option<Guarded>,
+    },
+    /// A call of this entry is another conference's now, or not.
+    HandedOver(EndpointId, Result<(), Refusal>),
     /// A call of the conference got its id, or none.
     Placed(DialOutId, Option<InviteId>),
     /// A call of the conference is not to be made, for this reason.
@@ -44,6 +54,13 @@ pub(super) enum Message {
     Drain(Instant),
     /// Somebody wants to see it.
     Inspect(oneshot::Sender<Snapshot>),
+}
+
+/// A source that a guard let in, to be asked for this.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guarded {
+    pub(super) source: IpAddr,
+    pub(super) asked: Asked,
 }
 
 impl Message {
@@ -72,7 +89,12 @@ impl Message {
             },
             Self::Command(..) | Self::Inspect(_) => true,
             Self::Mcu(_, event) => matches!(event.report, Report::Dtmf { .. }),
-            Self::Placed(..) | Self::NotPlaced(..) | Self::Subscribed(..) | Self::Drain(_) => false,
+            Self::Arrival { .. }
+            | Self::HandedOver(..)
+            | Self::Placed(..)
+            | Self::NotPlaced(..)
+            | Self::Subscribed(..)
+            | Self::Drain(_) => false,
         }
     }
 
@@ -131,8 +153,10 @@ pub(super) enum NotTaken {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) conference: ConferenceId,
-    /// What its callers are asked for.
+    /// What clients that have it may show.
     pub(super) key: Option<ConferenceKey>,
+    /// What its callers are asked for.
+    pub(super) asks: Option<Asked>,
     queue: Mutex<Queue>,
     arrived: Notify,
     limit: usize,
@@ -159,11 +183,17 @@ pub(super) enum CallStage {
 }
 
 impl Mailbox {
-    pub(super) fn new(conference: ConferenceId, key: Option<ConferenceKey>, limit: usize) -> Self {
+    pub(super) fn new(
+        conference: ConferenceId,
+        key: Option<ConferenceKey>,
+        asks: Option<Asked>,
+        limit: usize,
+    ) -> Self {
         let queue = Mutex::default();
         Self {
             conference,
             key,
+            asks,
             queue,
             arrived: Notify::new(),
             limit,

@@ -11,6 +11,7 @@
 mod actor;
 mod border;
 mod broadcast;
+mod entry;
 mod keys;
 mod mailbox;
 mod route;
@@ -29,7 +30,7 @@ use crate::key_door::KeyDoor;
 use crate::output::{
     Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction, SubscriptionId,
 };
-use crate::pin_guard::PinGuard;
+use crate::pin_guard::Guards;
 use crate::record::{ConferenceName, ConferenceRecord};
 use crate::recording::RecordingState;
 use crate::roster::{Participant, User};
@@ -130,7 +131,7 @@ struct Inner {
 #[derive(Debug)]
 struct Door {
     factory: FocusFactory,
-    guard: PinGuard,
+    guards: Guards,
     keys: KeyDoor,
     settings: Arc<Settings>,
     last_conference: u64,
@@ -147,7 +148,7 @@ impl Directory {
         }
         let door = Door {
             factory,
-            guard: PinGuard::new(&settings.limits),
+            guards: Guards::new(&settings.limits),
             keys: KeyDoor::new(settings.limits.pin_sources, seed, now()),
             settings: Arc::new(settings),
             last_conference: 0,

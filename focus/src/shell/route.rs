@@ -1,7 +1,8 @@
 //! Finding where an event belongs (RFC 4579 §2: the conference URI finds the focus).
 
 use super::actor::activate;
-use super::mailbox::{CallStage, Mailbox, Message, NotTaken};
+use super::entry::asked_by;
+use super::mailbox::{CallStage, Guarded, Mailbox, Message, NotTaken};
 use super::{Door, Inner, NOBODY};
 use crate::answer;
 use crate::caller::{Peer, Vouched};
@@ -10,7 +11,6 @@ use crate::disconnect::DisconnectReason;
 use crate::output::{
     Command, CommandError, ConferenceEvent, DialOutId, McuType, SipAction, SubscriptionId,
 };
-use crate::pin_guard::PinOutcome;
 use crate::policy::{Admission, Occupancy, admit, is_founder};
 use crate::record::{ConferenceName, ConferenceRecord};
 use crate::refusal::Refusal;
@@ -253,7 +253,7 @@ impl Inner {
             Ok(mailbox) => mailbox,
             Err(refusal) => return self.refuse(id, source, refusal),
         };
-        let guarded = mailbox.key.is_some().then_some(source);
+        let guarded = mailbox.asks.map(|asked| Guarded { source, asked });
         self.calls.insert(id, Arc::clone(&mailbox));
         mailbox.note_call(id, CallStage::Offered);
         let event = Event::Invite { id, request, flow };
@@ -292,8 +292,8 @@ impl Inner {
         let known = vouched.as_deref();
         let peer = Peer::of_request(request, flow, self.door().factory.policy(), known);
         let mailbox = self.find_or_activate(now, &name, Some(&peer))?;
-        if mailbox.key.is_some() {
-            let admitted = self.door().guard.admit(now, source.into());
+        if let Some(asked) = mailbox.asks {
+            let admitted = self.door().guards.of(asked).admit(now, source.into());
             admitted.map_err(Refusal::PinGuard)?;
         }
         Ok(mailbox)
@@ -315,7 +315,7 @@ impl Inner {
     /// may. What is refused at the start leaves nothing behind.
     ///
     /// A caller has a source, else it would be one of ours.
-    fn find_or_activate(
+    pub(super) fn find_or_activate(
         self: &Arc<Self>,
         now: Instant,
         name: &ConferenceName,
@@ -334,10 +334,11 @@ impl Inner {
             if let Admission::Refuse(refusal) = at_start(caller, &record, &door) {
                 return Err(refusal);
             }
-            if record.pin.is_some() {
+            if let Some(asked) = asked_by(&record) {
                 // Asked here without being counted, so that a source that has to wait cannot
                 // activate anything.
-                door.guard
+                door.guards
+                    .of(asked)
                     .peek(now, source.into())
                     .map_err(Refusal::PinGuard)?;
             }
@@ -465,6 +466,14 @@ impl Inner {
                 // Who does not wait any more needs no answer.
                 drop(answer.send(Err(error)));
             }
+            Message::Arrival {
+                arrival,
+                entry,
+                guarded,
+            } => {
+                let refusal = Refusal::Draining(self.door().settings.limits.retry_after);
+                self.turn_back(now, (&arrival, guarded), (&entry, None), refusal);
+            }
             Message::Placed(_, Some(id)) => {
                 let reason = DisconnectReason::ConferenceEnded.header().into();
                 self.act(NOBODY, SipAction::Cancel { id, reason });
@@ -474,6 +483,7 @@ impl Inner {
             | Message::NotPlaced(..)
             | Message::Subscribed(_, None)
             | Message::Mcu(..)
+            | Message::HandedOver(..)
             | Message::Drain(_)
             | Message::Inspect(_) => {}
         }
@@ -483,15 +493,11 @@ impl Inner {
         self: &Arc<Self>,
         now: Instant,
         event: Event,
-        guarded: Option<IpAddr>,
+        guarded: Option<Guarded>,
         vouched: Voucher,
         full: bool,
     ) {
-        if let Some(source) = guarded {
-            self.door()
-                .guard
-                .handle_outcome(now, source.into(), PinOutcome::Wrong(0));
-        }
+        self.unguard(now, guarded);
         let busy = self.busy();
         let gone = || Answer::new(StatusCode::CALL_DOES_NOT_EXIST);
         match event {
@@ -550,7 +556,7 @@ impl Inner {
         }
     }
 
-    fn busy(&self) -> Refusal {
+    pub(super) fn busy(&self) -> Refusal {
         Refusal::Busy(self.door().settings.limits.retry_after)
     }
 

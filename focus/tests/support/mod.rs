@@ -15,7 +15,9 @@ use bytes::Bytes;
 use plenum_focus::conference::{Focus, Settings};
 use plenum_focus::limits::Limits;
 use plenum_focus::metrics::Metrics;
-use plenum_focus::output::{Command, ConferenceEvent, McuType, Output, RequestId, SipAction};
+use plenum_focus::output::{
+    Command, ConferenceEvent, HandOver, McuType, Output, RequestId, SipAction,
+};
 use plenum_focus::pin::Pin;
 use plenum_focus::policy::{Network, Policy};
 use plenum_focus::record::{ConferenceName, ConferenceRecord, Origin};
@@ -155,6 +157,8 @@ pub struct Bench {
     pub removed: usize,
     pub added: usize,
     pub sentences: Vec<String>,
+    /// Calls that are to go on to another conference.
+    pub handed_over: Vec<HandOver>,
     last_request: u64,
 }
 
@@ -196,6 +200,7 @@ impl Bench {
             removed: 0,
             added: 0,
             sentences: Vec::new(),
+            handed_over: Vec::new(),
             last_request: 0,
         }
     }
@@ -326,6 +331,7 @@ impl Bench {
                     self.note(&command.action);
                     self.mcu.push_back(command);
                 }
+                Output::HandOver(it) => self.handed_over.push(*it),
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(_) => {
                     if !self.obeying {
@@ -411,6 +417,14 @@ impl Bench {
                     }
                 }
             }
+            Action::Adopt {
+                endpoint, settings, ..
+            } => match self.refusal.take() {
+                Some(error) => result = Err(error),
+                None => {
+                    self.endpoints.insert(endpoint, settings.stage);
+                }
+            },
             Action::Renegotiate { endpoint, offer } => match self.refusal.take() {
                 Some(error) => result = Err(error),
                 None => reports.push(described(endpoint, offer.is_some())),

@@ -327,11 +327,13 @@ fn sentence_name(sentence: Sentence) -> &'static str {
         Sentence::RecordingPaused => "recording_paused",
         Sentence::RecordingEnded => "recording_ended",
         Sentence::NotRecorded => "not_recorded",
+        Sentence::EnterNumber => "enter_number",
+        Sentence::WrongNumber => "wrong_number",
     }
 }
 
 /// Every name a recording may have; the digits first, in order.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 27] = [
     "digit_0",
     "digit_1",
     "digit_2",
@@ -357,6 +359,8 @@ const NAMES: [&str; 25] = [
     "recording_paused",
     "recording_ended",
     "not_recorded",
+    "enter_number",
+    "wrong_number",
 ];
 
 macro_rules! shipped {
@@ -370,11 +374,11 @@ macro_rules! shipped {
 }
 
 /// Language, name and WAV file of the recordings compiled into the server.
-const SHIPPED: [(&str, &str, &[u8]); 25] = shipped!("en":
+const SHIPPED: [(&str, &str, &[u8]); 27] = shipped!("en":
     "digit_0" "digit_1" "digit_2" "digit_3" "digit_4" "digit_5" "digit_6" "digit_7" "digit_8"
     "digit_9" "enter_pin" "wrong_pin" "welcome" "you_are_first" "muted" "unmuted" "locked" "full"
     "conference_ended" "goodbye" "waiting" "recorded" "recording_paused" "recording_ended"
-    "not_recorded");
+    "not_recorded" "enter_number" "wrong_number");
 
 const _: () = assert!(FRAME_SAMPLES <= LONGEST_PAUSE_SAMPLES);
 

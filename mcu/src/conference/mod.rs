@@ -43,7 +43,7 @@ use crate::endpoint::Endpoint;
 use crate::limits::Limits;
 use crate::listener::{CLASSES, Class, Shared};
 
-pub use orders::Order;
+pub use orders::{Leaver, Order};
 
 /// Where a conference's datagrams go. Nothing here may block.
 pub trait Network<P> {

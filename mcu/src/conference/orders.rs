@@ -7,7 +7,8 @@ use plenum_media::negotiated::NegotiatedAudio;
 use super::{McuConference, Network};
 use crate::audio::announce::Playback;
 use crate::control::{
-    Ambience, Audience, Digit, EndpointId, McuError, MediaFilter, PlaybackId, Prompt, Report, Stage,
+    Ambience, Audience, Digit, EndpointId, EndpointSettings, McuError, MediaFilter, PlaybackId,
+    Prompt, Report, Stage,
 };
 use crate::endpoint::{Endpoint, NewEndpoint, sane};
 
@@ -16,6 +17,8 @@ use crate::endpoint::{Endpoint, NewEndpoint, sane};
 pub enum Order<P> {
     /// A new endpoint.
     Add(Box<NewEndpoint<P>>),
+    /// An endpoint of another conference comes over.
+    Adopt(Box<Leaver<P>>),
     /// Another agreement is in force.
     Apply {
         /// Whose.
@@ -76,6 +79,25 @@ pub enum Order<P> {
     },
 }
 
+/// An endpoint that has left a conference for another, its session, keys and jitter buffer as they were.
+#[derive(Debug)]
+pub struct Leaver<P>(Box<Endpoint<P>>);
+
+impl<P> Leaver<P> {
+    /// What it is called and how it starts where it comes to; `port` does what its datagrams need for that.
+    #[must_use]
+    pub fn under(
+        mut self,
+        endpoint: EndpointId,
+        settings: &EndpointSettings,
+        port: impl FnOnce(&mut P),
+    ) -> Self {
+        port(&mut self.0.port);
+        self.0.settle_in(endpoint, settings);
+        self
+    }
+}
+
 impl<P> McuConference<P> {
     /// Carries out one order. It is heard from the next tick on.
     ///
@@ -89,6 +111,7 @@ impl<P> McuConference<P> {
     ) -> Result<(), McuError> {
         match order {
             Order::Add(new) => self.add(now, *new),
+            Order::Adopt(leaver) => self.adopt(*leaver),
             Order::Apply {
                 endpoint,
                 negotiated,
@@ -133,7 +156,28 @@ impl<P> McuConference<P> {
             return Err(McuError::Unknown("endpoint: it is already there"));
         }
         let agreed = new.negotiated.is_some();
-        let mut endpoint = Box::new(Endpoint::new(now, new));
+        self.seat(Box::new(Endpoint::new(now, new)), agreed);
+        Ok(())
+    }
+
+    /// Somebody comes over from another conference.
+    fn adopt(&mut self, leaver: Leaver<P>) -> Result<(), McuError> {
+        if self.members >= self.settings.max_endpoints {
+            return Err(McuError::Full);
+        }
+        if self.slot_of(leaver.0.id).is_some() {
+            return Err(McuError::Unknown("endpoint: it is already there"));
+        }
+        self.seat(leaver.0, true);
+        Ok(())
+    }
+
+    /// Lets an endpoint go, as it is, for another conference to adopt; `None` if it is not here.
+    pub fn part_with(&mut self, endpoint: EndpointId) -> Option<Leaver<P>> {
+        self.take_out(endpoint).map(Leaver)
+    }
+
+    fn seat(&mut self, mut endpoint: Box<Endpoint<P>>, agreed: bool) {
         endpoint.ambience = self.ambience;
         let slot = match self.slots.iter().position(Option::is_none) {
             Some(free) => free,
@@ -151,7 +195,28 @@ impl<P> McuConference<P> {
             *place = Some(endpoint);
         }
         self.members += 1;
-        Ok(())
+    }
+
+    /// Off its slot, with all that was reported of it taken back.
+    fn take_out(&mut self, endpoint: EndpointId) -> Option<Box<Endpoint<P>>> {
+        let slot = self.slot_of(endpoint)?;
+        let mut gone = self.slots.get_mut(slot).and_then(Option::take)?;
+        self.members -= 1;
+        self.speakers.remove(slot);
+        if gone.talk.silence().is_some() {
+            self.reports.push(Report::Talking {
+                endpoint,
+                talking: false,
+            });
+        }
+        if self.active.remove(slot).is_some() {
+            self.reports.push(Report::ActiveSpeaker { endpoint: None });
+        }
+        for playback in &gone.playbacks {
+            let playback = playback.id();
+            self.reports.push(Report::Played { playback });
+        }
+        Some(gone)
     }
 
     fn apply(
@@ -174,27 +239,8 @@ impl<P> McuConference<P> {
         endpoint: EndpointId,
         network: &mut impl Network<P>,
     ) -> Result<(), McuError> {
-        let slot = self
-            .slot_of(endpoint)
-            .ok_or(McuError::Unknown("endpoint"))?;
-        let Some(mut gone) = self.slots.get_mut(slot).and_then(Option::take) else {
-            return Err(McuError::Unknown("endpoint"));
-        };
-        self.members -= 1;
-        self.speakers.remove(slot);
-        if gone.talk.silence().is_some() {
-            self.reports.push(Report::Talking {
-                endpoint,
-                talking: false,
-            });
-        }
-        if self.active.remove(slot).is_some() {
-            self.reports.push(Report::ActiveSpeaker { endpoint: None });
-        }
-        for playback in &gone.playbacks {
-            let playback = playback.id();
-            self.reports.push(Report::Played { playback });
-        }
+        let gone = self.take_out(endpoint);
+        let mut gone = gone.ok_or(McuError::Unknown("endpoint"))?;
         gone.leg.write_bye(now, &mut self.packet);
         if let Some(to) = gone.leg.rtcp_destination().filter(|_| gone.is_confirmed())
             && !self.packet.is_empty()

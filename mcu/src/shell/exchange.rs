@@ -140,6 +140,7 @@ impl Change {
             Action::Destroy => Self::Close,
             Action::Create(_)
             | Action::Add { .. }
+            | Action::Adopt { .. }
             | Action::Renegotiate { .. }
             | Action::Answer { .. }
             | Action::Rollback { .. }

@@ -34,6 +34,7 @@ pub(super) fn in_mixer(action: Action) -> Option<Order<Sockets>> {
         Action::Create(_)
         | Action::Destroy
         | Action::Add { .. }
+        | Action::Adopt { .. }
         | Action::Renegotiate { .. }
         | Action::Answer { .. }
         | Action::Rollback { .. }

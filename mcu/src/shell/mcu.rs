@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -302,14 +303,15 @@ impl Inner {
         action: Action,
         reports: &mut Vec<Report>,
     ) -> Result<Settled, McuError> {
-        if let Action::Create(settings) = action {
-            return self.create(conference, settings);
-        }
+        let action = match self.begin((id, conference), action) {
+            ControlFlow::Break(result) => return result,
+            ControlFlow::Continue(action) => action,
+        };
         let found = self.directory.find(conference);
         let found = found.ok_or(McuError::Unknown("conference"))?;
         let mut this = found.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
-            Action::Create(_) => Err(McuError::Unknown("conference")),
+            Action::Create(_) | Action::Adopt { .. } => Err(McuError::Unknown("conference")),
             Action::Destroy => {
                 self.directory.lock().remove(&conference);
                 let ending = Ending::Destroy {
@@ -368,7 +370,7 @@ impl Inner {
         }
     }
 
-    fn create(
+    pub(super) fn create(
         &self,
         conference: ConferenceId,
         settings: ConferenceSettings,
@@ -389,7 +391,7 @@ impl Inner {
             .min_by_key(|(_, w)| burden(w))
             .ok_or(McuError::Overloaded("workers"))?;
         let max_endpoints = settings.max_endpoints;
-        let pictures = settings.video.clone();
+        let pictures = (!settings.audio_only).then(|| settings.video.clone());
         let mail = Mail::Create {
             conference,
             settings,
@@ -403,7 +405,7 @@ impl Inner {
             tape: None,
         };
         directory.insert(conference, Arc::new(Mutex::new(entry)));
-        if let Some(video) = &self.video {
+        if let (Some(video), Some(pictures)) = (&self.video, pictures) {
             video.open(conference, pictures, self.confid());
         }
         Ok(Settled::Now)
@@ -554,7 +556,7 @@ impl Directory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, conference: ConferenceId) -> Option<Arc<Mutex<Conference>>> {
+    pub(super) fn find(&self, conference: ConferenceId) -> Option<Arc<Mutex<Conference>>> {
         self.lock().get(&conference).map(Arc::clone)
     }
 }

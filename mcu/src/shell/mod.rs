@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `adopt` | from one conference to another |
 //! | [`mcu`] | the control plane, on the caller's thread: negotiation, ports, admission |
 //! | [`config`] | how it is set up |
 //! | `exchange` | offers and answers of audio and video together |
@@ -18,6 +19,7 @@
 //! | [`video`] | the threads of video |
 //! | `worker` | the mixing threads: receive, tick, send |
 
+mod adopt;
 pub mod config;
 mod exchange;
 mod floor_link;

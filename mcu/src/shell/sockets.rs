@@ -33,7 +33,7 @@ pub struct Sockets {
     address: IpAddr,
     buffer: usize,
     lease: Lease,
-    _place: Place,
+    place: Place,
 }
 
 /// A pair of sockets on leased ports.
@@ -107,7 +107,7 @@ impl Sockets {
             address,
             buffer,
             lease,
-            _place: place,
+            place,
         }
     }
 
@@ -122,6 +122,11 @@ impl Sockets {
         place: Place,
     ) -> io::Result<Self> {
         Bound::open(pool, addresses, buffer).map(|bound| Self::new(bound, place))
+    }
+
+    /// The leg goes to another worker, where it has this place.
+    pub(super) fn move_to(&mut self, place: Place) {
+        self.place = place;
     }
 
     /// Gives the RTP socket a receive buffer of so many octets; where the kernel has not so many, it stays as it is.

@@ -40,6 +40,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::recording::{Piece, Tape};
 
+use super::adopt::{Journey, Traveller};
 use super::load::Load;
 use super::mcu::EventSink;
 use super::priority;
@@ -73,6 +74,14 @@ pub(super) enum Mail {
         /// `None`: plain RTP.
         agreed: Option<Box<NegotiatedPath>>,
     },
+    /// An endpoint goes to a conference of another worker, or of this one.
+    SendOff {
+        conference: ConferenceId,
+        endpoint: EndpointId,
+        journey: Box<Journey>,
+    },
+    /// It comes.
+    Welcome(Box<Traveller>),
     /// What is mixed goes there from now on, too.
     Tape {
         conference: ConferenceId,
@@ -243,6 +252,20 @@ impl Worker {
                     Some(())
                 });
             }
+            Mail::SendOff {
+                conference,
+                endpoint,
+                journey,
+            } => self.send_off(conference, endpoint, *journey),
+            Mail::Welcome(traveller) => {
+                let Traveller {
+                    command,
+                    conference,
+                    leaver,
+                } = *traveller;
+                let order = Order::Adopt(Box::new(leaver));
+                self.order(conference, Some(command), order, io);
+            }
             Mail::Tape { conference, tape } => {
                 if let Some(hosted) = self.conferences.get_mut(&conference) {
                     hosted.mixer.record(tape.is_some());
@@ -278,6 +301,35 @@ impl Worker {
         let result = result.unwrap_or(Err(McuError::Unknown("conference")));
         if let Some(command) = command {
             self.report(conference, Report::Done { command, result });
+        }
+    }
+
+    /// Hands an endpoint on. Whoever waits for it is told if it is lost on the way: where it went to is too busy to take
+    /// it in, or it failed here.
+    fn send_off(&mut self, conference: ConferenceId, endpoint: EndpointId, journey: Journey) {
+        let Journey {
+            command,
+            to,
+            endpoint: name,
+            settings,
+            place,
+            mail,
+        } = journey;
+        let leaver = self.guarded(conference, |mixer| mixer.part_with(endpoint));
+        let result = match leaver.flatten() {
+            None => Err(McuError::Unknown("endpoint")),
+            Some(leaver) => {
+                let traveller = Traveller {
+                    command,
+                    conference: to,
+                    leaver: leaver.under(name, &settings, |sockets| sockets.move_to(place)),
+                };
+                mail.try_send(Mail::Welcome(Box::new(traveller)))
+                    .map_err(|_| McuError::Overloaded("processor time"))
+            }
+        };
+        if result.is_err() {
+            self.report(to, Report::Done { command, result });
         }
     }
 
@@ -504,7 +556,8 @@ fn rtcp_mux(order: &Order<Sockets>) -> Option<(EndpointId, bool)> {
             endpoint,
             negotiated,
         } => Some((*endpoint, negotiated.rtcp_mux)),
-        Order::Remove { .. }
+        Order::Adopt(_)
+        | Order::Remove { .. }
         | Order::Place { .. }
         | Order::Filter { .. }
         | Order::Play { .. }

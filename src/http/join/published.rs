@@ -119,7 +119,10 @@ impl Invitation {
             sip_uri: format!("sip:{}@{host}{port}", record.name.escaped()),
             user: user(&uris.focus),
             id: uris.id().to_owned(),
-            number: digits.then(|| name.to_owned()),
+            number: record
+                .number
+                .clone()
+                .or_else(|| digits.then(|| name.to_owned())),
             conference_uri: uris.focus,
         }
     }

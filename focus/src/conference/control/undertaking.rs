@@ -164,6 +164,9 @@ fn not_joined(reason: &DisconnectReason) -> Failure {
         DisconnectReason::Departed
         | DisconnectReason::Cancelled
         | DisconnectReason::WrongPin
+        | DisconnectReason::WrongNumber
+        | DisconnectReason::NoNumber
+        | DisconnectReason::WentOn
         | DisconnectReason::LockedOut
         | DisconnectReason::NoAnswerSdp
         | DisconnectReason::MediaLost

@@ -90,6 +90,7 @@ impl Room {
             max_endpoints: 500,
             language: "en".to_owned(),
             video: Default::default(),
+            audio_only: false,
         };
         let sounds = Arc::new(Sounds::shipped().unwrap());
         Self {

@@ -3,6 +3,7 @@
 mod addresses;
 mod allocations;
 mod checks;
+mod moving;
 mod soak;
 mod video;
 
@@ -114,6 +115,7 @@ impl Bench {
             max_endpoints: 1_000,
             language: "en".to_owned(),
             video: Default::default(),
+            audio_only: false,
         };
         self.run(conference, Action::Create(settings)).0.unwrap();
     }
@@ -290,6 +292,7 @@ fn every_command_is_answered_once_and_by_whom_it_must() {
             max_endpoints: 1,
             language: "en".to_owned(),
             video: Default::default(),
+            audio_only: false,
         }),
     );
     assert!(matches!(again.0, Err(McuError::Unknown(_))));

@@ -67,6 +67,11 @@ impl VideoEndpoint {
         }
     }
 
+    /// It has come from another conference, where it had no pictures.
+    pub(in crate::shell) fn come_in(&mut self, settings: &EndpointSettings) {
+        self.settings = Some(Box::new(settings.clone()));
+    }
+
     /// It has slides, agreed on and in force.
     pub(super) fn has_slides(&self) -> bool {
         self.content.worker.is_some()
@@ -126,11 +131,11 @@ impl Inner {
         let Some(video) = &self.video else {
             return;
         };
-        let room = video.rooms.find(conference);
+        let Some(room) = video.rooms.find(conference) else {
+            return;
+        };
         for role in ROLES {
-            let there = room
-                .as_ref()
-                .is_some_and(|it| it.has_stream(endpoint, role));
+            let there = room.has_stream(endpoint, role);
             let stream = state.stream(role);
             if session.stream(role).is_some() && (stream.worker.is_none() || !there) {
                 session.set_stream(role, None);
