@@ -454,7 +454,7 @@ const ASKED_IN_A_CALL: &str = r#"(async () => {
     const { Agent } = await import("/meet/web/agent.js");
     const { Message } = await import("/meet/web/message.js");
     const { Sound } = await import("/meet/web/media.js");
-    const sound = new Sound(document.createElement("audio"), document.createElement("video"));
+    const sound = new Sound(...["audio", "video", "video"].map((one) => document.createElement(one)));
     await sound.open("");
     const agent = new Agent(`wss://${location.host}/sip`, 'Bob "the" Builder');
     const once = (type) => new Promise((resolve) => agent.addEventListener(type, resolve, { once: true }));

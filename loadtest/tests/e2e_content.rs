@@ -7,88 +7,18 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-use plenum_loadtest::peer::floor_client::{FloorClient, primitive, status};
-use plenum_loadtest::peer::video_phone::{
-    Rgb, Seen, Slides, SlidesSettings, VideoPhone, VideoPhoneSettings, alike, section_port,
-    section_ports,
+mod slides;
+
+use plenum_loadtest::peer::floor_client::{primitive, status};
+use plenum_loadtest::peer::video_phone::{Rgb, Seen, alike, section_port, section_ports};
+use plenum_loadtest::server::Server;
+use slides::{
+    BLUE, RED, SECOND, YELLOW, await_presenting, call, floor, presenting, shows, slides, start,
+    wait,
 };
-use plenum_loadtest::server::{Server, ServerSettings, program};
-use std::time::Duration;
 
-const RED: Rgb = (200, 30, 30);
 const GREEN: Rgb = (30, 170, 50);
-const BLUE: Rgb = (40, 50, 200);
-const YELLOW: Rgb = (210, 200, 40);
 const WHITE: Rgb = (235, 235, 235);
-const SECOND: Duration = Duration::from_secs(1);
-
-fn start(more: &str) -> Server {
-    // What a slow machine can do; and it is not to refuse what it finds hard.
-    let settings = ServerSettings {
-        limits: "video_load_permille = 1000000\n".to_owned(),
-        rest: format!(
-            "[video]\nnames = false\nrows = 360\nframe_rate = 10\n{more}\
-             [[conference]]\nname = \"board\"\n"
-        ),
-        ..ServerSettings::default()
-    };
-    Server::start(&program().unwrap(), &settings).unwrap()
-}
-
-/// A phone with a camera, and slides if it has a colour for them.
-fn call(
-    server: &Server,
-    name: &str,
-    camera: Rgb,
-    slides: Option<(Rgb, Option<&'static str>)>,
-) -> VideoPhone {
-    let settings = VideoPhoneSettings {
-        slides: slides.map(|(colour, floor)| SlidesSettings { colour, floor }),
-        ..VideoPhoneSettings::of(camera)
-    };
-    VideoPhone::call(server.sip(), "board", name, settings).unwrap()
-}
-
-fn slides(phone: &VideoPhone) -> &Slides {
-    phone.slides.as_ref().unwrap()
-}
-
-fn floor(server: &Server, phone: &VideoPhone) -> FloorClient {
-    slides(phone).floor(&phone.answer, server.sip()).unwrap()
-}
-
-/// Waits until the last picture of a stream is as wanted.
-fn wait(server: &Server, what: &str, look: impl Fn() -> Vec<Seen>, wanted: impl Fn(&Seen) -> bool) {
-    for _ in 0..20 {
-        std::thread::sleep(SECOND / 2);
-        if look().last().is_some_and(&wanted) {
-            return;
-        }
-    }
-    let seen = look();
-    let last = seen
-        .last()
-        .map(|last| [(0.5, 0.1), (0.5, 0.5), (0.5, 0.9)].map(|(x, y)| last.at(x, y)));
-    let log = server.log();
-    let tail: Vec<&str> = log.lines().rev().take(20).collect();
-    panic!(
-        "{what}: {} pictures, the last is {last:?}\n{}",
-        seen.len(),
-        tail.join("\n")
-    );
-}
-
-fn shows(colour: Rgb, x: f64, y: f64) -> impl Fn(&Seen) -> bool {
-    move |seen| alike(seen.at(x, y), colour)
-}
-
-/// How many the roster says to be presenting.
-fn presenting(server: &Server) -> usize {
-    let roster = server
-        .operate(&["conference", "show", "board"], "")
-        .unwrap();
-    roster.matches("presenting").count()
-}
 
 fn metric(server: &Server, name: &str) -> u64 {
     let text = server.get("/metrics").unwrap().1;
@@ -96,16 +26,6 @@ fn metric(server: &Server, name: &str) -> u64 {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.parse().ok()).unwrap_or(0)
-}
-
-fn await_presenting(server: &Server, wanted: usize) {
-    for _ in 0..50 {
-        if presenting(server) == wanted {
-            return;
-        }
-        std::thread::sleep(SECOND / 10);
-    }
-    panic!("{wanted} should be presenting: {}", server.log());
 }
 
 #[test]

@@ -42,3 +42,16 @@ pub fn join(
     browser.wait_for(JOINED)?;
     browser.wait_for("the('player').srcObject?.active === true")
 }
+
+/// Opens the page, joins with camera and picture and without a PIN, and waits until the call is up.
+pub fn join_with_pictures(
+    browser: &mut Chromium,
+    server: IpAddr,
+    conference: &str,
+    name: &str,
+) -> io::Result<()> {
+    open(browser, server, conference)?;
+    browser.evaluate("the('pictures').checked = true")?;
+    press_join(browser, name, "")?;
+    browser.wait_for(JOINED)
+}

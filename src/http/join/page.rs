@@ -41,7 +41,7 @@ pub(super) fn render(page: &Page<'_>) -> Markup {
                 @if page.invitation.is_some() && page.browser {
                     div id="launchReachDiv" hidden {
                         iframe id="launchReachFrame" title="Conference in the browser"
-                            allow="microphone; camera; autoplay" {}
+                            allow="microphone; camera; display-capture; autoplay" {}
                     }
                 }
                 footer { p { "Plenum conference server" } }

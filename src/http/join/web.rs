@@ -5,7 +5,7 @@
 //! | `web/client.js` | the page: what is pressed, what is shown |
 //! | `web/agent.js` | a SIP user agent for one call and its subscription |
 //! | `web/message.js` | SIP messages |
-//! | `web/media.js` | microphone, camera, loudspeaker, screen, peer connection |
+//! | `web/media.js` | microphone, camera, loudspeaker, the picture of the conference, screens that are shared, peer connection |
 //! | `web/roster.js` | who is there and who speaks, from RFC 4575 documents |
 //!
 //! The modules are served as they are: there is nothing to build. The PIN is typed here and sent as
@@ -30,7 +30,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/meet/web/roster.js", script(ROSTER))
 }
 
-/// The page of a conference; with `pictures` a camera can be used.
+/// The page of a conference; with `pictures` a camera can be used, and a screen shared.
 pub(super) fn page(invitation: &Invitation, pictures: bool) -> Response {
     let markup = render(invitation, pictures).into_string();
     super::page_answer(markup, POLICY, "SAMEORIGIN")
@@ -54,7 +54,7 @@ fn render(invitation: &Invitation, pictures: bool) -> Markup {
                     h1 { "Conference" }
                     p id="problem" role="alert" hidden {}
                     (lobby(pictures))
-                    (call())
+                    (call(pictures))
                     audio id="player" autoplay {}
                     noscript { p { "This page needs scripts. Please call by phone instead." } }
                 }
@@ -91,10 +91,11 @@ fn lobby(pictures: bool) -> Markup {
     }
 }
 
-fn call() -> Markup {
+fn call(pictures: bool) -> Markup {
     html! {
         div id="call" hidden {
             p id="status" role="status" {}
+            video id="slides" autoplay playsinline muted hidden aria-label="The shared screen" {}
             video id="screen" autoplay playsinline muted hidden aria-label="The conference" {}
             section aria-labelledby="controls" {
                 h2 id="controls" { "Your call" }
@@ -102,6 +103,9 @@ fn call() -> Markup {
                     button id="mute" type="button" aria-pressed="false" aria-keyshortcuts="m" { "Mute" }
                     button id="camera" type="button" aria-pressed="true" aria-keyshortcuts="v" hidden {
                         "Camera off"
+                    }
+                    button id="share" type="button" aria-pressed="false" aria-keyshortcuts="s" hidden[!pictures] {
+                        "Share screen"
                     }
                     button id="leave" type="button" { "Leave" }
                 }

@@ -90,12 +90,19 @@ impl VideoEndpoint {
 fn offered(offer: &Bytes) -> OfferedPictures {
     let mut found = OfferedPictures::default();
     let mut video = false;
+    // Browsers do not say which of theirs is slides.
+    let mut of_browser = 0_usize;
     for line in offer.split(|octet| *octet == b'\n') {
         if let Some(m) = line.strip_prefix(b"m=") {
             video = m
                 .strip_prefix(b"video ")
                 .is_some_and(|rest| !rest.starts_with(b"0 "));
             found.video |= video;
+            let handshake = m
+                .windows(TLS.len())
+                .any(|part| part.eq_ignore_ascii_case(TLS));
+            of_browser += usize::from(handshake && m.starts_with(b"video "));
+            found.content |= video && of_browser > 1;
             let floor = m
                 .windows(6)
                 .any(|part| part.eq_ignore_ascii_case(b"P/BFCP"));
@@ -109,6 +116,9 @@ fn offered(offer: &Bytes) -> OfferedPictures {
     }
     found
 }
+
+/// In the protocol of a section with a handshake of its own.
+const TLS: &[u8] = b"UDP/TLS/";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct OfferedPictures {

@@ -385,12 +385,14 @@ impl Packets {
 
     /// Frames and wishes of a leg to the picture thread.
     fn hand_on(&self, now: Instant, (conference, endpoint, role): LegKey, hosted: &mut Hosted) {
+        // What is still under way when the peer has said that it sends no more is not shown.
+        let shows = hosted.leg.negotiated().is_some_and(|it| it.receiving);
         for _ in 0..FRAMES {
             let Some(frame) = hosted.leg.poll_frame(now) else {
                 break;
             };
             self.metrics.video.frames_received.inc();
-            if role == Role::Content {
+            if role == Role::Content && shows {
                 self.note_shown((conference, endpoint), true, now, &mut hosted.shown);
             }
             if hosted.broken && !frame.keyframe {
@@ -408,7 +410,7 @@ impl Packets {
                 hosted.leg.request_keyframe();
             }
         }
-        let quiet = |at: Instant| now.saturating_duration_since(at) >= CEASED;
+        let quiet = |at: Instant| !shows || now.saturating_duration_since(at) >= CEASED;
         if hosted.shown.is_some_and(quiet) {
             self.note_shown((conference, endpoint), false, now, &mut hosted.shown);
         }

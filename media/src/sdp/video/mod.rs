@@ -11,7 +11,7 @@
 //! # Decisions
 //!
 //! *One section for people, one for slides, one codec each.* The first section that we can speak is taken for people, and
-//! the first that says it is slides (RFC 4796) for those; an answer names one format and its retransmissions (RFC 4588),
+//! the first that says it is slides (RFC 4796) for those, or a browser's second one; an answer names one format and its retransmissions (RFC 4588),
 //! so that nobody changes codecs mid-call.
 //!
 //! *A transport of its own.* Where the peer bundles (RFC 9143) the answer to audio and video declines the group: packets

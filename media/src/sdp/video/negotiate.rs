@@ -90,7 +90,7 @@ fn candidates(
         .enumerate()
         .filter(|(index, section)| {
             let video = section.m.media().eq_ignore_ascii_case("video");
-            let fits = is_content(section) == (role == Role::Content);
+            let fits = is_content(offer, *index) == (role == Role::Content);
             *index != audio && video && section.m.port() != 0 && fits
         })
         .map(|(index, section)| {

@@ -2,7 +2,7 @@
 
 use super::describe::CONTENT_LABEL;
 use crate::limits::Limits;
-use crate::sdp::attr::{self, ExtMap, RtpMap};
+use crate::sdp::attr::{self, ExtMap, Profile, RtpMap};
 use crate::sdp::remote::{RemoteAudio, both};
 use crate::sdp::{Incompatible, MediaSection, SdpError, SessionDescription};
 use crate::video::frame::{CLOCK, VideoCodec};
@@ -100,7 +100,7 @@ impl RemoteVideo {
             transport,
             formats: formats(section, limits),
             transport_cc,
-            content: is_content(section),
+            content: is_content(description, index),
             label: label(section),
         })
     }
@@ -112,15 +112,37 @@ impl RemoteVideo {
     }
 }
 
-/// RFC 4796 §5: `a=content` with another value than that of the main picture.
-pub(super) fn is_content(section: &MediaSection) -> bool {
-    let mut said = section
-        .attributes()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("content"));
-    said.any(|(_, value)| {
-        let mut kinds = value.split(',').map(str::trim);
-        kinds.any(|kind| kind.eq_ignore_ascii_case("slides"))
-    })
+/// Whether a section is slides: it says so (RFC 4796 §5). Browsers cannot be told to say it; where nobody says anything,
+/// each but the first of their video sections is. What they refused keeps its place (RFC 8829 §5.2.2), so that the same
+/// section is the first one for ever.
+pub(super) fn is_content(description: &SessionDescription, index: usize) -> bool {
+    let sections = || description.media.iter().enumerate();
+    if sections().any(|(_, section)| content(section).next().is_some()) {
+        let section = description.media.get(index);
+        return section.is_some_and(says_slides);
+    }
+    let mut of_browser = sections().filter(|(_, section)| is_browsers_video(section));
+    let first = of_browser.next();
+    first.is_some() && of_browser.any(|(place, _)| place == index)
+}
+
+fn content(section: &MediaSection) -> impl Iterator<Item = &str> {
+    let said = section.attributes();
+    let said = said.filter(|(name, _)| name.eq_ignore_ascii_case("content"));
+    said.map(|(_, value)| value)
+}
+
+fn says_slides(section: &MediaSection) -> bool {
+    let mut kinds = content(section).flat_map(|value| value.split(',').map(str::trim));
+    kinds.any(|kind| kind.eq_ignore_ascii_case("slides"))
+}
+
+/// RFC 8829 §5.2.1: a handshake, feedback, and a name.
+fn is_browsers_video(section: &MediaSection) -> bool {
+    let named = |(name, _): (&str, &str)| name.eq_ignore_ascii_case("mid");
+    section.m.media().eq_ignore_ascii_case("video")
+        && Profile::parse(section.m.proto()) == Profile::UdpTlsSavpf
+        && section.attributes().any(named)
 }
 
 /// `a=label` (RFC 4574 §4): a token, and not longer than anybody's is.

@@ -203,3 +203,34 @@ fn rfc4568_video_has_keys_of_its_own() {
     assert_ne!(keys.first(), keys.last());
     assert!(session.video().unwrap().path().is_some());
 }
+
+/// Which sections are slides of an offer of audio and video, each with what is said of it.
+fn slides(video: &[(u16, &str)]) -> Vec<usize> {
+    let mut text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                    m=audio 5000 UDP/TLS/RTP/SAVPF 8\r\na=mid:0\r\n"
+        .to_owned();
+    for (port, said) in video {
+        text +=
+            &format!("m=video {port} UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n{said}\r\n");
+    }
+    let offer = crate::sdp::parse::parse(&Bytes::from(text), &limits()).unwrap();
+    let all = 0..offer.media.len();
+    all.filter(|index| remote::is_content(&offer, *index))
+        .collect()
+}
+
+#[test]
+fn rfc4796_a_browsers_second_section_is_slides_unless_it_says_otherwise() {
+    assert_eq!(slides(&[(9, "a=mid:1"), (9, "a=mid:2")]), [2]);
+    assert_eq!(
+        slides(&[(9, "a=mid:1\r\na=content:slides"), (9, "a=mid:2")]),
+        [1]
+    );
+    let people = "a=mid:1\r\na=content:main";
+    assert!(slides(&[(9, people), (9, "a=mid:2\r\na=content:alt")]).is_empty());
+    // A camera that was taken away keeps its place.
+    assert_eq!(slides(&[(0, "a=mid:1"), (9, "a=mid:2")]), [2]);
+    // What has no name is a telephone's, whose two are alternatives.
+    assert!(slides(&[(9, "a=sendrecv"), (9, "a=sendrecv")]).is_empty());
+    assert!(slides(&[(9, "a=mid:1")]).is_empty());
+}

@@ -20,7 +20,8 @@ export class Agent extends EventTarget {
         this.host = `${token(12)}.invalid`;
         this.user = token(10);
         // RFC 3323 §4.1.1.3: nobody's address, with a user part of this call's own.
-        this.from = `${quote(name)} <sip:${this.user}@anonymous.invalid>;tag=${token(10)}`;
+        this.entity = `sip:${this.user}@anonymous.invalid`;
+        this.from = `${quote(name)} <${this.entity}>;tag=${token(10)}`;
         this.contact = `<sip:${this.user}@${this.host};transport=ws;ob>`;
         this.waiting = new Map();
         this.dialog = null;

@@ -14,6 +14,12 @@ let pin = "";
 let restarts = 0;
 let unwatched = 0;
 let keyed = false;
+/// Who shares a screen, as the page has said it.
+let presenter = null;
+/// The conference has shown our screen.
+let shown = false;
+/// The browser asks which screen.
+let choosing = false;
 
 function show(part) {
     for (const id of ["lobby", "call"]) {
@@ -52,9 +58,10 @@ async function join(event) {
     const name = byId("name").value.trim() || "Guest";
     byId("join").disabled = true;
     try {
-        sound = new Sound(byId("player"), byId("screen"));
+        sound = new Sound(byId("player"), byId("screen"), byId("slides"));
         sound.addEventListener("lost", reconnectMedia);
         sound.addEventListener("silenced", () => fail("Press a key or click to hear the conference."));
+        sound.addEventListener("unshared", () => stopSharing("Your screen is not shared any more."));
         await sound.open(byId("microphone").value, byId("pictures").checked);
         showPictures();
         showCamera();
@@ -198,6 +205,7 @@ function notified({ body }) {
         say(roster.inside ? "You are in the call." : "You are in the lobby. Somebody in the conference has to let you in.");
     }
     showPeople();
+    followPresenter();
 }
 
 function showPeople() {
@@ -211,7 +219,7 @@ function showPeople() {
         list.append(item);
         set(item.children[0], person.name);
         const state = stateOf(person);
-        set(item.children[1], state);
+        set(item.children[1], [state, person.presents && "shares a screen"].filter(Boolean).join(", "));
         item.className = state;
     }
     known.forEach((item) => item.remove());
@@ -260,6 +268,85 @@ function camera() {
 function showPictures() {
     byId("screen").hidden = !sound.hasPictures;
     byId("camera").hidden = !sound.camera || !sound.hasPictures;
+    showSlides();
+}
+
+// A screen of somebody else, where it does not come within the picture of the conference.
+function showSlides() {
+    const others = presenter && presenter.entity !== agent?.entity;
+    byId("slides").hidden = !others || !sound.seesScreens;
+}
+
+function showShare() {
+    const shares = Boolean(sound?.shares);
+    byId("share").setAttribute("aria-pressed", String(shares));
+    byId("share").textContent = shares ? "Stop sharing" : "Share screen";
+}
+
+async function share() {
+    const own = sound;
+    if (!agent?.dialog || choosing) {
+        return;
+    }
+    if (own.shares) {
+        stopSharing("Your screen is not shared any more.");
+        return;
+    }
+    choosing = true;
+    try {
+        await own.share();
+    } catch (error) {
+        own.unshare();
+        say(sharingProblem(error));
+        return;
+    } finally {
+        choosing = false;
+    }
+    if (own !== sound) {
+        own.unshare();
+        return;
+    }
+    showShare();
+    say("Your screen is shown as soon as the conference lets you…");
+    tell();
+}
+
+function sharingProblem(error) {
+    return error.name === "NotAllowedError"
+        ? "No screen is shared: the browser was not allowed to."
+        : `No screen is shared: ${error.message}`;
+}
+
+function stopSharing(text) {
+    shown = false;
+    sound?.unshare();
+    showShare();
+    say(text);
+    tell();
+}
+
+// The floor is the server's (RFC 8855): whoever shares has it as long as the roster says so.
+function followPresenter() {
+    const before = presenter?.entity;
+    presenter = roster.people().find((person) => person.presents) ?? null;
+    showSlides();
+    const after = presenter?.entity;
+    if (before === after) {
+        return;
+    }
+    const ours = agent.entity;
+    if (after === ours) {
+        shown = sound.shares;
+        say(shown ? "Everybody sees your screen." : "You may share your screen now.");
+    } else if (before === ours && shown) {
+        stopSharing(presenter
+            ? `${presenter.name} shares a screen now. Yours is not shared any more.`
+            : "The conference has ended the sharing of your screen.");
+    } else if (presenter) {
+        say(`${presenter.name} shares a screen.`);
+    } else if (before !== ours) {
+        say("The screen is not shared any more.");
+    }
 }
 
 function showCamera() {
@@ -280,11 +367,21 @@ async function tell() {
             const { state } = own;
             await own.accept(await agent.modify(await own.offer()));
             own.told = state;
+            showSlides();
+            refuseSharing(own);
         }
     } catch {
         // The next press says it again; nobody hears what is muted in any case.
+        refuseSharing(own);
     } finally {
         own.telling = false;
+    }
+}
+
+// The server may go without screens.
+function refuseSharing(own) {
+    if (own === sound && own.shares && !own.showsScreen) {
+        stopSharing("The conference takes no screens now.");
     }
 }
 
@@ -298,6 +395,9 @@ function leave(text) {
     sound?.close();
     sound = null;
     byId("join").disabled = false;
+    [presenter, shown] = [null, false];
+    byId("slides").hidden = true;
+    showShare();
     byId("people").replaceChildren();
     byId("mute").setAttribute("aria-pressed", "false");
     byId("mute").textContent = "Mute";
@@ -310,6 +410,7 @@ function leave(text) {
 byId("lobby").addEventListener("submit", join);
 byId("mute").addEventListener("click", mute);
 byId("camera").addEventListener("click", camera);
+byId("share").addEventListener("click", share);
 byId("leave").addEventListener("click", () => leave("You have left the conference."));
 byId("other-microphone").addEventListener("change", ({ target }) =>
     sound?.change(target.value).catch((error) => fail(microphoneProblem(error))));
@@ -331,11 +432,17 @@ document.addEventListener("keydown", (event) => {
             mute();
         } else if (event.key === "v") {
             camera();
+        } else if (event.key === "s" && !byId("share").hidden) {
+            share();
         }
     }
 });
 addEventListener("pagehide", () => agent?.hangUp());
 
+// Telephones cannot share their screens.
+if (!navigator.mediaDevices?.getDisplayMedia) {
+    byId("share").hidden = true;
+}
 if (navigator.mediaDevices) {
     navigator.mediaDevices.addEventListener("devicechange", listMicrophones);
     listMicrophones();

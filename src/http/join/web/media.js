@@ -1,6 +1,8 @@
 // The microphone, the camera, the loudspeaker, the screen and the way between them and the server.
 
 const GATHERING = 1_500;
+/// What marks the section of a screen that is shared.
+const SLIDES = "a=content:slides\r\na=label:slides\r\n";
 
 /// Microphones by their names; without the permission browsers name none.
 export async function microphones() {
@@ -9,23 +11,46 @@ export async function microphones() {
 }
 
 /// One peer connection: our microphone to the conference, the conference to `player`; where pictures are wanted, our
-/// camera to it and its picture to `screen`.
+/// camera to it and its picture to `screen`; our own screen to it, and the one that somebody else shares to `slides`.
 export class Sound extends EventTarget {
-    constructor(player, screen) {
+    constructor(player, screen, slides) {
         super();
         this.player = player;
         this.screen = screen;
+        this.slides = slides;
         this.muted = false;
         /// The camera is off; there may be none.
         this.dark = true;
+        /// The screen that we share.
+        this.display = null;
         /// What the server was told of it, and whether it is being told.
         this.told = "";
         this.telling = false;
     }
 
-    /// What the server is to be told: whether we send sound and pictures.
+    /// What the server is to be told: whether we send sound, pictures and our screen.
     get state() {
-        return `${this.muted} ${this.dark}`;
+        return `${this.muted} ${this.dark} ${this.shares}`;
+    }
+
+    /// We share our screen, or want to.
+    get shares() {
+        return Boolean(this.display);
+    }
+
+    /// There is a section for screens, which the server has not refused.
+    get hasPresentation() {
+        return Boolean(this.presentation) && this.presentation.currentDirection !== "stopped";
+    }
+
+    /// The server takes our screen.
+    get showsScreen() {
+        return /send/.test(this.presentation?.currentDirection ?? "");
+    }
+
+    /// It sends the one that somebody else shares apart from the people.
+    get seesScreens() {
+        return /recv/.test(this.presentation?.currentDirection ?? "");
     }
 
     /// Pictures were agreed on.
@@ -35,19 +60,21 @@ export class Sound extends EventTarget {
 
     async open(device, pictures) {
         this.stream = await microphone(device);
-        // The server has another port for pictures: nothing else may be bundled with the sound.
-        this.connection = new RTCPeerConnection({ bundlePolicy: pictures ? "balanced" : "max-bundle" });
+        // The server has another port for each kind of pictures: none may be bundled with the sound.
+        this.connection = new RTCPeerConnection({ bundlePolicy: pictures ? "max-compat" : "max-bundle" });
         this.stream.getAudioTracks().forEach((track) => {
             this.sender = this.connection.addTrack(track, this.stream);
         });
         if (pictures) {
             await this.openCamera();
+            this.presentation = this.connection.addTransceiver("video", { direction: "recvonly" });
         }
         this.told = this.state;
-        this.connection.ontrack = ({ track }) => {
+        this.connection.ontrack = ({ track, transceiver }) => {
             if (track.kind === "video") {
-                this.screen.srcObject = new MediaStream([track]);
-                this.screen.play().catch(() => {});
+                const shown = transceiver === this.presentation ? this.slides : this.screen;
+                shown.srcObject = new MediaStream([track]);
+                shown.play().catch(() => {});
                 return;
             }
             this.player.srcObject = new MediaStream([track]);
@@ -82,6 +109,35 @@ export class Sound extends EventTarget {
         }
     }
 
+    /// Shares a screen, a window or a tab, which the browser lets the person choose; the server has to be told. "unshared"
+    /// comes when the person has ended it in the browser itself.
+    async share() {
+        this.display = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } } });
+        const [track] = this.display.getVideoTracks();
+        // Letters have to be sharp, however slowly they move.
+        track.contentHint = "detail";
+        track.onended = () => this.dispatchEvent(new Event("unshared"));
+        if (this.hasPresentation) {
+            this.presentation.direction = this.pictures ? "sendrecv" : "sendonly";
+            await this.presentation.sender.replaceTrack(track);
+        } else {
+            this.presentation = this.connection.addTransceiver(track, { direction: "sendonly" });
+        }
+    }
+
+    /// Shares it no more; the server has to be told.
+    unshare() {
+        this.display?.getTracks().forEach((track) => {
+            track.onended = null;
+            track.stop();
+        });
+        this.display = null;
+        if (this.hasPresentation && this.connection.signalingState !== "closed") {
+            this.presentation.direction = this.pictures ? "recvonly" : "inactive";
+            this.presentation.sender.replaceTrack(null).catch(() => {});
+        }
+    }
+
     /// Our offer with all candidates (no trickling); `restart`: with new ICE credentials.
     async offer(restart = false) {
         await this.connection.setLocalDescription(
@@ -101,18 +157,32 @@ export class Sound extends EventTarget {
 
     async gathered() {
         const { connection } = this;
-        if (connection.iceGatheringState !== "complete") {
+        if (!this.hasAllCandidates()) {
             await new Promise((resolve) => {
                 const timer = setTimeout(resolve, GATHERING);
                 connection.onicegatheringstatechange = () => {
-                    if (connection.iceGatheringState === "complete") {
+                    if (this.hasAllCandidates()) {
                         clearTimeout(timer);
                         resolve();
                     }
                 };
             });
         }
-        return connection.localDescription.sdp;
+        return this.marked(connection.localDescription.sdp);
+    }
+
+    /// The state of the connection says so a moment too long when a section with a way of its own is new.
+    hasAllCandidates() {
+        const ways = this.connection.getTransceivers().map((one) => one.sender.transport?.iceTransport);
+        return this.connection.iceGatheringState === "complete"
+            && ways.every((way) => !way || way.gatheringState === "complete");
+    }
+
+    /// The description as the server is to see it: which section is slides (RFC 4796 §5, RFC 4574), which no browser
+    /// says by itself.
+    marked(sdp) {
+        const mid = this.presentation?.mid;
+        return mid ? sdp.replace(`\r\na=mid:${mid}\r\n`, (line) => `${line}${SLIDES}`) : sdp;
     }
 
     /// Another microphone, without a new offer.
@@ -130,19 +200,22 @@ export class Sound extends EventTarget {
         this.stream?.getAudioTracks().forEach((track) => {
             track.enabled = !muted;
         });
-        const voices = this.connection?.getTransceivers().filter((one) => one !== this.pictures) ?? [];
+        const all = this.connection?.getTransceivers() ?? [];
+        const voices = all.filter(({ receiver }) => receiver.track.kind === "audio");
         voices.forEach((transceiver) => {
             transceiver.direction = muted ? "recvonly" : "sendrecv";
         });
     }
 
     close() {
-        for (const stream of [this.stream, this.camera]) {
+        for (const stream of [this.stream, this.camera, this.display]) {
             stream?.getTracks().forEach((track) => track.stop());
         }
+        this.display = null;
         this.connection?.close();
-        this.player.srcObject = null;
-        this.screen.srcObject = null;
+        for (const shown of [this.player, this.screen, this.slides]) {
+            shown.srcObject = null;
+        }
     }
 }
 

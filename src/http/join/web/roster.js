@@ -71,6 +71,8 @@ export class Roster {
                 waiting: endpoints.every((endpoint) => endpoint.status === "on-hold"),
                 talking: audio.some((media) => media.talking),
                 muted: audio.length > 0 && audio.every((media) => !/send/.test(media.status)),
+                presents: endpoints.some((endpoint) =>
+                    [...endpoint.media.values()].some((media) => media.presenting)),
             }];
         });
     }
@@ -95,6 +97,7 @@ function applyEndpoint(user, element) {
                 type: textOf(child(media, "type")),
                 status: textOf(child(media, "status")) || "sendrecv",
                 talking: textOf(child(media, "talking", TALK)) === "true",
+                presenting: textOf(child(media, "presenting", TALK)) === "true",
             });
         }
     }

@@ -1,0 +1,98 @@
+//! What the tests of slides share: a server for them, phones that have some, and what they see.
+
+use plenum_loadtest::peer::floor_client::FloorClient;
+use plenum_loadtest::peer::video_phone::{
+    Rgb, Seen, Slides, SlidesSettings, VideoPhone, VideoPhoneSettings, alike,
+};
+use plenum_loadtest::server::{Server, ServerSettings, program};
+use std::time::Duration;
+
+pub(crate) const RED: Rgb = (200, 30, 30);
+pub(crate) const BLUE: Rgb = (40, 50, 200);
+pub(crate) const YELLOW: Rgb = (210, 200, 40);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// A server with a conference, `more` in its section on video, and join pages over HTTPS.
+pub(crate) fn start(more: &str) -> Server {
+    // What a slow machine can do; and it is not to refuse what it finds hard.
+    let mut settings = ServerSettings {
+        limits: "video_load_permille = 1000000\n".to_owned(),
+        rest: format!(
+            "[join]\nbrowser = true\n[video]\nnames = false\nrows = 360\nframe_rate = 10\n{more}\
+             [[conference]]\nname = \"board\"\n"
+        ),
+        ..ServerSettings::default()
+    };
+    settings.http = format!("public_listen = \"{}:8443\"\n", settings.ip);
+    Server::start(&program().unwrap(), &settings).unwrap()
+}
+
+/// A phone with a camera, and slides if it has a colour for them.
+pub(crate) fn call(
+    server: &Server,
+    name: &str,
+    camera: Rgb,
+    slides: Option<(Rgb, Option<&'static str>)>,
+) -> VideoPhone {
+    let settings = VideoPhoneSettings {
+        slides: slides.map(|(colour, floor)| SlidesSettings { colour, floor }),
+        ..VideoPhoneSettings::of(camera)
+    };
+    VideoPhone::call(server.sip(), "board", name, settings).unwrap()
+}
+
+pub(crate) fn slides(phone: &VideoPhone) -> &Slides {
+    phone.slides.as_ref().unwrap()
+}
+
+pub(crate) fn floor(server: &Server, phone: &VideoPhone) -> FloorClient {
+    slides(phone).floor(&phone.answer, server.sip()).unwrap()
+}
+
+/// Waits until the last picture of a stream is as wanted.
+pub(crate) fn wait(
+    server: &Server,
+    what: &str,
+    look: impl Fn() -> Vec<Seen>,
+    wanted: impl Fn(&Seen) -> bool,
+) {
+    for _ in 0..20 {
+        std::thread::sleep(SECOND / 2);
+        if look().last().is_some_and(&wanted) {
+            return;
+        }
+    }
+    let seen = look();
+    let last = seen
+        .last()
+        .map(|last| [(0.5, 0.1), (0.5, 0.5), (0.5, 0.9)].map(|(x, y)| last.at(x, y)));
+    let log = server.log();
+    let tail: Vec<&str> = log.lines().rev().take(20).collect();
+    panic!(
+        "{what}: {} pictures, the last is {last:?}\n{}",
+        seen.len(),
+        tail.join("\n")
+    );
+}
+
+pub(crate) fn shows(colour: Rgb, x: f64, y: f64) -> impl Fn(&Seen) -> bool {
+    move |seen| alike(seen.at(x, y), colour)
+}
+
+/// How many the roster says to be presenting.
+pub(crate) fn presenting(server: &Server) -> usize {
+    let roster = server
+        .operate(&["conference", "show", "board"], "")
+        .unwrap();
+    roster.matches("presenting").count()
+}
+
+pub(crate) fn await_presenting(server: &Server, wanted: usize) {
+    for _ in 0..50 {
+        if presenting(server) == wanted {
+            return;
+        }
+        std::thread::sleep(SECOND / 10);
+    }
+    panic!("{wanted} should be presenting: {}", server.log());
+}
