@@ -13,8 +13,8 @@ SHELL := /bin/bash
 # rustup puts cargo here; a shell opened before its installation does not know yet.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# What the build needs: a C compiler and cmake for libopus, nasm for H.264, libvpx for VP8.
-BUILD_PACKAGES := build-essential pkg-config cmake nasm libvpx-dev fonts-dejavu-core
+# What the build needs: a C compiler and cmake for libopus, nasm for H.264, libvpx for VP8, libyuv to scale.
+BUILD_PACKAGES := build-essential pkg-config cmake nasm libvpx-dev libyuv-dev fonts-dejavu-core
 # What the tests need: SIPp, baresip, sipsak and a scanner (from PyPI) as peers, xmllint, openssl and ffmpeg as judges, that we
 # did not write.
 TEST_PACKAGES := sip-tester baresip-core sipsak libxml2-utils kamailio kamailio-tls-modules coturn nftables iproute2 openssl ffmpeg chromium finch pidgin-sipe tmux python3-venv

@@ -1,6 +1,8 @@
 //! What the video of a conference costs, in microseconds of wall time per tick.
 //!
 //! `cargo bench -p plenum-mcu --bench compose`. No framework: medians are printed, with the bounds they should keep.
+//! The same composed frames are given to ffmpeg's x264 and libvpx, one thread each, where ffmpeg is installed: they are
+//! what others would encode with.
 
 #![expect(clippy::print_stdout, reason = "printing is what this program is for")]
 #![expect(clippy::disallowed_methods, reason = "measuring needs the clock")]
@@ -18,6 +20,10 @@ use plenum_media::video::h264::PacketizationMode;
 use plenum_media::video::picture::{Colour, Picture};
 use plenum_media::video::rate::PictureLimits;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +37,9 @@ const CODECS: BuiltIn = BuiltIn {
 const FRAMES: usize = 100;
 
 fn main() {
-    println!("composition and scaling beside the bare encode (bound 25 %)");
+    println!(
+        "composition and scaling beside the bare encode of the same frames (bound 25 %), µs a frame"
+    );
     for (what, sources, layout, size, target) in [
         (
             "4 × 720p → 720p quarters",
@@ -139,6 +147,8 @@ fn composition(
     let mut composer = Composer::new(Style::default(), Fonts::of_system());
     let mut canvas = Picture::new(target.0, target.1, Colour::rgb(0, 0, 0));
     let frames = arrange::arrange(layout, None, count).frames;
+    let raw = std::env::temp_dir().join(format!("plenum-compose-{}.yuv", std::process::id()));
+    let mut frames_file = BufWriter::new(File::create(&raw).unwrap());
     let mut painting = Vec::new();
     let mut encoding = [Vec::new(), Vec::new()];
     let mut encoders = [H264, SendFormat::Vp8].map(|format| {
@@ -167,6 +177,9 @@ fn composition(
         composer.begin();
         composer.compose(&mut canvas, &panes, None);
         painting.push(begin.elapsed());
+        for plane in canvas.planes() {
+            frames_file.write_all(plane.samples()).unwrap();
+        }
         for (encoder, times) in encoders.iter_mut().zip(&mut encoding) {
             let mut out = Vec::new();
             let begin = Instant::now();
@@ -174,17 +187,61 @@ fn composition(
             times.push(begin.elapsed());
         }
     }
+    frames_file.flush().unwrap();
     let painting = median(painting);
-    let [h264, vp8] = encoding.map(median);
-    let percent = |encode: Duration| 100.0 * painting.as_secs_f64() / encode.as_secs_f64();
-    println!(
-        "  {what:<26} {:>6} µs; H.264 {:>6} µs ({:.0} %), VP8 {:>6} µs ({:.0} %)",
-        painting.as_micros(),
-        h264.as_micros(),
-        percent(h264),
-        vp8.as_micros(),
-        percent(vp8)
-    );
+    let mut line = format!("  {what:<25} {:>5}", painting.as_micros());
+    let beside = |name: &str, encode: Duration| {
+        let percent = 100.0 * painting.as_secs_f64() / encode.as_secs_f64();
+        format!("; {name} {:>5} ({percent:>3.0} %)", encode.as_micros())
+    };
+    for (name, times) in ["OpenH264", "libvpx"].iter().zip(encoding) {
+        line += &beside(name, median(times));
+    }
+    for (name, arguments) in FOREIGN {
+        if let Some(encode) = foreign(&raw, target, arguments) {
+            line += &beside(name, encode);
+        }
+    }
+    println!("{line}");
+    std::fs::remove_file(raw).unwrap();
+}
+
+/// How ffmpeg is told to encode as one does in a call.
+const FOREIGN: [(&str, &str); 2] = [
+    (
+        "x264 veryfast",
+        "-c:v libx264 -preset veryfast -tune zerolatency",
+    ),
+    (
+        "ffmpeg's libvpx",
+        "-c:v libvpx -deadline realtime -cpu-used 8 -lag-in-frames 0",
+    ),
+];
+
+/// Processor time a frame of an encoder in ffmpeg, without what reading the frames costs; none without ffmpeg.
+fn foreign(raw: &Path, target: (usize, usize), arguments: &str) -> Option<Duration> {
+    let time = |arguments: &str| {
+        let size = format!("{}x{}", target.0, target.1);
+        let rate = encoder_settings(H264, target.0, target.1)
+            .bitrate
+            .to_string();
+        let output = Command::new("ffmpeg")
+            .args(["-hide_banner", "-benchmark", "-f", "rawvideo"])
+            .args(["-pix_fmt", "yuv420p", "-r", "25", "-s", &size, "-i"])
+            .arg(raw)
+            .args(arguments.split(' '))
+            .args(["-b:v", &rate, "-threads", "1", "-f", "null", "-"])
+            .output()
+            .ok()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let (_, after) = said.split_once("bench: utime=")?;
+        after.split('s').next()?.parse().ok()
+    };
+    let (encoding, reading): (f64, f64) = (time(arguments)?, time("-c:v rawvideo")?);
+    let frames = f64::from(u32::try_from(FRAMES).unwrap());
+    Some(Duration::from_secs_f64(
+        (encoding - reading).max(0.0) / frames,
+    ))
 }
 
 /// The median of a tick with decoding of all sources: so many viewers, in so many distinct views.

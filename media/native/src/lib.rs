@@ -1,13 +1,15 @@
-//! The C libraries of video behind safe types: libvpx for VP8 and VP9, OpenH264 for H.264.
+//! The C libraries of video behind safe types: libvpx for VP8 and VP9, OpenH264 for H.264, libyuv to scale.
 //!
 //! This is the only crate of the workspace that may use `unsafe`. It knows pictures as borrowed planes and streams
 //! as octets; what they mean is decided above it.
 
 pub mod h264;
 mod i420;
+mod scale;
 pub mod vpx;
 
 pub use i420::I420;
+pub use scale::{Shape, scale};
 
 /// What a decoder or encoder says when it cannot go on. For a decoder the stream is at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! A picture of our own: planar 4:2:0 with 8 bits (I420).
 
-use plenum_native::I420;
+use plenum_native::{I420, Shape, scale};
 
 /// The sample of black, limited range (BT.601, BT.709).
 pub const BLACK: Colour = Colour {
@@ -86,6 +86,20 @@ impl Plane {
         self.samples.chunks_exact_mut(self.width)
     }
 
+    /// Fills a part with a part of another plane, scaled where they differ in size: the mean of what is covered where
+    /// it shrinks to half or less, bilinear otherwise. Nothing is written where a part is not within its plane.
+    pub fn scale(&mut self, to: Part, from: &Self, part: Part) {
+        let (Some((first, shape)), Some((start, made))) = (part.of(from.width), to.of(self.width))
+        else {
+            return;
+        };
+        let (Some(from), Some(to)) = (from.samples.get(first..), self.samples.get_mut(start..))
+        else {
+            return;
+        };
+        let _written = scale(from, shape, to, made);
+    }
+
     /// All samples, row by row.
     pub fn samples(&self) -> &[u8] {
         &self.samples
@@ -94,6 +108,32 @@ impl Plane {
     /// All samples, to be written.
     pub fn samples_mut(&mut self) -> &mut [u8] {
         &mut self.samples
+    }
+}
+
+/// A part of a plane, in samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first column.
+    pub x: usize,
+    /// The first row.
+    pub y: usize,
+    /// Columns.
+    pub w: usize,
+    /// Rows.
+    pub h: usize,
+}
+
+impl Part {
+    /// Where it begins in a plane of this width, and its shape there; none if it reaches beyond the last column.
+    fn of(&self, width: usize) -> Option<(usize, Shape)> {
+        let shape = Shape {
+            width: self.w,
+            height: self.h,
+            stride: width,
+        };
+        (self.x.checked_add(self.w)? <= width)
+            .then_some((self.y.checked_mul(width)?.checked_add(self.x)?, shape))
     }
 }
 
@@ -137,6 +177,14 @@ impl Picture {
                 plane(2, width / 2, height / 2),
             ],
         }
+    }
+
+    /// One colour everywhere.
+    pub fn fill(&mut self, colour: Colour) {
+        let [y, u, v] = &mut self.planes;
+        y.samples.fill(colour.y);
+        u.samples.fill(colour.u);
+        v.samples.fill(colour.v);
     }
 
     /// Luma columns.

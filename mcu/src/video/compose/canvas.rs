@@ -1,6 +1,6 @@
 //! One picture painted from panes: pictures, tiles, names, marks, borders, banner.
 
-use super::scale::{Fit, Scaler};
+use super::scale::{Fit, scale};
 use super::text::{Fonts, Mask};
 use crate::video::layout::SourceId;
 use crate::video::layout::arrange::Pixels;
@@ -100,7 +100,7 @@ struct ScaledKey {
 
 #[derive(Debug)]
 struct Scaled {
-    number: u64,
+    number: Option<u64>,
     picture: Picture,
     wanted: u64,
 }
@@ -109,7 +109,6 @@ struct Scaled {
 #[derive(Debug)]
 pub struct Composer {
     style: Style,
-    scaler: Scaler,
     fonts: Fonts,
     scaled: BTreeMap<ScaledKey, Scaled>,
     painted: Painted,
@@ -121,7 +120,6 @@ impl Composer {
     pub fn new(style: Style, fonts: Fonts) -> Self {
         Self {
             style,
-            scaler: Scaler::default(),
             fonts,
             scaled: BTreeMap::new(),
             painted: Painted::default(),
@@ -238,25 +236,19 @@ impl Composer {
             copy(picture, canvas, at);
             return;
         }
-        let fresh = self
-            .scaled
-            .get(&key)
-            .is_some_and(|scaled| scaled.number == number);
-        if !fresh {
+        let scaled = self.scaled.entry(key).or_insert_with(|| Scaled {
+            number: None,
+            picture: Picture::new(at.w, at.h, self.style.pane),
+            wanted: self.tick,
+        });
+        scaled.wanted = self.tick;
+        if scaled.number != Some(number) {
+            scaled.number = Some(number);
             let fit = if key.whole { Fit::Fit } else { self.style.fit };
-            let made = self.scaler.scale(picture, at.w, at.h, fit, self.style.pane);
+            scale(picture, &mut scaled.picture, fit, self.style.pane);
             self.painted.scales += 1;
-            let scaled = Scaled {
-                number,
-                picture: made,
-                wanted: self.tick,
-            };
-            self.scaled.insert(key, scaled);
         }
-        if let Some(scaled) = self.scaled.get_mut(&key) {
-            scaled.wanted = self.tick;
-            copy(&scaled.picture, canvas, at);
-        }
+        copy(&scaled.picture, canvas, at);
     }
 
     /// Name, microphone, and the border of who is speaking.

@@ -11,7 +11,7 @@ pub mod scale;
 pub mod text;
 
 pub use canvas::{Composer, Face, Look, Style};
-pub use scale::{Fit, Scaler};
+pub use scale::Fit;
 pub use text::{Fonts, Mask, Typefaces};
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
-//! Scaling of pictures with the right aspect: whole numbers by our own box filter, all else by convolution.
+//! Which part of a picture goes where in a pane of another shape.
 
 use crate::video::layout::arrange::Pixels;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use plenum_media::video::picture::{Colour, Picture, Plane};
+use plenum_media::video::picture::{Colour, Part, Picture};
 
 /// How a picture is put into a pane of another shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,176 +24,22 @@ struct Geometry {
     to: Pixels,
 }
 
-/// Scales pictures; keeps only working memory.
-#[derive(Debug, Default)]
-pub struct Scaler {
-    resizer: Resizer,
-    sums: Vec<u16>,
-    scratch: Vec<u8>,
-}
-
-impl Scaler {
-    /// A picture of exactly `width` × `height` that shows `source` with the right aspect, bars in `bars`.
-    pub fn scale(
-        &mut self,
-        source: &Picture,
-        width: usize,
-        height: usize,
-        fit: Fit,
-        bars: Colour,
-    ) -> Picture {
-        let mut scaled = Picture::new(width, height, bars);
-        let geometry = geometry(
-            (source.width(), source.height()),
-            (scaled.width(), scaled.height()),
-            fit,
-        );
-        for (index, (from, to)) in source.planes().iter().zip(scaled.planes_mut()).enumerate() {
-            let divisor = if index == 0 { 1 } else { 2 };
-            self.plane(from, to, geometry, divisor);
-        }
-        scaled
+/// Paints all of `to` with `source` in the right aspect, bars in `bars`.
+pub fn scale(source: &Picture, to: &mut Picture, fit: Fit, bars: Colour) {
+    let whole = (to.width(), to.height());
+    let geometry = geometry((source.width(), source.height()), whole, fit);
+    if (geometry.to.w, geometry.to.h) != whole {
+        to.fill(bars);
     }
-
-    fn plane(&mut self, from: &Plane, to: &mut Plane, geometry: Geometry, divisor: usize) {
-        let part = |pixels: Pixels| Pixels {
+    for (index, (from, to)) in source.planes().iter().zip(to.planes_mut()).enumerate() {
+        let divisor = if index == 0 { 1 } else { 2 };
+        let part = |pixels: Pixels| Part {
             x: pixels.x / divisor,
             y: pixels.y / divisor,
             w: (pixels.w / divisor).max(1),
             h: (pixels.h / divisor).max(1),
         };
-        let (source, target) = (part(geometry.from), part(geometry.to));
-        let factor = source.w / target.w.max(1);
-        if source.w == target.w && source.h == target.h {
-            copy(from, to, source, target);
-        } else if (2..=8).contains(&factor)
-            && source.w == factor * target.w
-            && source.h == factor * target.h
-        {
-            self.shrink(from, to, source, target, factor);
-        } else {
-            self.resize(from, to, source, target);
-        }
-    }
-
-    /// The mean of `factor` × `factor` samples each.
-    fn shrink(
-        &mut self,
-        from: &Plane,
-        to: &mut Plane,
-        source: Pixels,
-        target: Pixels,
-        factor: usize,
-    ) {
-        self.sums.resize(source.w, 0);
-        let area = u32::try_from(factor * factor).unwrap_or(1);
-        // Division by multiplication: exact for all sums of up to 64 samples.
-        let reciprocal = (1_u32 << 16).div_ceil(area);
-        for row in 0..target.h {
-            let first = source.y + row * factor;
-            if factor == 2 {
-                let above = part_of(from.row(first), source);
-                let below = part_of(from.row(first + 1), source);
-                let Some(out) = to
-                    .row_mut(target.y + row)
-                    .get_mut(target.x..target.x + target.w)
-                else {
-                    continue;
-                };
-                halve(above, below, out);
-                continue;
-            }
-            self.sums.fill(0);
-            for line in first..first + factor {
-                for (sum, sample) in self.sums.iter_mut().zip(part_of(from.row(line), source)) {
-                    *sum += u16::from(*sample);
-                }
-            }
-            let out = to
-                .row_mut(target.y + row)
-                .iter_mut()
-                .skip(target.x)
-                .take(target.w);
-            for (sample, sums) in out.zip(self.sums.chunks_exact(factor)) {
-                let sum: u32 = sums.iter().map(|sum| u32::from(*sum)).sum();
-                *sample = mean(sum, area, reciprocal);
-            }
-        }
-    }
-
-    /// Bilinear convolution: smooth when enlarging, without aliasing when shrinking.
-    fn resize(&mut self, from: &Plane, to: &mut Plane, source: Pixels, target: Pixels) {
-        let side = |length: usize| u32::try_from(length).unwrap_or(1);
-        let (Ok(image), length) = (
-            ImageRef::new(
-                side(from.width()),
-                side(from.height()),
-                from.samples(),
-                PixelType::U8,
-            ),
-            target.w * target.h,
-        ) else {
-            return;
-        };
-        self.scratch.resize(length, 0);
-        let made = Image::from_slice_u8(
-            side(target.w),
-            side(target.h),
-            &mut self.scratch,
-            PixelType::U8,
-        );
-        let Ok(mut made) = made else { return };
-        let edge = |length: usize| f64::from(side(length));
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-            .crop(
-                if source.x == 0 { 0.0 } else { edge(source.x) },
-                if source.y == 0 { 0.0 } else { edge(source.y) },
-                edge(source.w),
-                edge(source.h),
-            );
-        if self
-            .resizer
-            .resize(&image, &mut made, Some(&options))
-            .is_err()
-        {
-            return;
-        }
-        for (row, samples) in self.scratch.chunks_exact(target.w.max(1)).enumerate() {
-            let line = to.row_mut(target.y + row);
-            if let Some(out) = line.get_mut(target.x..target.x + target.w) {
-                out.copy_from_slice(samples);
-            }
-        }
-    }
-}
-
-/// Two rows into one of half the width; a form that compilers turn into vector instructions.
-fn halve(above: &[u8], below: &[u8], out: &mut [u8]) {
-    let (above, below) = (above.as_chunks::<2>().0, below.as_chunks::<2>().0);
-    for ((out, [a, b]), [c, d]) in out.iter_mut().zip(above).zip(below) {
-        let sum = u16::from(*a) + u16::from(*b) + u16::from(*c) + u16::from(*d) + 2;
-        *out = (sum >> 2).to_le_bytes()[0];
-    }
-}
-
-fn mean(sum: u32, area: u32, reciprocal: u32) -> u8 {
-    (((sum + area / 2) * reciprocal) >> 16)
-        .min(255)
-        .to_le_bytes()[0]
-}
-
-fn part_of(row: &[u8], part: Pixels) -> &[u8] {
-    row.get(part.x..part.x + part.w).unwrap_or_default()
-}
-
-fn copy(from: &Plane, to: &mut Plane, source: Pixels, target: Pixels) {
-    for row in 0..target.h {
-        let samples = part_of(from.row(source.y + row), source);
-        let line = to.row_mut(target.y + row);
-        if let Some(out) = line.get_mut(target.x..target.x + samples.len()) {
-            out.copy_from_slice(samples);
-        }
+        to.scale(part(geometry.to), from, part(geometry.from));
     }
 }
 
@@ -227,6 +71,10 @@ fn geometry(source: (usize, usize), pane: (usize, usize), fit: Fit) -> Geometry 
     // A strip narrower than a line or two is no bar but rounding.
     let snap = |side: usize, whole: usize| if whole - side <= 4 { whole } else { side };
     let (tw, th) = (snap(tw, pw), snap(th, ph));
+    let (cw, ch) = match fit {
+        Fit::Fit => (cw, ch),
+        Fit::Fill | Fit::Crop => whole_factor((cw, ch), (tw, th)).unwrap_or((cw, ch)),
+    };
     let centred = |inner: usize, outer: usize| ((outer - inner) / 2) & !1;
     Geometry {
         from: Pixels {
@@ -242,6 +90,15 @@ fn geometry(source: (usize, usize), pane: (usize, usize), fit: Fit) -> Geometry 
             h: th,
         },
     }
+}
+
+/// What of a picture gives a pane by a whole factor, where that costs at most a 24th of each side: the gap between panes
+/// takes that little from them, and a whole factor is both sharper and ten times cheaper.
+fn whole_factor(from: (usize, usize), to: (usize, usize)) -> Option<(usize, usize)> {
+    let factor = (from.0 / to.0).min(from.1 / to.1);
+    let (w, h) = (factor * to.0, factor * to.1);
+    let little = |whole: usize, part: usize| 24 * (whole - part) <= whole;
+    (little(from.0, w) && little(from.1, h)).then_some((w, h))
 }
 
 fn even(length: usize) -> usize {
