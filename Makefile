@@ -1,7 +1,7 @@
 # make run     build the server and start it
 # make test    everything that CI checks
 # make bench   measure the server against the scenarios in loadtest/scenarios
-# make fuzz    run each fuzz target for FUZZ_SECONDS; needs `cargo install cargo-fuzz`
+# make fuzz    run each fuzz target for FUZZ_SECONDS; needs the nightly compiler and `cargo install cargo-fuzz`
 # make lint    clippy over the workspace, warnings are errors
 # make fmt     format the sources
 # make deps    install the Debian packages and the Rust toolchain, where missing
@@ -29,6 +29,7 @@ TEST_STEPS := fmt-check build lint core unit e2e doc
 
 # What is fuzzed, as FOLDER:TARGET. Without a sanitizer: these have no unsafe code of ours (media/native has, and is not among them).
 FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines media/fuzz:sdes media/fuzz:dtls media/fuzz:bfcp
+FUZZING := plenum-sip-fuzz/fuzzing,plenum-media-fuzz/fuzzing,plenum-focus-fuzz/fuzzing
 FUZZ_SECONDS ?= 60
 
 .PHONY: help run test bench fuzz lint fmt deps deps-build deps-test deny $(filter-out lint,$(TEST_STEPS))
@@ -59,7 +60,7 @@ fmt-check:
 WORKSPACE := --locked --workspace
 
 lint:
-	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
+	cargo clippy $(WORKSPACE) --all-targets --features $(FUZZING) -- -D warnings
 
 build:
 	cargo build $(WORKSPACE) --all-targets
@@ -90,7 +91,7 @@ fuzz:
 	    folder=$${each%%:*}; target=$${each##*:}; \
 	    found=$(TARGET_DIR)/fuzz-corpus/$$target; mkdir -p $$found; \
 	    echo "=== $$each"; \
-	    cargo fuzz run --fuzz-dir $$folder -s none $$target $$found $$folder/corpus/$$target -- \
+	    cargo +nightly fuzz run --fuzz-dir $$folder --features fuzzing -s none $$target $$found $$folder/corpus/$$target -- \
 	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
 	done
 

@@ -11,7 +11,7 @@ fuzz_target!(|octets: &[u8]| {
     // What is written may be longer than what was read.
     let generous = plenum_focus::xml::Limits {
         octets: limits.octets * 16,
-        ..limits.clone()
+        ..limits
     };
     match read_request(octets, &limits) {
         Ok(request) if !matches!(request.command, Command::Unsupported(_)) => {

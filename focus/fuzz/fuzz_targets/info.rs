@@ -2,6 +2,10 @@
 //! panic.
 
 #![no_main]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "somebody has to say what time it is"
+)]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;

@@ -1,6 +1,10 @@
 //! Whatever a peer sends for a handshake: it ends in no keys, no panic, and within the octets it is given.
 
 #![no_main]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "somebody has to say what time it is"
+)]
 
 use libfuzzer_sys::fuzz_target;
 use plenum_media::crypto::dtls::{Association, Identity, Progress, Role};
@@ -16,7 +20,11 @@ fuzz_target!(|octets: &[u8]| {
     let peer = vec![Fingerprint::parse(nobody).unwrap()];
     let now = Instant::now();
     let (&role, octets) = octets.split_first().unwrap_or((&0, &[]));
-    let role = if role & 1 == 0 { Role::Passive } else { Role::Active };
+    let role = if role & 1 == 0 {
+        Role::Passive
+    } else {
+        Role::Active
+    };
     let deadline = now + Duration::from_secs(15);
     let mut association = Association::new(identity, role, peer, deadline, 65_536);
     association.start(now, identity);

@@ -4,7 +4,6 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use plenum_media::ice;
 use plenum_media::limits::Limits;
 use plenum_media::sdp::ice::IceDescription;
 use plenum_media::sdp::parse::parse;

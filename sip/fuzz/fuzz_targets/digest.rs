@@ -2,6 +2,10 @@
 //! password, and never answered with what cannot be read back.
 
 #![no_main]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "somebody has to say what time it is"
+)]
 
 use libfuzzer_sys::fuzz_target;
 use plenum_sip::auth::{
