@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The dependency table of the architecture: a crate, and the workspace crates it may know.
-const MAY_KNOW: [(&str, &[&str]); 8] = [
+const MAY_KNOW: [(&str, &[&str]); 11] = [
     (
         "plenum",
         &["plenum-focus", "plenum-mcu", "plenum-media", "plenum-sip"],
@@ -17,6 +17,12 @@ const MAY_KNOW: [(&str, &[&str]); 8] = [
     ("plenum-focus", &["plenum-mcu", "plenum-sip"]),
     ("plenum-loadtest", &[]),
     ("sdp-fixtures", &[]),
+    ("plenum-sip-fuzz", &["plenum-sip"]),
+    ("plenum-media-fuzz", &["plenum-media"]),
+    (
+        "plenum-focus-fuzz",
+        &["plenum-focus", "plenum-mcu", "plenum-sip"],
+    ),
 ];
 
 /// Third-party protocol crates, and the one place each is imported in. The load generator imports
@@ -152,6 +158,22 @@ fn crates_know_only_whom_they_may() {
             );
         }
     }
+}
+
+/// The focus speaks to mixers by plain data: nothing of how they mix.
+#[test]
+fn the_focus_sees_the_mixers_contract_only() {
+    let mut seen = 0;
+    for (file, text) in rust_files() {
+        if !file.starts_with("focus/src") {
+            continue;
+        }
+        for path in text.split("plenum_mcu::").skip(1) {
+            seen += 1;
+            assert!(path.starts_with("control"), "{file} looks into the mixer");
+        }
+    }
+    assert!(seen > 0);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn drain(focus: &mut Focus, now: Instant) -> usize {
     loop {
         match focus.poll_output() {
             Output::Timeout(_) => return answers,
-            Output::Event(_) => {}
+            Output::Event(_) | Output::HandOver(_) => {}
             Output::Sip(SipAction::Respond { .. }) => answers += 1,
             Output::Sip(_) => {}
             Output::Mcu(_, command) => {
