@@ -119,6 +119,11 @@ deps-build deps-test:
 	    $$sudo apt-get update -q; \
 	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	fi
+	@: A cargo that is too old says so here, not in the middle of the build.
+	@if [ $@ = deps-build ] && command -v cargo >/dev/null && \
+	    ! printf '%s\n' 1.90 "$$(cargo --version | cut -d ' ' -f 2)" | sort -VC; then \
+	    echo "$$(cargo --version) is too old: 1.90 or newer is needed (rustup update, or remove Debian's cargo)"; exit 1; \
+	fi
 	@if [ $@ = deps-build ] && ! command -v cargo >/dev/null; then \
 	    echo "installing the Rust toolchain into ~/.cargo with rustup (https://rustup.rs)"; \
 	    command -v curl >/dev/null || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \

@@ -8,9 +8,12 @@
 //! | [`selfcheck`] | what this machine says about the configuration |
 //! | [`doctor`] | what is wrong with addresses, ports, DNS, certificates and clock |
 //! | [`compose`] | builds the shells in the order of their dependencies |
-//! | [`http`] | health, metrics, local control |
-//! | `feed` | what happens in conferences, live |
-//! | [`records`] | conference detail records |
+//! | `signalling` | how the SIP endpoint is set up |
+//! | [`abuse`] | scanners, guessers and floods: who is watched, limited, banned |
+//! | [`store`], [`users`] | what survives a restart, in SQLite; users and what they may |
+//! | [`http`] | health, metrics, local control, the join page |
+//! | `feed`, `journal` | what happens in conferences, live and as log lines |
+//! | [`records`], [`recordings`] | conference detail records; files of sound and pictures |
 //! | [`trunk`] | providers of telephone lines |
 //! | [`observe`] | log and metrics |
 //! | [`tls`] | the certificates of the process |

@@ -12,11 +12,15 @@
 //! | [`pin_guard`], [`key_door`] | slowing sources that guess PINs; proof of the PIN by digest |
 //! | [`recording`] | whether a conference may be recorded, and whether it is |
 //! | [`conference`] | [`conference::Focus`]: one active conference |
+//! | `joining` | the way of one call into the mix and out of it |
+//! | `session_description`, `picture_update`, `signalled_digit` | what bodies of SIP messages hold |
 //! | [`caller`], [`roster`] | users and their endpoints |
 //! | `seal` | secrets for one participant |
 //! | [`disconnect`], [`detail`] | why somebody left, and the record of it |
 //! | [`c3p`], [`info`], [`xml`] | what clients that speak C3P and all subscribers send and get |
 //! | [`output`] | actions, commands and events, as plain data |
+//! | [`store`] | the port to what survives the process: users, and where they are registered |
+//! | [`per_source`], [`limits`], [`metrics`] | what is remembered of strangers; every bound; what is counted |
 //! | `shell` | one actor per active conference, and the directory that finds it |
 //!
 //! # MS-CONFBAS: what is not here, and why

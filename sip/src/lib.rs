@@ -7,6 +7,7 @@
 //! | transactions | [`transaction`] | RFC 3261 §17 as amended by RFC 6026 |
 //! | authentication | [`auth`] | digest: RFC 3261 §22, RFC 7616, RFC 8760 |
 //! | dialogs | [`dialog`] | RFC 3261 §12, the INVITE usage |
+//! | registration | [`registration`] | RFC 3261 §10.2: ours with a provider; recovery by RFC 5626 §4.5 |
 //! | registrar | [`registrar`] | RFC 3261 §10.3: where users are reached; GRUU, outbound, Path |
 //! | subscriptions | [`event`] | RFC 6665 and REFER: the subscription usage |
 //! | keep-alive | [`stun`] | binding requests on the UDP port |
