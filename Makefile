@@ -1,6 +1,6 @@
 # make run     build the server and start it
 # make test    everything that CI checks
-# make bench   measure the server against the scenarios in loadtest/scenarios
+# make bench   measure the server against the scenarios in loadtest/scenarios, and composition beside bare encoders
 # make fuzz    run each fuzz target for FUZZ_SECONDS; needs the nightly compiler and `cargo install cargo-fuzz`
 # make lint    clippy over the workspace, warnings are errors
 # make fmt     format the sources
@@ -84,6 +84,7 @@ doc:
 bench: deps-build
 	cargo build --release --bin plenum --bin plenum-loadtest
 	$(TARGET_DIR)/release/plenum-loadtest bench --plenum $(TARGET_DIR)/release/plenum $(SCENARIOS)
+	cargo bench $(WORKSPACE) --bench compose
 
 # New inputs go to a folder of their own; those in the repository are the seeds.
 fuzz:
