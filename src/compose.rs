@@ -118,7 +118,7 @@ impl Server {
         let (actions, shown) = (Arc::new(SipActions::default()), Shown::default());
         let watch = Watch::new(&config, shown.clone(), metrics.abuse.clone());
         let (trust, trusted) = watch::channel(Arc::new(policy(&config)));
-        let devices = Arc::<Devices>::default();
+        let devices = Arc::new(Devices::new(shown.clone()));
         let recordings = start_recordings(&config, &metrics)?;
         let shared = (&watch, &devices, &recordings);
         let (directory, feed) = start_directory(&config, &metrics, &actions, shared)?;

@@ -2,6 +2,7 @@
 
 use crate::access::{Identity, Subject};
 use crate::policy::Policy;
+use plenum_mcu::control::MediaTerms;
 use plenum_sip::endpoint::Flow;
 use plenum_sip::msg::{Headers, Host, NameAddr, Request, Uri};
 use std::net::{IpAddr, Ipv6Addr};
@@ -22,6 +23,8 @@ pub struct Vouched {
     pub phone: bool,
     /// Whether they have proved to know the key of the conference (MS-CONFBAS CB-058).
     pub key: bool,
+    /// What is agreed on about media with them.
+    pub media: MediaTerms,
 }
 
 /// Who is at the other end of a call.
@@ -43,6 +46,8 @@ pub struct Peer {
     pub phone: bool,
     /// Whether they have proved to know the key of the conference (MS-CONFBAS CB-058).
     pub key: bool,
+    /// What is agreed on about media, as far as somebody has vouched for it.
+    pub media: MediaTerms,
     /// What is called; `None` for somebody who calls.
     pub uri: Option<Uri>,
 }
@@ -66,6 +71,7 @@ impl Peer {
                 identity: vouched.identity,
                 phone: vouched.phone,
                 key: vouched.key,
+                media: vouched.media.clone(),
                 uri: None,
             };
         }
@@ -95,6 +101,7 @@ impl Peer {
             reached_at: reached_at(flow),
             trusted,
             key: false,
+            media: MediaTerms::default(),
             uri: None,
         }
     }
@@ -110,6 +117,7 @@ impl Peer {
             identity: Identity::Anonymous,
             phone: is_phone(&uri),
             key: false,
+            media: MediaTerms::default(),
             uri: Some(uri),
         }
     }

@@ -105,6 +105,7 @@ impl KeyDoor {
                 trusted: peer.trusted,
                 phone: peer.phone,
                 key: true,
+                media: peer.media.clone(),
             }),
             Verdict::Absent => Shown::Nothing(self.ask(now, peer, realm, false)),
             Verdict::Stale(_) => Shown::Useless(self.ask(now, peer, realm, true)),

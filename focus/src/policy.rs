@@ -5,7 +5,7 @@ use crate::limits::Limits;
 use crate::record::{ConferenceRecord, Origin};
 use crate::refusal::Refusal;
 use crate::uri::Domains;
-use plenum_mcu::control::Offers;
+use plenum_mcu::control::{MediaTerms, Offers};
 use plenum_sip::endpoint::{Flow, Transport};
 use plenum_sip::msg::Uri;
 use std::fmt;
@@ -33,6 +33,9 @@ pub struct Policy {
 pub trait Devices: fmt::Debug + Send + Sync {
     /// Whom an offer to this address is for.
     fn of(&self, uri: &Uri) -> Offers;
+
+    /// What is agreed on about media with who has this address.
+    fn terms(&self, uri: &Uri) -> MediaTerms;
 }
 
 /// Whether a contact is behind a WebSocket (RFC 7118 §5.1).
@@ -92,6 +95,12 @@ impl Policy {
         }
         let devices = self.devices.as_ref();
         devices.map_or(Offers::Phone, |devices| devices.of(uri))
+    }
+
+    /// What is agreed on about media with who has this address.
+    pub fn terms(&self, uri: &Uri) -> MediaTerms {
+        let devices = self.devices.as_ref();
+        devices.map_or_else(MediaTerms::default, |devices| devices.terms(uri))
     }
 
     /// Whether a caller at this address may create a conference by calling it, while `active`

@@ -3,6 +3,7 @@
 //! The focus says what is to be kept and hears when it is; how it is kept is the process's. Nothing
 //! here waits: what takes time answers through a [`Done`].
 
+use plenum_mcu::control::{MediaTerms, Protection};
 use plenum_sip::auth::{Ha1, Hash};
 use plenum_sip::registrar::{Binding, Change};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,8 @@ pub struct User {
     pub role: UserRole,
     /// Whether the user is shut out.
     pub disabled: bool,
+    /// Whether media of theirs may, or must, be encrypted; `None`: as for everybody.
+    pub protection: Option<Protection>,
     /// What the password becomes, by hash function.
     pub secrets: Vec<Ha1>,
 }
@@ -61,6 +64,15 @@ impl User {
     #[must_use]
     pub fn aor(&self) -> String {
         format!("sip:{}@{}", self.name, self.domain)
+    }
+
+    /// What is agreed on about their media.
+    #[must_use]
+    pub fn terms(&self) -> MediaTerms {
+        MediaTerms {
+            protection: self.protection,
+            ..MediaTerms::default()
+        }
     }
 
     /// What the password becomes with this function.

@@ -385,6 +385,7 @@ fn with_key(user: &str) -> Vouched {
         trusted: false,
         phone: false,
         key: true,
+        media: Default::default(),
     }
 }
 

@@ -17,22 +17,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
-use users::{UserPhone, add, challenge, shape, start, strict};
+use users::{UserPhone, add, challenge, register_soon, shape, start, strict};
 
 const NOT_SEEN_YET: Duration = Duration::from_secs(3);
-
-/// The server notices a user that was added while it runs: within three seconds at most.
-fn register_soon(phone: &mut UserPhone) -> String {
-    let to = format!("sip:{}@example.com", phone.name);
-    let end = plenum_loadtest::clock::now() + NOT_SEEN_YET;
-    loop {
-        let answer = phone.ask("REGISTER", "sip:example.com", &to, "");
-        if answer.starts_with("SIP/2.0 401") || plenum_loadtest::clock::now() > end {
-            return phone.register("");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 #[test]
 fn rfc3261_10_and_rfc7616_users_register_by_either_digest_and_are_listed() {

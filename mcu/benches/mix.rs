@@ -295,7 +295,7 @@ fn add(
             noise_gate: false,
             name: String::new(),
             looks: Box::default(),
-            protection: None,
+            terms: Default::default(),
             offers: Offers::Phone,
         },
         negotiated: Some(negotiated(port, codec)),

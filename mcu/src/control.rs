@@ -6,6 +6,7 @@
 
 pub use crate::pictures::*;
 pub use crate::recording::Attendee;
+pub use crate::terms::*;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -199,8 +200,8 @@ pub struct EndpointSettings {
     /// unless the configuration advertises another, and the address family to use. An unspecified
     /// one tells the family only.
     pub reached_at: Option<IpAddr>,
-    /// Whether media may, or must, be encrypted; `None` leaves it to the configuration.
-    pub protection: Option<Protection>,
+    /// What is different with this peer.
+    pub terms: MediaTerms,
     /// Whom an offer of ours is for.
     pub offers: Offers,
     /// Automatic gain control on what this endpoint sends.
@@ -211,18 +212,6 @@ pub struct EndpointSettings {
     pub name: String,
     /// How it is seen, and what it sees.
     pub looks: Box<EndpointVideo>,
-}
-
-/// Whether media of a peer may, or must, be encrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protection {
-    /// Plain RTP only; encrypted offers are refused.
-    Never,
-    /// As the peer can and wants; offered beside plain RTP.
-    #[default]
-    Optional,
-    /// Encrypted only; plain offers are refused.
-    Required,
 }
 
 /// Whom an offer of ours is for.

@@ -15,6 +15,7 @@ mod pictures;
 pub mod recording;
 #[cfg(feature = "shell")]
 pub mod shell;
+mod terms;
 pub mod video;
 
 pub use endpoint::NewEndpoint;

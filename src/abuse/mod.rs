@@ -5,6 +5,7 @@
 //! | `bucket` | counts that leak |
 //! | `sentry` | `Sentry`: the core, told the time: offences in, judgements out |
 //! | `bans` | who is shut out until when, and why |
+//! | `forwarded` | whom a web server before ours asks for |
 //! | `watch` | `Watch`: the sentry as the shells share it; what is logged |
 //! | `screen` | requests of SIP from outside of calls |
 //! | `web` | connections and requests of the public side of HTTP |
@@ -61,6 +62,7 @@
 
 mod bans;
 mod bucket;
+mod forwarded;
 mod metrics;
 mod screen;
 mod sentry;

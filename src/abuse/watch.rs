@@ -4,8 +4,8 @@ use super::bucket::{Bucket, Measure};
 use super::metrics::Because;
 use super::screen::evidence;
 use super::sentry::{Consequence, Evidence, Judgement, Offence, Sentry};
-use super::{Metrics, Of, view};
-use crate::config::Config;
+use super::{Metrics, Of, forwarded, view};
+use crate::config::{Config, ForwardedBy};
 use crate::store::{KeptBan, Store};
 use crate::trunk::view::Shown;
 use crate::users::wall;
@@ -45,6 +45,8 @@ struct Inner {
     store: OnceLock<Weak<Store>>,
     /// Web servers before ours whose word is taken for who asks them.
     proxies: Vec<Network>,
+    /// And how they give it.
+    forwarded_by: ForwardedBy,
 }
 
 /// Bounds of one source on the public side of HTTP.
@@ -85,6 +87,7 @@ impl Watch {
             metrics,
             store: OnceLock::new(),
             proxies: config.http.trusted_proxies.clone(),
+            forwarded_by: config.http.forwarded_by,
         }))
     }
 
@@ -121,21 +124,19 @@ impl Watch {
         }
     }
 
-    /// Who asks by a request that came from `remote`: of what a trusted web server before ours says in
-    /// `X-Forwarded-For`, the last address that is not a trusted server's itself.
+    /// Who asks by a request that came from `remote`: of what a trusted web server before ours says, the last address
+    /// that is not a trusted server's itself.
     pub(super) fn visitor(&self, remote: IpAddr, headers: &HeaderMap) -> IpAddr {
         let trusted = |ip: IpAddr| self.0.proxies.iter().any(|network| network.contains(ip));
         let mut source = remote.to_canonical();
-        let fields = headers.get_all(FORWARDED_FOR).into_iter();
-        let fields: Vec<&str> = fields.map(|one| one.to_str().unwrap_or("?")).collect();
-        for one in fields.iter().rev().flat_map(|field| field.rsplit(',')) {
-            if !trusted(source) {
-                break;
-            }
-            let Ok(before) = one.trim().trim_matches(['[', ']']).parse::<IpAddr>() else {
+        if !trusted(source) {
+            return source;
+        }
+        for before in forwarded::addresses(self.0.forwarded_by, headers) {
+            let (Some(before), true) = (before, trusted(source)) else {
                 break;
             };
-            source = before.to_canonical();
+            source = before;
         }
         source
     }
@@ -433,9 +434,6 @@ pub(crate) fn source_of(text: &str) -> Option<IpAddr> {
     };
     meant.then_some(source)
 }
-
-/// Who asked a web server, one address for each that passed the request on.
-const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The time of the shells: tokio's.
 fn now() -> Instant {

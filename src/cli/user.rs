@@ -6,6 +6,7 @@ use super::{Failure, load, other, say};
 use clap::{Args, Subcommand};
 use plenum::store::{File, path};
 use plenum_focus::store::{User, UserRole};
+use plenum_mcu::control::Protection;
 use plenum_sip::auth::{Ha1, Hash};
 use plenum_sip::msg::Uri;
 use rand::TryRng as _;
@@ -35,9 +36,20 @@ enum Order {
         /// `user` or `operator`.
         #[arg(long, default_value = "user")]
         role: String,
+        /// Whether their media may, or must, be encrypted: `never`, `optional` or `required`; without, as for everybody.
+        #[arg(long, value_parser = protection)]
+        protection: Option<Protection>,
         /// Makes a password and prints it instead.
         #[arg(long)]
         generate: bool,
+    },
+    /// Says whether the media of a user may, or must, be encrypted.
+    Protect {
+        /// The address: `sip:name@domain`.
+        address: String,
+        /// `never`, `optional` or `required`; without, as for everybody.
+        #[arg(value_parser = protection)]
+        protection: Option<Protection>,
     },
     /// Lists the users.
     List,
@@ -72,6 +84,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             address,
             display,
             role,
+            protection,
             generate,
         } => {
             let (name, domain) = parts(&address)?;
@@ -83,8 +96,18 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
                 .add_user(&User {
                     display,
                     role,
+                    protection,
                     ..user
                 })
+                .map_err(other)
+        }
+        Order::Protect {
+            address,
+            protection,
+        } => {
+            let (name, domain) = parts(&address)?;
+            let file = open()?;
+            file.set_protection(&name, &domain, protection)
                 .map_err(other)
         }
         Order::List => list(&open()?),
@@ -111,13 +134,14 @@ fn disable(file: &File, one: &One, disabled: bool) -> Result<(), Failure> {
 
 fn list(file: &File) -> Result<(), Failure> {
     let users = file.users().map_err(other)?;
-    let mut table = Table::new(["address", "name", "role", "state"]);
+    let mut table = Table::new(["address", "name", "role", "media", "state"]);
     for user in users.iter() {
         let state = if user.disabled { "disabled" } else { "" };
         table.row([
             user.aor(),
             user.display.clone().unwrap_or_default(),
             user.role.name().to_owned(),
+            user.protection.map_or("", Protection::name).to_owned(),
             state.to_owned(),
         ]);
     }
@@ -149,7 +173,12 @@ fn user(name: String, domain: String, password: &str) -> User {
         display: None,
         role: UserRole::default(),
         disabled: false,
+        protection: None,
     }
+}
+
+fn protection(name: &str) -> Result<Protection, &'static str> {
+    Protection::from_name(name).ok_or("it is \"never\", \"optional\" or \"required\"")
 }
 
 /// A password that nobody sees: made, asked for, or from standard input; never an argument, which

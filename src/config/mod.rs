@@ -20,7 +20,8 @@ pub(crate) use policy::{factory, host, policy, settings};
 pub use read::{KnownKey, Problem};
 pub use recording::Recording;
 pub use trunk::{
-    CalledIn, Day, DialRule, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk, Who,
+    CalledIn, Day, DialRule, Dtmf, Hours, IdentityHeader, NumberFormat, Recognition, Secret, Trunk,
+    Who,
 };
 pub use values::{Advertise, CodecName, Listen, PortRange};
 pub use video::Video;
@@ -136,6 +137,8 @@ pub struct Http {
     pub token_file: String,
     /// Web servers before the public side that are believed in who asks them.
     pub trusted_proxies: Vec<Network>,
+    /// The header field in which they say so.
+    pub forwarded_by: ForwardedBy,
 }
 
 /// `[log]`
@@ -294,6 +297,32 @@ impl Config {
         value
     }
 
+    /// What rules and trunks say together.
+    fn check_rules(&self, root: &Section<'_, '_>) {
+        let known = |name: &String| self.trunk.iter().any(|trunk| trunk.name == *name);
+        for name in self.dial_rule.iter().flat_map(|rule| &rule.trunks) {
+            if !known(name) {
+                root.refuse("dial_rule", format!("there is no trunk \"{name}\""));
+            }
+        }
+        for rule in &self.dial_rule {
+            // One offer is for all of them: who is called next gets the same.
+            let trunks = || {
+                self.trunk
+                    .iter()
+                    .filter(|it| rule.trunks.contains(&it.name))
+            };
+            let first = trunks().next().map(Trunk::terms);
+            if trunks().any(|trunk| Some(trunk.terms()) != first) {
+                let prefix = &rule.prefix;
+                let text = format!(
+                    "the trunks of \"{prefix}\" have different codecs, dtmf or protection; one offer is for all of them"
+                );
+                root.refuse("dial_rule", text);
+            }
+        }
+    }
+
     /// What no setting can say alone.
     fn check_together(&self, root: &Section<'_, '_>) {
         for (at, one) in self.conference.iter().enumerate() {
@@ -325,12 +354,7 @@ impl Config {
                 root.refuse("trunk", format!("two trunks are named \"{}\"", one.name));
             }
         }
-        let known = |name: &String| self.trunk.iter().any(|trunk| trunk.name == *name);
-        for name in self.dial_rule.iter().flat_map(|rule| &rule.trunks) {
-            if !known(name) {
-                root.refuse("dial_rule", format!("there is no trunk \"{name}\""));
-            }
-        }
+        self.check_rules(root);
         let always = |one: &&ConferenceRecord| one.recording.when == RecordWhen::Always;
         let template = std::iter::once(&self.conferences.template);
         if self.recording.directory.is_none()
@@ -444,6 +468,7 @@ fn read_http(section: &mut Section<'_, '_>) -> Http {
         public_listen: public.parse().ok(),
         token_file: section.get("token_file", "\"\""),
         trusted_proxies: section.get("trusted_proxies", "[]"),
+        forwarded_by: section.get("forwarded_by", "\"X-Forwarded-For\""),
     };
     let expected = "expected an address with a port, or \"\" for none";
     if http.listen.is_none() && !listen.is_empty() {
@@ -453,6 +478,25 @@ fn read_http(section: &mut Section<'_, '_>) -> Http {
         section.refuse("public_listen", expected.to_owned());
     }
     http
+}
+
+/// `[http] forwarded_by`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedBy {
+    /// What most write.
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
+
+impl Setting for ForwardedBy {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.to_ascii_lowercase().as_str() {
+            "x-forwarded-for" => Ok(Self::XForwardedFor),
+            "forwarded" => Ok(Self::Forwarded),
+            _ => Err("is \"X-Forwarded-For\" or \"Forwarded\"".to_owned()),
+        }
+    }
 }
 
 fn read_log(section: &mut Section<'_, '_>) -> Log {

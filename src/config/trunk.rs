@@ -1,8 +1,10 @@
 //! `[[trunk]]` and `[[dial_rule]]`: providers of telephone lines, and who may call out by them.
 
 use super::read::{Seconds, Section, Setting};
+use super::{CodecName, Protection};
 use crate::trunk::{NumberPlan, Pattern};
 use plenum_focus::policy::Network;
+use plenum_mcu::control::{DtmfWays, MediaTerms};
 use plenum_sip::msg::{Host, Uri};
 use std::fmt;
 use std::time::Duration;
@@ -65,6 +67,12 @@ pub struct Trunk {
     pub user_phone: bool,
     /// How often the server is asked whether it is there; zero: never.
     pub options: Duration,
+    /// The codecs that are spoken with it, the most wanted first; empty: `media.codecs`.
+    pub codecs: Vec<CodecName>,
+    /// How keys come from it.
+    pub dtmf: Vec<Dtmf>,
+    /// Whether media may, or must, be encrypted; `None`: as the network and `media.protection` say.
+    pub protection: Option<Protection>,
     /// Calls at once from the provider.
     pub calls_in: usize,
     /// Calls at once to the provider.
@@ -75,6 +83,34 @@ pub struct Trunk {
     pub redirects: usize,
     /// Where a redirection may lead, besides the server.
     pub redirect_hosts: Vec<String>,
+}
+
+/// How keys come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtmf {
+    /// Telephone events (RFC 4733).
+    Rfc4733,
+    /// INFO.
+    Info,
+    /// Tones in the audio.
+    Inband,
+}
+
+impl Trunk {
+    /// What is agreed on about media with it.
+    #[must_use]
+    pub fn terms(&self) -> MediaTerms {
+        let comes = |way| self.dtmf.contains(&way);
+        MediaTerms {
+            protection: self.protection.map(Protection::for_mixer),
+            codecs: self.codecs.iter().map(|name| name.codec()).collect(),
+            dtmf: DtmfWays {
+                events: comes(Dtmf::Rfc4733),
+                info: comes(Dtmf::Info),
+                inband: comes(Dtmf::Inband),
+            },
+        }
+    }
 }
 
 /// By what a call is recognised as a trunk's.
@@ -268,6 +304,11 @@ words!(IdentityHeader {
     "p-preferred-identity" => Self::PPreferredIdentity,
     "remote-party-id" => Self::RemotePartyId,
 });
+words!(Dtmf {
+    "rfc4733" => Self::Rfc4733,
+    "info" => Self::Info,
+    "inband" => Self::Inband,
+});
 words!(NumberFormat {
     "e164" => Self::E164,
     "digits" => Self::Digits,
@@ -354,6 +395,9 @@ pub(super) fn read_trunk(section: &mut Section<'_, '_>) -> Option<Trunk> {
         number_format: section.get("number_format", "\"e164\""),
         user_phone: section.get("user_phone", "false"),
         options: section.get::<Seconds>("options_s", "30").0,
+        codecs: section.get("codecs", "[]"),
+        dtmf: section.get("dtmf", r#"["rfc4733", "info", "inband"]"#),
+        protection: section.optional("protection", "(as for everybody)"),
         calls_in: section.get("calls_in", "100"),
         calls_out: section.get("calls_out", "30"),
         calls_out_per_hour: section.get("calls_out_per_hour", "1000"),

@@ -230,7 +230,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps from an empty file to the present tables. A step that was released is never changed.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE secret (
     name TEXT PRIMARY KEY,
@@ -273,5 +273,8 @@ CREATE TABLE ban (
     times INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ban_end ON ban (until);
+",
+    "
+ALTER TABLE user ADD COLUMN protection TEXT;
 ",
 ];

@@ -3,6 +3,7 @@
 use super::file::MIGRATIONS;
 use super::{File, KeptBan, Lock, Metrics, Room, Store};
 use plenum_focus::store::{BindingStore as _, StoreError, User, UserRole};
+use plenum_mcu::control::Protection;
 use plenum_sip::auth::{Ha1, Hash};
 use plenum_sip::endpoint::{Target, Transport};
 use plenum_sip::msg::{NameAddr, Uri};
@@ -46,6 +47,7 @@ fn alice(password: &str) -> User {
         display: Some("Alice Ω".to_owned()),
         role: UserRole::Operator,
         disabled: false,
+        protection: None,
         secrets: secrets.into_iter().rev().collect(),
     }
 }
@@ -186,29 +188,52 @@ fn a_backup_is_whole_while_others_write() {
 
 #[test]
 fn a_store_of_before_is_brought_up_to_date_and_a_copy_of_it_stays() {
-    let folder = Folder::new();
-    let old = rusqlite::Connection::open(folder.file()).unwrap();
-    old.execute_batch(MIGRATIONS[0]).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
-    drop(old);
-    let copy = folder.0.join("plenum.db.before-2");
-    let mut file = File::open(&folder.file()).unwrap();
-    assert!(copy.exists());
-    file.add_user(&alice("secret")).unwrap();
-    file.save([put("sip:a@192.0.2.1")].iter()).unwrap();
-    file.keep_ban(&ban(1, 10), 9).unwrap();
-    drop(file);
-    let kept = rusqlite::Connection::open(&copy).unwrap();
-    let version = |it: &rusqlite::Connection| {
-        it.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
-    };
-    assert_eq!(version(&kept), Ok(1), "as it was");
-    fs::remove_file(&copy).unwrap();
-    let file = File::open(&folder.file()).unwrap();
-    assert!(!copy.exists(), "once");
-    assert_eq!(version(&file.connection), Ok(2));
     let latest = MIGRATIONS.len();
-    assert_eq!(latest, 2, "a new step wants a test from the one before");
+    assert_eq!(latest, 3, "a new step wants a look at this test");
+    for before in 1..latest {
+        let folder = Folder::new();
+        let old = rusqlite::Connection::open(folder.file()).unwrap();
+        for step in &MIGRATIONS[..before] {
+            old.execute_batch(step).unwrap();
+        }
+        old.execute_batch(
+            "INSERT INTO user (domain, name, role) VALUES ('example.com', 'bob', 'user')",
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", i64::try_from(before).unwrap())
+            .unwrap();
+        drop(old);
+        let copy = folder.0.join(format!("plenum.db.before-{latest}"));
+        let mut file = File::open(&folder.file()).unwrap();
+        assert!(copy.exists());
+        let users = file.users().unwrap();
+        assert_eq!(users.find("bob", "example.com").unwrap().protection, None);
+        file.add_user(&alice("secret")).unwrap();
+        let required = Some(Protection::Required);
+        file.set_protection("bob", "example.com", required).unwrap();
+        let users = file.users().unwrap();
+        let bob = users.find("bob", "example.com").unwrap();
+        assert_eq!(bob.protection, required);
+        file.save([put("sip:a@192.0.2.1")].iter()).unwrap();
+        file.keep_ban(&ban(1, 10), 9).unwrap();
+        drop(file);
+        let kept = rusqlite::Connection::open(&copy).unwrap();
+        let version = |it: &rusqlite::Connection| {
+            it.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(
+            version(&kept),
+            Ok(i64::try_from(before).unwrap()),
+            "as it was"
+        );
+        fs::remove_file(&copy).unwrap();
+        let file = File::open(&folder.file()).unwrap();
+        assert!(!copy.exists(), "once");
+        assert_eq!(
+            version(&file.connection),
+            Ok(i64::try_from(latest).unwrap())
+        );
+    }
 }
 
 fn ban(last: u8, until: u64) -> KeptBan {

@@ -2,6 +2,7 @@
 
 use super::{File, StoreError};
 use plenum_focus::store::{User, UserRole, Users};
+use plenum_mcu::control::Protection;
 use plenum_sip::auth::{Ha1, Hash};
 use rusqlite::{Row, named_params};
 
@@ -13,7 +14,8 @@ impl File {
     pub fn users(&self) -> Result<Users, StoreError> {
         let read = || {
             let mut query = self.connection.prepare_cached(
-                "SELECT domain, name, display, role, disabled, md5, sha256, sha512_256 FROM user",
+                "SELECT domain, name, display, role, disabled, md5, sha256, sha512_256, protection
+                 FROM user",
             )?;
             query
                 .query_map([], user)?
@@ -29,8 +31,8 @@ impl File {
     pub fn add_user(&self, user: &User) -> Result<(), StoreError> {
         let secret = |hash| user.secret(hash).map(Ha1::reveal);
         let added = self.connection.execute(
-            "INSERT INTO user (domain, name, display, role, disabled, md5, sha256, sha512_256)
-             VALUES (:domain, :name, :display, :role, :disabled, :md5, :sha256, :sha512_256)
+            "INSERT INTO user (domain, name, display, role, disabled, md5, sha256, sha512_256, protection)
+             VALUES (:domain, :name, :display, :role, :disabled, :md5, :sha256, :sha512_256, :protection)
              ON CONFLICT DO NOTHING",
             named_params! {
                 ":domain": user.domain,
@@ -41,6 +43,7 @@ impl File {
                 ":md5": secret(Hash::Md5),
                 ":sha256": secret(Hash::Sha256),
                 ":sha512_256": secret(Hash::Sha512T256),
+                ":protection": user.protection.map(Protection::name),
             },
         );
         match added {
@@ -67,6 +70,23 @@ impl File {
             ),
         );
         self.one(changed, &user.domain, &user.name)
+    }
+
+    /// Says whether media of a user may, or must, be encrypted; `None`: as for everybody.
+    ///
+    /// # Errors
+    /// There is no such user, or the store cannot be written.
+    pub fn set_protection(
+        &self,
+        name: &str,
+        domain: &str,
+        protection: Option<Protection>,
+    ) -> Result<(), StoreError> {
+        let changed = self.connection.execute(
+            "UPDATE user SET protection = ?1 WHERE domain = ?2 AND name = ?3",
+            (protection.map(Protection::name), domain, name),
+        );
+        self.one(changed, domain, name)
     }
 
     /// Shuts a user out, or lets him in again.
@@ -132,12 +152,16 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         secrets.extend(hex.and_then(|hex| Ha1::from_hex(hash, &hex)));
     }
     let role: String = row.get("role")?;
+    let protection: Option<String> = row.get("protection")?;
     Ok(User {
         name: row.get("name")?,
         domain: row.get("domain")?,
         display: row.get("display")?,
         role: UserRole::from_name(&role).unwrap_or_default(),
         disabled: row.get("disabled")?,
+        // What nobody understands is taken for the strictest.
+        protection: protection
+            .map(|name| Protection::from_name(&name).unwrap_or(Protection::Required)),
         secrets,
     })
 }

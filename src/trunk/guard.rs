@@ -129,16 +129,18 @@ impl Guard {
         moved
     }
 
+    /// All of them.
+    pub(crate) fn rules(&self) -> &[DialRule] {
+        &self.rules
+    }
+
     pub(crate) fn rule(&self, rule: usize) -> Option<&DialRule> {
         self.rules.get(rule)
     }
 
     /// The rule a number goes by: that with the longest prefix, of equal ones the first.
     pub(crate) fn rule_for(&self, number: &str) -> Option<usize> {
-        let fitting = self.rules.iter().enumerate();
-        let fitting = fitting.filter(|(_, rule)| number.starts_with(&rule.prefix));
-        let longest = fitting.rev().max_by_key(|(_, rule)| rule.prefix.len());
-        longest.map(|(at, _)| at)
+        longest(self.rules.iter().map(|rule| rule.prefix.as_str()), number)
     }
 
     /// Whether somebody may call a number now, and by which rule.
@@ -256,6 +258,17 @@ fn is_open(rule: &DialRule, moment: Moment) -> bool {
 pub(crate) fn rewritten(rule: &DialRule, number: &str) -> String {
     let rest = number.get(rule.strip..).unwrap_or_default();
     format!("{}{rest}", rule.prepend)
+}
+
+/// The longest of these prefixes that the number begins with, of equal ones the first.
+pub(crate) fn longest<'a>(
+    prefixes: impl DoubleEndedIterator<Item = &'a str> + ExactSizeIterator,
+    number: &str,
+) -> Option<usize> {
+    let fitting = prefixes.enumerate();
+    let fitting = fitting.filter(|(_, prefix)| number.starts_with(prefix));
+    let longest = fitting.rev().max_by_key(|(_, prefix)| prefix.len());
+    longest.map(|(at, _)| at)
 }
 
 /// The plan dialled numbers are read by: that of the first trunk which knows its country.

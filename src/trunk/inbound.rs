@@ -127,6 +127,7 @@ pub(crate) fn caller(line: &Line, request: &Request) -> Vouched {
         trusted: true,
         phone: true,
         key: false,
+        media: line.config.terms(),
     }
 }
 

@@ -16,6 +16,7 @@
 //! found is left in the inbox, as are other trunks and rules when the configuration is read again.
 
 mod border;
+mod exchange;
 mod guard;
 mod inbound;
 mod line;

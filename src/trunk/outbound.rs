@@ -1,7 +1,7 @@
 //! Calls to a provider: the INVITE as it wants it (RFC 3261 §8.1.1, RFC 3323, RFC 3325).
 
 use super::Line;
-use crate::config::{IdentityHeader, NumberFormat};
+use crate::config::{IdentityHeader, NumberFormat, Protection};
 use plenum_sip::endpoint::{Invite, Reach};
 use plenum_sip::msg::{HeaderName, Host, NameAddr, Text, Uri};
 
@@ -47,6 +47,17 @@ pub(crate) fn invite(line: &Line, wanted: &Invite, number: &str) -> Invite {
             ..Reach::default()
         },
     }
+}
+
+/// Whether the offer keeps what the trunk demands: the focus asks what that is before it makes one, and a SIGHUP may
+/// have changed it since.
+pub(crate) fn is_offered_enough(line: &Line, wanted: &Invite) -> bool {
+    let required = line.config.protection == Some(Protection::Required);
+    let secured = || {
+        let body = wanted.body.as_ref().map(|body| &body.octets);
+        body.is_none_or(|sdp| !sdp.windows(PLAIN.len()).any(|part| part == PLAIN))
+    };
+    !required || secured()
 }
 
 /// A number as the provider reads it.
@@ -106,3 +117,6 @@ fn identify(line: &Line, shown: &NameAddr, headers: &mut plenum_sip::msg::Header
         headers.push(HeaderName::Privacy, Text::from_static("id"));
     }
 }
+
+/// The profile of media that are not encrypted (RFC 3551).
+const PLAIN: &[u8] = b" RTP/AVP";

@@ -1,5 +1,8 @@
 //! How trunks stand, as operators see it.
 
+use super::exchange::Exchange;
+use plenum_mcu::control::MediaTerms;
+use plenum_sip::msg::Uri;
 use plenum_sip::registration::Standing;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -54,16 +57,33 @@ pub(crate) struct Kept {
 
 /// What is shown, shared by cloning.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shown(Arc<Mutex<Vec<Kept>>>);
+pub(crate) struct Shown {
+    all: Arc<Mutex<Vec<Kept>>>,
+    exchange: Arc<Mutex<Arc<Exchange>>>,
+}
 
 impl Shown {
     pub(crate) fn set(&self, all: Vec<Kept>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        *self.all.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    /// What their numbers are, from now on.
+    pub(crate) fn set_exchange(&self, exchange: &Arc<Exchange>) {
+        let mut kept = self.exchange.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Arc::clone(exchange);
+    }
+
+    /// What is agreed on about the media of a call to this address; `None` if no trunk calls it.
+    pub(crate) fn terms(&self, uri: &Uri) -> Option<MediaTerms> {
+        let kept = self.exchange.lock().unwrap_or_else(PoisonError::into_inner);
+        let exchange = Arc::clone(&kept);
+        drop(kept);
+        exchange.terms(uri)
     }
 
     /// All trunks, in the order of the configuration.
     pub(crate) fn list(&self, now: Instant) -> Vec<Trunk> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let each = all.iter().filter(|kept| !kept.hidden).map(|kept| {
             let mut trunk = kept.trunk.clone();
             if let Some(Standing::Registered(until)) = kept.standing {
@@ -76,13 +96,13 @@ impl Shown {
 
     /// Whether a server of a trunk is at this address.
     pub(crate) fn is_server(&self, address: IpAddr) -> bool {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().any(|kept| kept.addresses.contains(&address))
     }
 
     /// Whether a registration is still to be removed.
     pub(crate) fn is_leaving(&self) -> bool {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().any(|kept| kept.leaving)
     }
 }

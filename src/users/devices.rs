@@ -1,16 +1,37 @@
-//! What the devices of users are: browsers, telephones or both. The focus asks before it makes an offer.
+//! What is known of those we call: whether the devices of users are browsers, telephones or both, and what is agreed on
+//! about the media of users and trunks. The focus asks before it makes an offer.
 
+use crate::trunk::view::Shown;
 use plenum_focus::policy;
-use plenum_mcu::control::Offers;
+use plenum_focus::store::{User, Users};
+use plenum_mcu::control::{MediaTerms, Offers};
 use plenum_sip::msg::Uri;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Those who have a browser among their devices, by address of record. As the registrar has them.
+/// See the module documentation.
 #[derive(Debug, Default)]
-pub(crate) struct Devices(Mutex<BTreeMap<String, Offers>>);
+pub(crate) struct Devices {
+    /// Those who have a browser among their devices, by address of record. As the registrar has them.
+    kinds: Mutex<BTreeMap<String, Offers>>,
+    users: Mutex<Arc<Users>>,
+    trunks: Shown,
+}
 
 impl Devices {
+    /// Those of the users that will come, and these trunks.
+    pub(crate) fn new(trunks: Shown) -> Self {
+        Self {
+            trunks,
+            ..Self::default()
+        }
+    }
+
+    /// The users are these now.
+    pub(super) fn handle_users(&self, users: &Arc<Users>) {
+        *self.users.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(users);
+    }
+
     /// The devices of a user are others now.
     pub(super) fn handle_changed<'c>(&self, aor: &str, contacts: impl Iterator<Item = &'c Uri>) {
         let kinds = contacts.map(policy::is_browser);
@@ -20,7 +41,7 @@ impl Devices {
             (false, true) => Some(Offers::Browser),
             (false, false) => Some(Offers::Either),
         };
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         match offers {
             Some(offers) => drop(known.insert(aor.to_owned(), offers)),
             None => drop(known.remove(aor)),
@@ -30,11 +51,21 @@ impl Devices {
 
 impl policy::Devices for Devices {
     fn of(&self, uri: &Uri) -> Offers {
-        let domain = super::gate::domain(uri);
-        let aor = format!("sip:{}@{domain}", uri.user_decoded());
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&aor).copied().unwrap_or_default()
+        let known = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&aor(uri)).copied().unwrap_or_default()
     }
+
+    fn terms(&self, uri: &Uri) -> MediaTerms {
+        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let user = users.find_aor(&aor(uri)).map(User::terms);
+        drop(users);
+        user.or_else(|| self.trunks.terms(uri)).unwrap_or_default()
+    }
+}
+
+fn aor(uri: &Uri) -> String {
+    let domain = super::gate::domain(uri);
+    format!("sip:{}@{domain}", uri.user_decoded())
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use plenum_focus::access::Identity;
 use plenum_focus::caller::{Peer, Vouched};
 use plenum_focus::policy::Policy;
 use plenum_focus::store::{User, Users};
+use plenum_mcu::control::MediaTerms;
 use plenum_sip::auth::{Authenticator, Denied, Granted, Origin, Verdict, Worthless};
 use plenum_sip::endpoint::{Answer, Flow};
 use plenum_sip::msg::{AuthParams, HeaderName, NameAddr, Request, StatusCode, Text, Uri};
@@ -105,11 +106,14 @@ impl Gate {
                 Err(answer) => Decision::Refuse(*answer),
             };
         }
-        if self.policy.borrow().trusts(flow) {
-            return Decision::Pass(None);
+        let policy = Arc::clone(&self.policy.borrow());
+        let user = || believe_user(request, flow, &policy, users);
+        if policy.trusts(flow) {
+            let terms = |vouched: &Vouched| vouched.media != MediaTerms::default();
+            return Decision::Pass(Some(user()).filter(terms));
         }
         if speaks_for(names, &self.auth.trusted_certificates) {
-            return Decision::Pass(Some(believe(request, flow, &self.policy.borrow())));
+            return Decision::Pass(Some(user()));
         }
         let claimed = domain(&from.uri);
         let realm = if users.has_domain(&claimed) {
@@ -274,7 +278,16 @@ fn believe(request: &Request, flow: &Flow, policy: &Policy) -> Vouched {
         trusted: true,
         phone: peer.phone,
         key: false,
+        media: MediaTerms::default(),
     }
+}
+
+/// The same, with what is agreed on about the media of the user he says he is.
+fn believe_user(request: &Request, flow: &Flow, policy: &Policy, users: &Users) -> Vouched {
+    let mut vouched = believe(request, flow, policy);
+    let user = vouched.aor.as_deref().and_then(|aor| users.find_aor(aor));
+    vouched.media = user.map_or_else(MediaTerms::default, User::terms);
+    vouched
 }
 
 /// The identity that roster and conference control see.
@@ -294,6 +307,7 @@ fn vouch(proven: &Proven<'_>, from: &NameAddr, request: &Request) -> Vouched {
         trusted: true,
         phone: false,
         key: false,
+        media: proven.user.terms(),
     }
 }
 

@@ -188,7 +188,8 @@ impl Registrations {
     }
 
     /// The users are others now: who is gone or shut out is registered nowhere.
-    pub(super) fn handle_users(&mut self, users: &Users) {
+    pub(super) fn handle_users(&mut self, users: &Arc<Users>) {
+        self.devices.handle_users(users);
         self.metrics
             .users
             .set(i64::try_from(users.len()).unwrap_or(i64::MAX));

@@ -16,7 +16,9 @@ use crate::roster::{EndpointStatus, JoiningMethod};
 use crate::session_description;
 use crate::uri::{Entity, entity_of};
 use bytes::Bytes;
-use plenum_mcu::control::{Action, EndpointId, EndpointSettings, MediaFilter, Offers, Stage};
+use plenum_mcu::control::{
+    Action, EndpointId, EndpointSettings, MediaFilter, MediaTerms, Offers, Stage,
+};
 use plenum_sip::endpoint::{Answer, Body, EndCause, Event, Flow, InviteId};
 use plenum_sip::msg::{HeaderName, Headers, Host, Request, Response, StatusCode, Text, Uri};
 use std::net::IpAddr;
@@ -276,7 +278,7 @@ impl Focus {
             reached_at: peer.reached_at,
             agc: self.record.agc,
             noise_gate: self.record.noise_gate,
-            protection: None,
+            terms: self.terms_of(peer),
             offers: peer
                 .uri
                 .as_ref()
@@ -284,6 +286,12 @@ impl Focus {
             name: shown_name(peer),
             looks: Box::new(self.looks_of(peer)),
         }
+    }
+
+    /// What is agreed on about media: with who calls as somebody has vouched, with who is called by the address.
+    pub(super) fn terms_of(&self, peer: &Peer) -> MediaTerms {
+        let called = peer.uri.as_ref();
+        called.map_or_else(|| peer.media.clone(), |uri| self.settings.policy.terms(uri))
     }
 
     fn refuse_invite(&mut self, id: InviteId, peer: &Peer, refusal: Refusal) {

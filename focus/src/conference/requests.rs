@@ -87,6 +87,12 @@ impl Focus {
             answer.headers.push(HeaderName::Accept, ACCEPT_INFO);
             return answer;
         };
+        let peer = self.calls.get(&endpoint).map(|call| &call.peer);
+        if peer.is_some_and(|peer| !self.terms_of(peer).dtmf.info) {
+            let text = "Keys are not taken by INFO here";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return answer::warn(status, &self.settings.agent, text);
+        }
         let Some((digit, duration)) = signalled_digit::read(&media_type, &request.body) else {
             let text = "There is no DTMF digit in the body";
             return answer::warn(StatusCode::BAD_REQUEST, &self.settings.agent, text);

@@ -4,6 +4,7 @@ use crate::tests::instant;
 
 fn peer(aor: &str, source: u8, trusted: bool) -> Peer {
     Peer {
+        media: Default::default(),
         aor: (!aor.is_empty()).then(|| aor.into()),
         display: None,
         source: Some(IpAddr::from([192, 0, 2, source])),

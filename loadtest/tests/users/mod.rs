@@ -146,6 +146,19 @@ impl UserPhone {
     }
 }
 
+/// The server notices a user that was added while it runs: within three seconds at most.
+pub(crate) fn register_soon(phone: &mut UserPhone) -> String {
+    let to = format!("sip:{}@example.com", phone.name);
+    let end = plenum_loadtest::clock::now() + Duration::from_secs(3);
+    loop {
+        let answer = phone.ask("REGISTER", "sip:example.com", &to, "");
+        if answer.starts_with("SIP/2.0 401") || plenum_loadtest::clock::now() > end {
+            return phone.register("");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// The challenge of this algorithm in a 401.
 pub(crate) fn challenge(answer: &str, algorithm: &str) -> String {
     let message = Message::parse(answer.as_bytes()).unwrap();

@@ -331,7 +331,11 @@ impl Inner {
         let (named, rtp_port, rtcp_port) = self.destination(v6, address, ends, settings);
         Local {
             rtcp_port,
-            codecs: config.codecs.clone(),
+            codecs: match settings.terms.codecs.as_slice() {
+                [] => config.codecs.clone(),
+                own => own.to_vec(),
+            },
+            telephone_events: settings.terms.dtmf.events,
             prefer_remote: config.prefer_remote,
             ptime_ms: config.ptime_ms,
             opus_bitrate: config.opus_bitrate,
@@ -385,7 +389,7 @@ impl Inner {
             let peer = settings.signalled_from?;
             (self.config.nat.protection)(peer)
         };
-        let chosen = settings.protection.or_else(by_network);
+        let chosen = settings.terms.protection.or_else(by_network);
         chosen.unwrap_or(self.config.protection)
     }
 
@@ -502,7 +506,7 @@ impl Inner {
             signalled_from: settings.signalled_from,
             latch_window: self.limits.latch_window,
             relatch_silence: self.limits.relatch_silence,
-            inband_dtmf: self.config.inband_dtmf,
+            inband_dtmf: self.config.inband_dtmf && settings.terms.dtmf.inband,
             metrics: Arc::clone(&self.media_metrics),
         };
         AudioLeg::new(config, now)

@@ -35,6 +35,8 @@ pub struct Local {
     pub opus_bitrate: u32,
     /// Comfort noise (RFC 3389) is offered and accepted.
     pub comfort_noise: bool,
+    /// Telephone events (RFC 4733) are offered and accepted.
+    pub telephone_events: bool,
     /// Levels of RFC 6464 are asked for.
     pub audio_level: bool,
     /// Whether media may, or must, be protected.
@@ -83,6 +85,7 @@ impl Local {
             rtcp_mux: true,
             opus_bitrate: 40_000,
             comfort_noise: true,
+            telephone_events: true,
             audio_level: true,
             protection: Protection::Optional,
             fingerprint: None,

@@ -396,7 +396,7 @@ fn answer_formats(
     history: &[(u8, Payload)],
 ) -> Result<Formats, Incompatible> {
     let mut formats = Formats::new();
-    for payload in in_order(common(local, remote), codec, local.comfort_noise) {
+    for payload in in_order(common(local, remote), codec, local) {
         let Some(theirs) = remote.number_of(payload) else {
             continue;
         };
@@ -434,7 +434,7 @@ fn everything(
     }
     let first = codecs.first().copied().unwrap_or(Codec::Pcma);
     let spoken = |hz| codecs.iter().any(|&codec| clock(codec) == hz);
-    in_order(codecs.iter().copied(), first, local.comfort_noise)
+    in_order(codecs.iter().copied(), first, local)
         .filter(|&payload| match payload {
             Payload::Audio(_) => true,
             Payload::TelephoneEvent(hz) | Payload::ComfortNoise(hz) => spoken(hz),
@@ -447,20 +447,19 @@ fn everything(
 fn in_order(
     codecs: impl Iterator<Item = Codec>,
     chosen: Codec,
-    comfort_noise: bool,
+    local: &Local,
 ) -> impl Iterator<Item = Payload> {
     let (first, second) = if clock(chosen) == 48_000 {
         (48_000, 8_000)
     } else {
         (8_000, 48_000)
     };
+    let events = [first, second].map(Payload::TelephoneEvent);
+    let events = local.telephone_events.then_some(events);
     codecs
         .map(Payload::Audio)
-        .chain([
-            Payload::TelephoneEvent(first),
-            Payload::TelephoneEvent(second),
-        ])
-        .chain(comfort_noise.then_some(Payload::ComfortNoise(8_000)))
+        .chain(events.into_iter().flatten())
+        .chain(local.comfort_noise.then_some(Payload::ComfortNoise(8_000)))
 }
 
 /// What the RTP leg does after both have spoken.

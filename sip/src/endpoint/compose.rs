@@ -82,7 +82,7 @@ impl Endpoint {
     fn own_address(&self, via: &Via) -> (Host, Option<u16>) {
         let Target { transport, remote } = target_of(via);
         let local = match via {
-            Via::Flow(flow) => Some(flow.local),
+            Via::Flow(flow) => Some(self.sources.reached_by(flow)),
             Via::Target(target) => self.sources.towards(*target),
         };
         if let Some(ip) = self.sources.told(remote.ip().to_canonical()) {

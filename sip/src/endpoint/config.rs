@@ -1,6 +1,6 @@
 //! What the endpoint is told once: who we are and what we can do.
 
-use super::{Target, Transport};
+use super::{Flow, Target, Transport};
 use crate::limits::Limits;
 use crate::msg::{Host, Method, Text};
 use crate::transaction::timer::Times;
@@ -99,7 +99,10 @@ pub struct Advertised {
 pub struct Sources {
     source_of: Option<Arc<SourceOf>>,
     told: Option<Arc<Told>>,
+    listens: Option<Arc<Listens>>,
 }
+
+type Listens = dyn Fn(Transport, u16) -> bool + Send + Sync;
 
 type Told = dyn Fn(IpAddr) -> Option<IpAddr> + Send + Sync;
 
@@ -111,7 +114,34 @@ impl Sources {
         Self {
             source_of: Some(Arc::new(source_of)),
             told: None,
+            listens: None,
         }
+    }
+
+    /// Knows on which ports of a transport we listen: a connection from another one is one that we have opened, and
+    /// nobody reaches us there.
+    #[must_use]
+    pub fn listening(
+        self,
+        listens: impl Fn(Transport, u16) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            listens: Some(Arc::new(listens)),
+            ..self
+        }
+    }
+
+    /// Where the peer of this connection reaches us: its own end of it where the peer has opened it, else where we
+    /// listen (RFC 3261 §18.1.1, §8.1.1.8).
+    pub(super) fn reached_by(&self, flow: &Flow) -> SocketAddr {
+        let listens = self.listens.as_ref();
+        let opened = listens.is_some_and(|listens| !listens(flow.transport, flow.local.port()));
+        let target = Target {
+            transport: flow.transport,
+            remote: flow.remote,
+        };
+        let listening = self.towards(target).filter(|_| opened);
+        listening.unwrap_or(flow.local)
     }
 
     /// Tells peers, by their address, another address of ours than what is advertised to all: the inner one behind a

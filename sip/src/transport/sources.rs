@@ -10,7 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 #[must_use]
 pub fn sources(listening: &[Listen]) -> Sources {
     let listening: Vec<Listen> = listening.to_vec();
-    Sources::new(move |target| source(&listening, target, route_source))
+    let ports: Vec<_> = listening
+        .iter()
+        .map(|it| (it.transport, it.addr.port()))
+        .collect();
+    let sources = Sources::new(move |target| source(&listening, target, route_source));
+    sources.listening(move |transport, port| ports.contains(&(transport, port)))
 }
 
 /// Of the listening sockets that the target can reach, the one whose address the kernel takes;

@@ -65,6 +65,41 @@ fn rfc3261_8_1_1_8_what_we_are_reached_at_goes_by_the_peers_network() {
     }
 }
 
+/// On a connection that we have opened nobody reaches us; the peer is told where we listen, whatever it is told of the
+/// address.
+#[test]
+fn rfc3261_8_1_1_8_a_connection_of_ours_is_not_where_we_listen() {
+    for (own, told, named) in [
+        ("192.0.2.1:5060", None, "192.0.2.1:5060"),
+        ("192.0.2.1:49152", None, "192.0.2.1:5062"),
+        ("192.0.2.1:49152", Some([10, 0, 0, 5]), "10.0.0.5:5062"),
+    ] {
+        let mut wire = Wire::with(|config| config.advertised.clear());
+        let sources = Sources::new(|_| Some(address("192.0.2.1:5062")));
+        let sources = sources.listening(|_, port| port < 6000);
+        let sources = sources.telling(move |_| told.map(std::net::IpAddr::from));
+        wire.endpoint.set_sources(sources);
+        wire.flow.transport = Transport::Tcp;
+        wire.flow.local = address(own);
+        let tcp = |text: String| text.replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+        wire.say(&tcp(request("INVITE", 1, "", "v=0")));
+        let Event::Invite { id, .. } = wire.event() else {
+            panic!("no INVITE");
+        };
+        let accept = Accept {
+            body: Some(description()),
+            ..Accept::default()
+        };
+        wire.endpoint.accept(wire.now, id, accept).unwrap();
+        let answer = wire.hear().text;
+        let contact = header(&answer, "Contact");
+        assert!(
+            contact.contains(&format!("{named};transport=tcp>")),
+            "{own}: {contact}"
+        );
+    }
+}
+
 /// A caller over TCP whose connection is gone is reached at its Contact.
 #[test]
 fn rfc3261_12_2_1_1_a_lost_connection_is_not_the_end_of_the_dialog() {

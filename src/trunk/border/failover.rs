@@ -1,6 +1,7 @@
 //! When a call to a provider fails: by the next trunk, to where it was redirected, or not at all.
 
-use super::{Call, Trunks, same};
+use super::{Call, Trunks};
+use crate::trunk::exchange::same;
 use crate::trunk::outbound;
 use plenum_sip::endpoint::{EndCause, Endpoint, Invite, InviteId};
 use plenum_sip::msg::{Response, Scheme, StatusCode};
@@ -42,11 +43,10 @@ impl Trunks {
         };
         let next = loop {
             let next = call.rest.pop_front()?;
-            if self
-                .lines
-                .get(next)
-                .is_some_and(|line| line.is_up() && line.is_free(now))
-            {
+            if self.lines.get(next).is_some_and(|line| {
+                let fits = outbound::is_offered_enough(line, &call.wanted);
+                fits && line.is_up() && line.is_free(now)
+            }) {
                 break next;
             }
         };

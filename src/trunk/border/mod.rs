@@ -3,11 +3,11 @@
 mod failover;
 pub(super) mod reload;
 
+use super::exchange::{Exchange, hosts_of, rules_of};
 use super::guard::{Denied, Guard, Moment, plan_of, rewritten};
 use super::inbound::{self, Destination};
 use super::line::{Line, host_of, seconds};
 use super::metrics::{Because, Metrics, Why};
-use super::number::NumberPlan;
 use super::view::{Kept, Shown};
 use super::{Inbox, Note, outbound};
 use crate::abuse::Watch;
@@ -17,9 +17,10 @@ use plenum_focus::output::Dialler;
 use plenum_focus::shell::{Border, Passage, Placing};
 use plenum_sip::auth::{Authenticator, Ha1, Origin, Settings, Verdict};
 use plenum_sip::endpoint::{Answer, Endpoint, Event, Flow, Invite, InviteId};
-use plenum_sip::msg::{HeaderName, Headers, Host, Request, Scheme, StatusCode, Text, Uri};
+use plenum_sip::msg::{HeaderName, Headers, Host, Request, StatusCode, Text};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reload::Wanted;
@@ -51,7 +52,7 @@ pub(crate) struct Trunks {
     /// Those that are configured no more, until their registrations are removed.
     leaving: Vec<Line>,
     guard: Guard,
-    plan: NumberPlan,
+    exchange: Arc<Exchange>,
     calls: BTreeMap<InviteId, Call>,
     hosts: Vec<Host>,
     retry_after: Duration,
@@ -109,8 +110,8 @@ impl Trunks {
             Line::new(one.config, one.token, seed, metrics.clone())
         });
         let lines: Vec<Line> = lines.collect();
-        let this = Self {
-            plan: plan_of(lines.iter().map(|line| &line.config.plan)),
+        let mut this = Self {
+            exchange: Arc::default(),
             lines,
             leaving: Vec::new(),
             guard: Guard::new(setup.rules, setup.most_users),
@@ -124,6 +125,7 @@ impl Trunks {
             watch: setup.watch,
             clock: setup.clock,
         };
+        this.connect();
         this.publish();
         this
     }
@@ -281,42 +283,18 @@ impl Trunks {
         }
     }
 
-    /// The number a URI means, if it is to be called by a trunk: any `tel:`, and any `sip:` of a
-    /// telephone or at a provider, which must not be reached around the rules.
-    fn number_of(&self, uri: &Uri) -> Option<String> {
-        let telephone = match uri.scheme {
-            Scheme::Tel => true,
-            Scheme::Sip | Scheme::Sips => {
-                let phone = uri
-                    .param("user")
-                    .is_some_and(|user| user.eq_ignore_case("phone"));
-                phone || self.is_ours(uri) || self.is_provider(uri)
-            }
-            Scheme::Other(_) => false,
-        };
-        if !telephone {
-            return None;
-        }
-        let number = self.plan.of_uri(uri);
-        // What is no number at a provider is nobody's to call, so it must not pass either.
-        number.or_else(|| (!uri.is_sip() || self.is_provider(uri)).then(|| uri.user_decoded()))
-    }
-
-    fn is_ours(&self, uri: &Uri) -> bool {
-        let number = uri.user_decoded().starts_with('+');
-        number && self.hosts.iter().any(|host| same(host, &uri.host))
-    }
-
-    fn is_provider(&self, uri: &Uri) -> bool {
-        self.lines.iter().any(|line| {
-            let ip = uri.host.ip();
-            let server = |ip| line.servers.iter().any(|one| one.target.remote.ip() == ip);
-            let proxy = line.config.outbound_proxy.as_ref();
-            same(&line.config.server.host, &uri.host)
-                || same(&line.config.aor.host, &uri.host)
-                || proxy.is_some_and(|proxy| same(&proxy.host, &uri.host))
-                || ip.is_some_and(server)
-        })
+    /// Looks anew which addresses are whose.
+    fn connect(&mut self) {
+        let lines = || self.lines.iter();
+        let servers = lines().flat_map(|line| &line.servers);
+        self.exchange = Arc::new(Exchange {
+            plan: plan_of(lines().map(|line| &line.config.plan)),
+            hosts: self.hosts.clone(),
+            providers: lines().flat_map(|line| hosts_of(&line.config)).collect(),
+            servers: servers.map(|one| one.target.remote.ip()).collect(),
+            rules: rules_of(self.guard.rules(), lines().map(|line| &*line.config)),
+        });
+        self.shown.set_exchange(&self.exchange);
     }
 
     /// The trunks a call may go by now, and the number as the rule has it.
@@ -426,7 +404,7 @@ impl Border for Trunks {
         by: &Dialler,
         invite: Box<Invite>,
     ) -> Placing {
-        let Some(number) = self.number_of(&invite.uri) else {
+        let Some(number) = self.exchange.number_of(&invite.uri) else {
             return Placing::NotMine(invite);
         };
         let (rule, mut lines, number) = match self.route(now, by, &number) {
@@ -447,6 +425,10 @@ impl Border for Trunks {
         let Some((at, line)) = chosen else {
             return Placing::Refused(Denied::NoTrunk.to_string());
         };
+        if !outbound::is_offered_enough(line, &invite) {
+            let trunk = &line.config.name;
+            return Placing::Refused(format!("trunk \"{trunk}\" takes encrypted media only"));
+        }
         line.begin(now);
         let id = endpoint.invite(now, outbound::invite(line, &invite, &number));
         self.guard.begin(now, by, rule);
@@ -477,6 +459,7 @@ impl Border for Trunks {
                     let mut lines = self.lines.iter_mut();
                     if let Some(line) = lines.find(|one| one.token == line) {
                         line.handle_found(now, endpoint, targets, local);
+                        self.connect();
                     }
                 }
                 Note::Reload(wanted, rules) => self.reload(now, endpoint, wanted, rules),
@@ -504,8 +487,4 @@ impl Border for Trunks {
         });
         lines.chain(cuts).min()
     }
-}
-
-fn same(one: &Host, other: &Host) -> bool {
-    one.to_string().eq_ignore_ascii_case(&other.to_string())
 }

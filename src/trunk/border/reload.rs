@@ -6,7 +6,6 @@
 
 use super::{Call, Trunks};
 use crate::config::{DialRule, Trunk};
-use crate::trunk::guard::plan_of;
 use crate::trunk::line::Line;
 use plenum_sip::endpoint::Endpoint;
 use std::sync::Arc;
@@ -66,7 +65,7 @@ impl Trunks {
                 }
             }
         }
-        self.plan = plan_of(self.lines.iter().map(|line| &line.config.plan));
+        self.connect();
     }
 
     /// Those that have left are forgotten.

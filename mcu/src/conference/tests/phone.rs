@@ -247,7 +247,7 @@ pub(super) fn settings() -> EndpointSettings {
         noise_gate: false,
         name: String::new(),
         looks: Box::default(),
-        protection: None,
+        terms: Default::default(),
         offers: Offers::Phone,
     }
 }

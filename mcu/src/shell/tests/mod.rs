@@ -155,7 +155,7 @@ fn settings() -> EndpointSettings {
         noise_gate: false,
         name: String::new(),
         looks: Box::default(),
-        protection: None,
+        terms: Default::default(),
         offers: Offers::Phone,
     }
 }
