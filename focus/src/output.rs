@@ -244,6 +244,11 @@ pub enum Command {
     Record(RecordOrder),
     /// Take the floor of slides away from whoever has it. Completed at once.
     RevokeFloor,
+    /// Give the floor of slides to an endpoint, whoever has it. Completed at once.
+    GiveFloor {
+        /// To which.
+        endpoint: EndpointId,
+    },
     /// End the conference: everybody hears so and is hung up.
     End,
 }
@@ -288,6 +293,8 @@ pub enum LooksChange {
     Hidden(bool),
     /// It gets no pictures, or the conference's.
     Blind(bool),
+    /// It may show slides, whatever its role, or may not; `None`: as its role says.
+    Slides(Option<bool>),
     /// It may choose another layout (CM-089); `None`: as before it came.
     ChangeLayout(Option<bool>),
     /// Whom it wants to see, and where: for its own view alone.
@@ -320,6 +327,12 @@ pub enum CommandError {
     /// Nobody has the floor of slides.
     #[error("nobody shows slides")]
     NobodyPresents,
+    /// The endpoint has no stream for slides.
+    #[error("the endpoint cannot show slides")]
+    NoSlides,
+    /// It may not.
+    #[error("the endpoint may not show slides")]
+    Barred,
     /// The user does not wait in the lobby.
     #[error("the user is in the conference already")]
     NotWaiting,

@@ -80,6 +80,8 @@ pub struct ConferenceRecord {
     pub change_layout: bool,
     /// Whether it is recorded.
     pub recording: RecordingPolicy,
+    /// Who may show slides.
+    pub slides: SlidesOf,
 }
 
 impl ConferenceRecord {
@@ -120,6 +122,7 @@ impl ConferenceRecord {
             people: Vec::new(),
             change_layout: true,
             recording: RecordingPolicy::default(),
+            slides: SlidesOf::default(),
         }
     }
 
@@ -237,6 +240,16 @@ pub enum Origin {
     AdHoc,
     /// From the configuration; may become active again and again.
     Configured,
+}
+
+/// Who may show slides, unless an operator or a presenter says otherwise of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlidesOf {
+    /// Whoever is in.
+    #[default]
+    Everybody,
+    /// Whose role is presenter, as long as it is.
+    Presenters,
 }
 
 /// What becomes of a conference when its last presenter has left.

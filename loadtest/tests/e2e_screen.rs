@@ -10,13 +10,14 @@
 mod slides;
 
 use plenum_loadtest::peer::chromium::Chromium;
-use plenum_loadtest::peer::floor_client::status;
+use plenum_loadtest::peer::floor_client::{primitive, status};
 use plenum_loadtest::peer::join_page;
 use plenum_loadtest::peer::video_phone::{Rgb, Seen, alike};
 use plenum_loadtest::server::Server;
 use plenum_loadtest::signal::Signal;
 use slides::{
-    BLUE, RED, SECOND, YELLOW, await_presenting, call, floor, shows, slides, start, wait,
+    BLUE, RED, SECOND, YELLOW, await_presenting, call, floor, shows, slides, start, start_room,
+    wait,
 };
 
 /// The screen of Chromium without a screen, but for what moves in its middle.
@@ -184,4 +185,62 @@ fn rfc8855_13_1_who_loses_the_floor_is_told_so_and_captured_no_more() {
     see(&mut ann, &server, ended);
     await_presenting(&server, 0);
     assert!(ann.console().is_empty(), "{:?}", ann.console());
+}
+
+/// The number of an endpoint, as operators see it.
+fn number(server: &Server, name: &str) -> String {
+    let roster = server
+        .operate(&["conference", "show", "board"], "")
+        .unwrap();
+    let line = roster.lines().find(|line| line.contains(name)).unwrap();
+    let mut words = line.split_whitespace();
+    let number = words.find(|word| word.len() >= 8 && word.bytes().all(|it| it.is_ascii_digit()));
+    number.unwrap().to_owned()
+}
+
+#[test]
+fn cb_176_slides_are_of_presenters_and_the_operator_hands_the_floor_over() {
+    let server = start_room("", "slides = \"presenters\"\n");
+    let two = call(&server, "two", RED, Some((YELLOW, Some("UDP/BFCP"))));
+    let mut ann = join(&server, "Ann");
+    let operate = |words: &[&str]| server.operate(&[&["conference"], words].concat(), "");
+    // Neither is a presenter.
+    let mut client = floor(&server, &two);
+    assert_eq!(client.request().unwrap().primitive, primitive::ERROR);
+    let barred = says("You may not share a screen in this conference.");
+    ann.evaluate("the('share').click()").unwrap();
+    see(&mut ann, &server, &barred);
+    assert!(operate(&["give-floor", "board", &number(&server, "Ann")]).is_err());
+    // Ann is allowed to, and two becomes one.
+    let anns = number(&server, "Ann");
+    operate(&["looks", "board", &anns, "--slides", "true"]).unwrap();
+    // The page hears of it when the roster comes.
+    let shares = (0..5).any(|_| {
+        ann.evaluate("the('share').click()").unwrap();
+        std::thread::sleep(SECOND);
+        ann.evaluate("the('share').ariaPressed").unwrap() == "true"
+    });
+    assert!(shares);
+    see(&mut ann, &server, &says("Everybody sees your screen."));
+    operate(&["role", "board", "1", "presenter"]).unwrap();
+    let twos = number(&server, "raw");
+    slides(&two).show(true);
+    operate(&["give-floor", "board", &twos]).unwrap();
+    assert!(client.hear(status::GRANTED, 2 * SECOND).unwrap().is_some());
+    let lost = says("raw@127.0.0.1 shares a screen now. Yours is not shared any more.");
+    see(&mut ann, &server, &lost);
+    see(
+        &mut ann,
+        &server,
+        &page_shows("r > 150 && g > 150 && b < 90"),
+    );
+    // Back to Ann, who is told.
+    operate(&["give-floor", "board", &anns]).unwrap();
+    see(&mut ann, &server, &says("You may share your screen now."));
+    share(&mut ann, &server);
+    // Whose right ends, what they show ends.
+    operate(&["looks", "board", &anns, "--slides", "false"]).unwrap();
+    let ended = says("The conference has ended the sharing of your screen.");
+    see(&mut ann, &server, &ended);
+    await_presenting(&server, 0);
 }

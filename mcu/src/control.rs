@@ -105,6 +105,12 @@ pub enum Action {
     },
     /// The floor of slides is taken away from whoever has it; [`Report::Presenter`] follows if somebody had.
     RevokeFloor,
+    /// The floor of slides goes to an endpoint, whether it has asked for it or not; [`Report::Presenter`] follows where it
+    /// may have it.
+    GiveFloor {
+        /// Which.
+        endpoint: EndpointId,
+    },
     /// In the mix, or apart (PIN, lobby, hold).
     Place {
         /// Which.

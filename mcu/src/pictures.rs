@@ -67,6 +67,8 @@ pub struct EndpointVideo {
     pub hidden: bool,
     /// It gets no pictures.
     pub blind: bool,
+    /// It may not show slides.
+    pub barred: bool,
     /// The layout chosen for it.
     pub layout: Option<Layout>,
     /// Whom it wants to see, in order.

@@ -7,7 +7,7 @@ use super::table::{Table, harmless};
 use super::{Failure, say};
 use clap::{Args, Subcommand};
 use plenum::http::control::view::{
-    Active, Call, Choice, Conference, Endpoint, Promotion, Somebody, Waiting,
+    Active, Call, Choice, Conference, Endpoint, Given, Promotion, Somebody, Waiting,
 };
 use std::path::PathBuf;
 
@@ -50,6 +50,8 @@ enum Order {
     },
     #[command(flatten)]
     Pictures(PictureOrder),
+    /// Gives the floor of slides to an endpoint, whoever has it.
+    GiveFloor(One),
     /// Takes the floor of slides away from whoever has it.
     RevokeFloor(Named),
     /// Mutes an endpoint.
@@ -139,6 +141,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             client.post(&format!("{whose}/layout"), &Choice { layout })
         }
         Order::Pictures(order) => pictures::run(&client, order),
+        Order::GiveFloor(one) => {
+            let body = Given {
+                endpoint: one.endpoint,
+            };
+            client.put(&format!("{}/floor", path(&one.conference)), &body)
+        }
         Order::RevokeFloor(named) => client.delete(&format!("{}/floor", path(&named.conference))),
         Order::Mute(one) => client.post(&format!("{}/mute", endpoint(&one)), &()),
         Order::Unmute(one) => client.post(&format!("{}/unmute", endpoint(&one)), &()),

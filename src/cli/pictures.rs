@@ -55,6 +55,9 @@ pub(super) enum Order {
         /// It gets no pictures.
         #[arg(long)]
         blind: Option<bool>,
+        /// It may show slides, whatever its role, or may not.
+        #[arg(long)]
+        slides: Option<bool>,
         /// It may choose another layout.
         #[arg(long)]
         change_layout: Option<bool>,
@@ -105,6 +108,7 @@ pub(super) fn run(client: &Client, order: Order) -> Result<(), Failure> {
             pin,
             hidden,
             blind,
+            slides,
             change_layout,
         } => {
             let body = Looks {
@@ -112,6 +116,7 @@ pub(super) fn run(client: &Client, order: Order) -> Result<(), Failure> {
                 pin,
                 hidden,
                 blind,
+                slides,
                 change_layout_allowed: change_layout,
             };
             client.post(&format!("{}/looks", endpoint(&one)), &body)

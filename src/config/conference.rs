@@ -4,7 +4,7 @@
 use super::Conferences;
 use super::read::{Seconds, Section};
 use super::recording::read_recording;
-use super::values::{Aor, Unled, alone_name, autopromote_list, watchers_name};
+use super::values::{Aor, Unled, alone_name, autopromote_list, slides_name, watchers_name};
 use super::video::{Templates, check_people, read_person, read_pictures, read_placement};
 use crate::limits::Limits;
 use plenum_focus::access::{Members, ServerMode};
@@ -70,6 +70,7 @@ fn read_traits(
         placement: read_placement(section, &base.placement),
         recording: read_recording(section, base.recording),
         change_layout: section.get("change_layout", &base.change_layout.to_string()),
+        slides: section.get("slides", &quoted(slides_name(base.slides))),
         ..read_admission(section, base)
     };
     if record.max_endpoints == Some(0) {

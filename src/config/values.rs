@@ -4,7 +4,7 @@ use super::read::Setting;
 use plenum_focus::access::{AdmissionPolicy, Autopromote};
 use plenum_focus::keys::KeyAction;
 use plenum_focus::policy::Network;
-use plenum_focus::record::{Alone, Watchers};
+use plenum_focus::record::{Alone, SlidesOf, Watchers};
 use plenum_media::negotiated::Codec;
 use plenum_sip::endpoint::Transport;
 use plenum_sip::msg::Uri;
@@ -312,5 +312,23 @@ impl Setting for Unled {
             "end" => Ok(Self::End),
             _ => Err("expected \"keep\" or \"end\"".to_owned()),
         }
+    }
+}
+
+impl Setting for SlidesOf {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match String::read(value)?.as_str() {
+            "everybody" => Ok(Self::Everybody),
+            "presenters" => Ok(Self::Presenters),
+            _ => Err("expected \"everybody\" or \"presenters\"".to_owned()),
+        }
+    }
+}
+
+/// Who may show slides, as it is written.
+pub(super) fn slides_name(slides: SlidesOf) -> &'static str {
+    match slides {
+        SlidesOf::Everybody => "everybody",
+        SlidesOf::Presenters => "presenters",
     }
 }

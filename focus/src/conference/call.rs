@@ -47,6 +47,8 @@ pub(crate) struct Call {
     pub(crate) looks: EndpointVideo,
     /// Its pictures were taken out of the conference, by somebody of this role (CB-247.8).
     pub(crate) unseen: Option<Role>,
+    /// It may show slides, or may not, whatever its role.
+    pub(crate) may_present: Option<bool>,
     /// It may choose another layout, whatever the conference says.
     pub(crate) change_layout: Option<bool>,
     /// Who is to be told when it is in the mix, or will never be.

@@ -124,6 +124,10 @@ impl Focus {
                 let result = self.revoke_floor(now);
                 self.complete(request, result);
             }
+            Command::GiveFloor { endpoint } => {
+                let result = self.give_floor(now, endpoint);
+                self.complete(request, result);
+            }
             Command::End => {
                 self.begin_farewell(now, None, DisconnectReason::ConferenceEnded);
                 self.complete(request, Ok(()));

@@ -20,7 +20,8 @@ pub(in crate::conference) const MAIN_AUDIO: &str = "main-audio";
 /// The stream of pictures of an endpoint, and the label of the composed picture (CB-284).
 pub(in crate::conference) const VIDEO_ID: &str = "2";
 pub(in crate::conference) const MAIN_VIDEO: &str = "main-video";
-const SLIDES_ID: &str = "3";
+/// The stream of slides of an endpoint.
+pub(in crate::conference) const SLIDES_ID: &str = "3";
 /// Slides, screens (RFC 4796).
 const SLIDES: &str = "slides";
 
@@ -251,7 +252,9 @@ impl Focus {
             ..video_document(VIDEO_ID, MAIN_VIDEO, video)
         });
         let slides = participant.content.map(|content| Media {
+            ingress_filter: filter(looks.barred),
             presenting: participant.presenting,
+            barred: looks.barred,
             ..video_document(SLIDES_ID, SLIDES, content)
         });
         Some(Endpoint {

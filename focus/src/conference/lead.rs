@@ -32,6 +32,9 @@ impl Focus {
         if self.roster.set_role(user, role) {
             self.event(ConferenceEvent::Role { user, role });
             self.note_lead(now);
+            let endpoints = self.roster.user(user).map(|it| it.endpoints.clone());
+            // What they may show is a matter of their role.
+            self.renew_looks(now, endpoints.unwrap_or_default());
         }
         Ok(())
     }

@@ -19,7 +19,7 @@
 //! | `control` | commands by INFO |
 //! | `notifier` | who is told what changes, and when |
 //! | `document` | the conference as a document |
-//! | `pictures`, `seats` | who is seen where, and by whom |
+//! | `pictures`, `seats`, `slides` | who is seen where, and by whom; who shows slides |
 //! | `departure` | how endpoints of users who are gone left |
 //! | `lead` | roles, and what becomes of a conference without a presenter |
 //! | `commands` | calling out, removing, muting, locking, ending |
@@ -50,6 +50,7 @@ mod renegotiation;
 mod reports;
 mod requests;
 mod seats;
+mod slides;
 
 pub use crate::conference::entry::Arrival;
 #[cfg(feature = "shell")]
@@ -420,6 +421,7 @@ impl Focus {
             media: MediaEndpoint::Present,
             looks: looks.clone(),
             unseen: None,
+            may_present: None,
             early_answer: None,
             change_layout,
             state,

@@ -12,8 +12,8 @@ use crate::conference::Focus;
 use crate::conference::call::Call;
 use crate::conference::pending::Purpose;
 use crate::conference::seats::{Seats, checked};
-use crate::output::{CommandError, ConferenceEvent, LooksChange, PictureCommand, RequestId};
-use crate::record::{ConferenceRecord, Person, SeatFor};
+use crate::output::{CommandError, LooksChange, PictureCommand, RequestId};
+use crate::record::{ConferenceRecord, Person, SeatFor, SlidesOf};
 use crate::roster::Participant;
 use plenum_mcu::control::{
     Absent, Action, ConferenceVideo, EndpointId, EndpointVideo, Identity, Layout, PaneContent,
@@ -91,6 +91,8 @@ impl Focus {
             importance: person.map_or(0, |person| person.importance),
             pin: person.and_then(|person| person.pin),
             layout: person.and_then(|person| person.layout),
+            // The role is known when they come in.
+            barred: self.record.slides == SlidesOf::Presenters,
             ..EndpointVideo::default()
         }
     }
@@ -201,6 +203,7 @@ impl Focus {
             | LooksChange::Pin(_)
             | LooksChange::Hidden(_)
             | LooksChange::Blind(_)
+            | LooksChange::Slides(_)
             | LooksChange::ChangeLayout(_) => None,
         };
         let call = self.calls.get_mut(&endpoint);
@@ -210,6 +213,7 @@ impl Focus {
             LooksChange::Pin(pin) => call.looks.pin = pin,
             LooksChange::Hidden(hidden) => call.looks.hidden = hidden,
             LooksChange::Blind(blind) => call.looks.blind = blind,
+            LooksChange::Slides(allowed) => call.may_present = allowed,
             LooksChange::ChangeLayout(allowed) => call.change_layout = allowed,
             LooksChange::View { pins, .. } => {
                 call.looks.pins = pins;
@@ -247,11 +251,9 @@ impl Focus {
         call.change_layout.unwrap_or(self.record.change_layout)
     }
 
-    /// Somebody has come whom everybody shall see.
+    /// Somebody has come whom everybody shall see, or who may show slides.
     pub(super) fn intend(&mut self, now: Instant, endpoint: EndpointId) {
-        if self.intention(endpoint).is_some() {
-            self.send_looks(now, endpoint, None);
-        }
+        self.renew_looks(now, vec![endpoint]);
     }
 
     /// Where somebody is in the list of those whom everybody shall see.
@@ -266,10 +268,15 @@ impl Focus {
     pub(super) fn set_intended(&mut self, now: Instant, intended: Vec<String>) {
         self.pictures.intended = intended;
         self.touch_views();
-        let all: Vec<EndpointId> = self.calls.keys().copied().collect();
-        for endpoint in all {
-            if self.looks_for(endpoint) != self.roster.endpoint(endpoint).map(|it| it.looks.clone())
-            {
+        let all = self.calls.keys().copied().collect();
+        self.renew_looks(now, all);
+    }
+
+    /// Tells the mixer of those of whom it does not know what is to be.
+    pub(super) fn renew_looks(&mut self, now: Instant, endpoints: Vec<EndpointId>) {
+        for endpoint in endpoints {
+            let known = self.roster.endpoint(endpoint).map(|it| &it.looks);
+            if self.looks_for(endpoint).as_ref() != known {
                 self.send_looks(now, endpoint, None);
             }
         }
@@ -282,6 +289,7 @@ impl Focus {
         Some(EndpointVideo {
             hidden: none || call.looks.hidden,
             blind: none || call.looks.blind,
+            barred: !self.may_present(endpoint, call),
             pin: self.intention(endpoint).or(call.looks.pin),
             ..call.looks.clone()
         })
@@ -358,29 +366,6 @@ impl Focus {
         shown
             .map(|entity| entity.unwrap_or_else(|| NOBODY.to_owned()))
             .collect()
-    }
-
-    /// What the mixer reports of an endpoint's slides.
-    pub(super) fn handle_content(&mut self, endpoint: EndpointId, content: Option<VideoMedia>) {
-        if self.roster.set_content(endpoint, content) {
-            self.touch_views();
-        }
-    }
-
-    /// Somebody else shows slides now, or nobody.
-    pub(super) fn handle_presenter(&mut self, endpoint: Option<EndpointId>) {
-        if self.roster.set_presenter(endpoint) {
-            self.event(ConferenceEvent::Presenter { endpoint });
-        }
-    }
-
-    /// An operator takes the floor of slides away.
-    pub(super) fn revoke_floor(&mut self, now: Instant) -> Result<(), CommandError> {
-        if self.roster.presenter().is_none() {
-            return Err(CommandError::NobodyPresents);
-        }
-        self.mcu(now, Purpose::Nothing, Action::RevokeFloor);
-        Ok(())
     }
 
     /// What the mixer reports of an endpoint's video.

@@ -200,6 +200,8 @@ fn status_of(result: Result<(), CommandError>) -> StatusCode {
         | CommandError::UnknownUser
         | CommandError::NotWaiting
         | CommandError::NobodyPresents
+        | CommandError::NoSlides
+        | CommandError::Barred
         | CommandError::UnknownConference
         | CommandError::Mcu(_)
         | CommandError::Recording(_)

@@ -295,6 +295,7 @@ pub(crate) fn read_media(element: &Element) -> Option<Media> {
         ingress_filter: filter("media-ingress-filter"),
         egress_filter: filter("media-egress-filter"),
         presenting: boolean_of(element, Ns::Talk, "presenting").unwrap_or(false),
+        barred: boolean_of(element, Ns::Talk, "barred").unwrap_or(false),
         talking: boolean_of(element, Ns::Talk, "talking").unwrap_or(false),
         layout: text_of(element, Ns::Pictures, "layout"),
         seen: text_of(element, Ns::Pictures, "seen").map_or_else(Vec::new, |seen| {

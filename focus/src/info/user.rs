@@ -194,6 +194,8 @@ pub struct Media {
     pub egress_filter: Option<MediaFilter>,
     /// It is shown to all: slides whose floor the endpoint has. An extension of ours like the next one.
     pub presenting: bool,
+    /// Slides that the endpoint may not show.
+    pub barred: bool,
     /// Somebody is speaking there: an extension of ours, in [`Ns::Talk`](crate::xml::Ns::Talk).
     pub talking: bool,
     /// Which layout it has: an extension of ours, in [`Ns::Pictures`](crate::xml::Ns::Pictures), told to those who
@@ -217,6 +219,7 @@ impl Media {
             ingress_filter: None,
             egress_filter: None,
             presenting: false,
+            barred: false,
             talking: false,
             layout: None,
             seen: Vec::new(),

@@ -428,8 +428,14 @@ pub(crate) fn write_media(w: &mut Writer, media: &Media, form: Form) {
             w.leaf(Ns::Pictures, "seen", &media.seen.join(" "));
         }
     }
+    if media.presenting || media.barred {
+        w.separator();
+    }
     if media.presenting {
-        w.separator().leaf(Ns::Talk, "presenting", "true");
+        w.leaf(Ns::Talk, "presenting", "true");
+    }
+    if media.barred {
+        w.leaf(Ns::Talk, "barred", "true");
     }
     w.close();
 }

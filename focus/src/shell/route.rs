@@ -226,6 +226,7 @@ impl Inner {
                 | Command::Pictures(_)
                 | Command::Record(_)
                 | Command::RevokeFloor
+                | Command::GiveFloor { .. }
                 | Command::End => return Err(CommandError::UnknownConference),
             },
         };

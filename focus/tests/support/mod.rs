@@ -468,6 +468,7 @@ impl Bench {
             | Action::Pictures(_)
             | Action::Looks { .. }
             | Action::RevokeFloor
+            | Action::GiveFloor { .. }
             | Action::Play { .. }
             | Action::Stop { .. }
             | Action::Ambience { .. }

@@ -14,12 +14,17 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// A server with a conference, `more` in its section on video, and join pages over HTTPS.
 pub(crate) fn start(more: &str) -> Server {
+    start_room(more, "")
+}
+
+/// The same, with `room` in the section of the conference.
+pub(crate) fn start_room(more: &str, room: &str) -> Server {
     // What a slow machine can do; and it is not to refuse what it finds hard.
     let mut settings = ServerSettings {
         limits: "video_load_permille = 1000000\n".to_owned(),
         rest: format!(
             "[join]\nbrowser = true\n[video]\nnames = false\nrows = 360\nframe_rate = 10\n{more}\
-             [[conference]]\nname = \"board\"\n"
+             [[conference]]\nname = \"board\"\n{room}"
         ),
         ..ServerSettings::default()
     };

@@ -5,6 +5,9 @@
 //! | new | granted, or accepted while another holds it and nobody may take it | | | |
 //! | accepted | | cancelled | | granted |
 //! | granted | | released | revoked | |
+//!
+//! Somebody above may give the floor to a user, too: by the request that waits, or by one that the user did not make
+//! (RFC 8855 §4.1 has requests of third parties). Who asks for what was given so is told that it is granted.
 
 use plenum_media::bfcp::RequestStatus;
 use std::collections::VecDeque;
@@ -46,6 +49,8 @@ pub(super) struct Floor {
     most: usize,
     last: u16,
     holder: Option<Request>,
+    /// The holder has not asked for it.
+    given: bool,
     waiting: VecDeque<Request>,
 }
 
@@ -57,6 +62,7 @@ impl Floor {
             most,
             last: 0,
             holder: None,
+            given: false,
             waiting: VecDeque::new(),
         }
     }
@@ -77,6 +83,10 @@ impl Floor {
 
     /// Somebody asks. The last change is that of the request itself.
     pub(super) fn request(&mut self, user: u16) -> Result<Vec<Change>, TooMany> {
+        if let Some(request) = self.holder.filter(|one| self.given && one.user == user) {
+            self.given = false;
+            return Ok(vec![granted(request)]);
+        }
         if self.of(user).is_some() {
             return Err(TooMany);
         }
@@ -84,24 +94,14 @@ impl Floor {
             id: self.next_id(),
             user,
         };
-        let granted = Change {
-            request,
-            status: RequestStatus::Granted,
-            position: 0,
-        };
         match (self.holder, self.policy) {
             (None, _) => {
-                self.holder = Some(request);
-                Ok(vec![granted])
+                self.hold(request, false);
+                Ok(vec![granted(request)])
             }
             (Some(before), FloorPolicy::TakeOver) => {
-                self.holder = Some(request);
-                let revoked = Change {
-                    request: before,
-                    status: RequestStatus::Revoked,
-                    position: 0,
-                };
-                Ok(vec![revoked, granted])
+                self.hold(request, false);
+                Ok(vec![revoked(before), granted(request)])
             }
             (Some(_), FloorPolicy::Queue) => {
                 if self.waiting.len() >= self.most {
@@ -133,6 +133,28 @@ impl Floor {
         std::iter::once(cancelled).chain(self.places()).collect()
     }
 
+    /// Somebody above gives the floor to a user, of whoever has it. Nothing changes where that is the same.
+    pub(super) fn give(&mut self, user: u16) -> Vec<Change> {
+        if self.holder() == Some(user) {
+            return Vec::new();
+        }
+        let before = self.holder.map(revoked);
+        let asked = self.waiting.iter().copied().find(|one| one.user == user);
+        let request = asked.unwrap_or_else(|| Request {
+            id: self.next_id(),
+            user,
+        });
+        self.waiting.retain(|one| *one != request);
+        self.hold(request, asked.is_none());
+        let changes = before.into_iter().chain([granted(request)]);
+        changes.chain(self.places()).collect()
+    }
+
+    fn hold(&mut self, request: Request, given: bool) {
+        self.holder = Some(request);
+        self.given = given;
+    }
+
     /// Somebody above takes the floor away.
     pub(super) fn revoke(&mut self) -> Vec<Change> {
         let holder = self.holder.take();
@@ -144,6 +166,7 @@ impl Floor {
     /// The floor is free: whoever waited longest has it.
     fn end(&mut self, request: Request, status: RequestStatus) -> Vec<Change> {
         self.holder = self.waiting.pop_front();
+        self.given = false;
         let ended = Change {
             request,
             status,
@@ -184,6 +207,22 @@ impl Floor {
     }
 }
 
+fn granted(request: Request) -> Change {
+    Change {
+        request,
+        status: RequestStatus::Granted,
+        position: 0,
+    }
+}
+
+fn revoked(request: Request) -> Change {
+    Change {
+        request,
+        status: RequestStatus::Revoked,
+        position: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,10 +257,37 @@ mod tests {
         assert_eq!(floor.holder(), Some(3));
     }
 
+    #[test]
+    fn rfc8855_4_1_somebody_above_gives_the_floor_to_whoever_waits_or_has_not_asked() {
+        use RequestStatus::{Accepted, Granted, Released, Revoked};
+        let mut floor = Floor::new(FloorPolicy::Queue, 8);
+        floor.request(1).unwrap();
+        floor.request(2).unwrap();
+        floor.request(3).unwrap();
+        let given = floor.give(3);
+        assert_eq!(
+            said(&given),
+            [(1, Revoked, 0), (3, Granted, 0), (2, Accepted, 1)]
+        );
+        assert!(floor.give(3).is_empty());
+        assert_eq!(floor.request(3), Err(TooMany), "it has asked");
+        assert_eq!(
+            said(&floor.give(4)),
+            [(3, Revoked, 0), (4, Granted, 0), (2, Accepted, 1)]
+        );
+        let id = floor.standing()[0].request.id;
+        let asked = floor.request(4).unwrap();
+        assert_eq!(said(&asked), [(4, Granted, 0)]);
+        assert_eq!(asked[0].request.id, id);
+        assert_eq!(floor.request(4), Err(TooMany));
+        let back = floor.give_back(4, Some(id));
+        assert_eq!(said(&back), [(4, Released, 0), (2, Granted, 0)]);
+    }
+
     proptest! {
         #[test]
         fn one_holds_it_nobody_twice_and_none_waits_for_a_free_floor(
-            steps in proptest::collection::vec((0_u8..3, 1_u16..6), 0..60),
+            steps in proptest::collection::vec((0_u8..4, 1_u16..6), 0..60),
             queued: bool,
         ) {
             let policy = if queued { FloorPolicy::Queue } else { FloorPolicy::TakeOver };
@@ -230,6 +296,7 @@ mod tests {
                 match what {
                     0 => drop(floor.request(user)),
                     1 => drop(floor.give_back(user, None)),
+                    2 => drop(floor.give(user)),
                     _ => drop(floor.revoke()),
                 }
                 let standing = floor.standing();

@@ -112,6 +112,7 @@ impl Inner {
             Change::Pictures(pictures) => video.rooms.arrange(conference, &pictures),
             Change::Looks(endpoint, looks) => video.rooms.look(conference, endpoint, &looks),
             Change::RevokeFloor => video.revoke_floor(conference),
+            Change::GiveFloor(endpoint) => video.give_floor(conference, endpoint),
             Change::Close => video.rooms.close(conference),
         }
     }
@@ -126,6 +127,7 @@ pub(super) enum Change {
     Pictures(Box<ConferenceVideo>),
     Looks(EndpointId, Box<EndpointVideo>),
     RevokeFloor,
+    GiveFloor(EndpointId),
     Close,
 }
 
@@ -137,6 +139,7 @@ impl Change {
             Action::Pictures(pictures) => Self::Pictures(pictures.clone()),
             Action::Looks { endpoint, looks } => Self::Looks(*endpoint, looks.clone()),
             Action::RevokeFloor => Self::RevokeFloor,
+            Action::GiveFloor { endpoint } => Self::GiveFloor(*endpoint),
             Action::Destroy => Self::Close,
             Action::Create(_)
             | Action::Add { .. }

@@ -43,6 +43,7 @@ pub(super) fn in_mixer(action: Action) -> Option<Order<Sockets>> {
         | Action::Looks { .. }
         | Action::Record(_)
         | Action::RevokeFloor
+        | Action::GiveFloor { .. }
         | Action::Remove { .. } => None,
     }
 }

@@ -337,7 +337,7 @@ impl Inner {
                 Ok(Settled::Now)
             }
             Action::Pictures(_) | Action::RevokeFloor => Ok(Settled::Now),
-            Action::Looks { endpoint, .. } => {
+            Action::Looks { endpoint, .. } | Action::GiveFloor { endpoint } => {
                 this.endpoint(endpoint)?;
                 Ok(Settled::Now)
             }

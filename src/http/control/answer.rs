@@ -98,6 +98,8 @@ impl From<CommandError> for Failure {
             )
             | CommandError::NotWaiting
             | CommandError::NobodyPresents
+            | CommandError::NoSlides
+            | CommandError::Barred
             | CommandError::Ending => StatusCode::CONFLICT,
             CommandError::NotJoined(_) | CommandError::Mcu(_) => StatusCode::BAD_GATEWAY,
             CommandError::Refused(_) | CommandError::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,7 +1,7 @@
 //! One function for each path of local control.
 
 use super::answer::Failure;
-use super::view::{Active, Call, Choice, Conference, Promotion, Waiting};
+use super::view::{Active, Call, Choice, Conference, Given, Promotion, Waiting};
 use super::{Control, Target};
 use crate::trunk::view::Trunk;
 use axum::Json;
@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use plenum_focus::access::Role;
 use plenum_focus::output::{Command, PictureCommand, Whom};
 use plenum_focus::roster::UserId;
+use plenum_mcu::control::EndpointId;
 use plenum_mcu::video::layout::Layout;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -96,6 +97,16 @@ pub(super) async fn layout_of_all(State(control): Server, target: Target, body: 
 
 pub(super) async fn revoke_floor(State(control): Server, target: Target) -> Done {
     carry_out(&control, &target, Command::RevokeFloor).await
+}
+
+pub(super) async fn give_floor(
+    State(control): Server,
+    target: Target,
+    given: Result<Json<Given>, JsonRejection>,
+) -> Done {
+    let given = given.map_err(|error| Failure::new(error.status(), error.body_text()))?;
+    let endpoint = EndpointId(given.endpoint);
+    carry_out(&control, &target, Command::GiveFloor { endpoint }).await
 }
 
 pub(super) async fn mute(State(control): Server, target: Target) -> Done {

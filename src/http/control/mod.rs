@@ -9,6 +9,7 @@
 //! | `DELETE /v1/conferences/{name}/participants/{endpoint}` | removes an endpoint |
 //! | `POST …/participants/{endpoint}/mute`, `/unmute` | what the conference hears of it |
 //! | `POST …/participants/{endpoint}/layout`, `POST /v1/conferences/{name}/layout` | `{"layout": "allEqual"}`, or nothing for the conference's own |
+//! | `PUT /v1/conferences/{name}/floor` | `{"endpoint": 7}` gives it the floor of slides, whoever has it |
 //! | `DELETE /v1/conferences/{name}/floor` | takes the floor of slides away from whoever has it |
 //! | `DELETE /v1/conferences/{name}/users/{user}` | removes a user with all endpoints |
 //! | `POST /v1/conferences/{name}/users/{user}/role` | `{"role": "presenter"}` or `"attendee"` |
@@ -89,7 +90,10 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/layout", post(commands::layout_of_all))
         .route("/placement", put(pictures::placement))
         .route("/seats", put(pictures::seats))
-        .route("/floor", delete(commands::revoke_floor))
+        .route(
+            "/floor",
+            put(commands::give_floor).delete(commands::revoke_floor),
+        )
         .route("/users/{user}", delete(commands::remove))
         .route("/users/{user}/role", post(commands::role))
         .route("/mute-all", post(commands::mute_all))

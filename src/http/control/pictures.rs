@@ -71,6 +71,9 @@ pub(super) async fn looks(State(control): Server, target: Target, body: Body<Loo
         looks.hidden.map(LooksChange::Hidden),
         looks.blind.map(LooksChange::Blind),
         looks
+            .slides
+            .map(|allowed| LooksChange::Slides(Some(allowed))),
+        looks
             .change_layout_allowed
             .map(|allowed| LooksChange::ChangeLayout(Some(allowed))),
     ];

@@ -95,9 +95,20 @@ pub struct Looks {
     /// It gets no pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind: Option<bool>,
+    /// It may show slides, whatever its role, or may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slides: Option<bool>,
     /// It may choose another layout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_layout_allowed: Option<bool>,
+}
+
+/// The body of a request that gives the floor of slides to somebody.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// The number of an endpoint.
+    pub endpoint: u64,
 }
 
 /// The body of a request about those who wait in the lobby.

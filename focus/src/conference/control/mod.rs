@@ -13,6 +13,7 @@
 //! | `of_conference` | lock, end, roster, announcements, rules of the mixer |
 //! | `of_media` | who hears and is heard |
 //! | `of_video` | who sees and is seen |
+//! | `of_slides` | who may show slides |
 //!
 //! # Decisions
 //! * What cannot be read or contradicts the message around it is answered by 202 and a C3P failure
@@ -25,6 +26,7 @@
 mod of_audio;
 mod of_conference;
 mod of_media;
+mod of_slides;
 mod of_user;
 mod of_video;
 mod undertaking;

@@ -8,7 +8,7 @@ use crate::c3p::{
     ModifyUsersMediaFilters, ResultBody,
 };
 use crate::conference::Focus;
-use crate::conference::document::{AUDIO_ID, MAIN_AUDIO, MAIN_VIDEO, VIDEO_ID};
+use crate::conference::document::{AUDIO_ID, MAIN_AUDIO, MAIN_VIDEO, SLIDES_ID, VIDEO_ID};
 use crate::info::{Media, MediaFilter};
 use crate::output::RequestId;
 use crate::roster::{EndpointStatus, SessionType};
@@ -26,6 +26,9 @@ impl Focus {
     ) -> Result<Outcome, Failure> {
         if command.keys.media_id == VIDEO_ID {
             return self.modify_endpoint_video(now, sender, id, command);
+        }
+        if command.keys.media_id == SLIDES_ID {
+            return self.modify_endpoint_slides(now, sender, id, command);
         }
         let endpoint = self.audio_of(&command.keys)?;
         let (ingress, egress) = (command.media.ingress_filter, command.media.egress_filter);

@@ -137,9 +137,11 @@ pub(super) fn failure_of(error: &CommandError) -> Failure {
             Failure::Command(CommandReason::UserUnknown)
         }
         CommandError::Recording(_) => Failure::Command(CommandReason::RecordingNotAllowed),
-        CommandError::NotWaiting | CommandError::NobodyPresents | CommandError::Fault => {
-            Failure::Command(CommandReason::OtherFailure)
-        }
+        CommandError::NotWaiting
+        | CommandError::NobodyPresents
+        | CommandError::NoSlides
+        | CommandError::Barred
+        | CommandError::Fault => Failure::Command(CommandReason::OtherFailure),
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
         of(token(MediaStatus::ALL)),
         of(token(MediaFilter::ALL)),
         of(token(MediaFilter::ALL)),
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
         (of(word()), vec(uri(), 0..3)),
     )
         .prop_map(
@@ -106,6 +106,7 @@ pub(crate) fn media() -> BoxedStrategy<Media> {
                 ingress_filter,
                 egress_filter,
                 presenting: marks.0,
+                barred: marks.2,
                 talking: marks.1,
                 layout,
                 seen,

@@ -327,6 +327,18 @@ impl FloorServer {
         !changes.is_empty()
     }
 
+    /// The floor goes to a user, whether asked for or not, if it is admitted. Whether it went.
+    pub fn give(&mut self, user: u16) -> bool {
+        let admitted = self.users.get(&user).is_some_and(|one| one.admitted);
+        let changes = if admitted {
+            self.floor.give(user)
+        } else {
+            Vec::new()
+        };
+        self.spread(&changes, None);
+        !changes.is_empty()
+    }
+
     /// Who has the floor.
     pub fn presenter(&self) -> Option<u16> {
         self.presenter

@@ -124,4 +124,13 @@ impl Video {
         // Where the thread is behind by a thousand messages nobody presents for long.
         drop(self.floors.try_send(FloorMail::Revoke { conference }));
     }
+
+    /// And gives it to somebody.
+    pub(in crate::shell) fn give_floor(&self, conference: ConferenceId, endpoint: EndpointId) {
+        let mail = FloorMail::Give {
+            conference,
+            endpoint,
+        };
+        drop(self.floors.try_send(mail));
+    }
 }

@@ -54,6 +54,11 @@ pub(super) enum FloorMail {
     },
     /// An operator takes the floor away.
     Revoke { conference: ConferenceId },
+    /// And gives it to somebody.
+    Give {
+        conference: ConferenceId,
+        endpoint: EndpointId,
+    },
 }
 
 /// A conference with slides.
@@ -162,6 +167,12 @@ impl Floors {
                     hosted.server.revoke();
                 }
             }
+            FloorMail::Give {
+                conference,
+                endpoint,
+            } => self.with(conference, endpoint, |hosted, user| {
+                hosted.server.give(user);
+            }),
         }
     }
 
@@ -246,8 +257,9 @@ impl Hosted {
                 server.leave(*user);
                 return false;
             };
-            if (guest.admitted, guest.name.as_ref()) != (one.in_mix, one.name.as_ref()) {
-                guest.admitted = one.in_mix;
+            let admitted = one.in_mix && !one.looks.barred;
+            if (guest.admitted, guest.name.as_ref()) != (admitted, one.name.as_ref()) {
+                guest.admitted = admitted;
                 guest.name = Arc::clone(&one.name);
                 server.join(*user, &guest.name, guest.admitted, guest.transport());
             }

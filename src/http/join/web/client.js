@@ -21,6 +21,8 @@ let shown = false;
 /// The browser asks which screen.
 let choosing = false;
 
+const BARRED = "You may not share a screen in this conference.";
+
 function show(part) {
     for (const id of ["lobby", "call"]) {
         byId(id).hidden = id !== part;
@@ -292,6 +294,10 @@ async function share() {
         stopSharing("Your screen is not shared any more.");
         return;
     }
+    if (isBarred()) {
+        say(BARRED);
+        return;
+    }
     choosing = true;
     try {
         await own.share();
@@ -309,6 +315,11 @@ async function share() {
     showShare();
     say("Your screen is shown as soon as the conference lets you…");
     tell();
+}
+
+// Whether we may is known for sure once the server has agreed on our screen.
+function isBarred() {
+    return roster.people().some((person) => person.entity === agent.entity && person.barred);
 }
 
 function sharingProblem(error) {
@@ -331,6 +342,9 @@ function followPresenter() {
     presenter = roster.people().find((person) => person.presents) ?? null;
     showSlides();
     const after = presenter?.entity;
+    if (sound.shares && !shown && isBarred()) {
+        stopSharing(BARRED);
+    }
     if (before === after) {
         return;
     }
@@ -369,12 +383,21 @@ async function tell() {
             own.told = state;
             showSlides();
             refuseSharing(own);
+            noteShown(own);
         }
     } catch {
         // The next press says it again; nobody hears what is muted in any case.
         refuseSharing(own);
     } finally {
         own.telling = false;
+    }
+}
+
+// Who was given the floor has it already.
+function noteShown(own) {
+    if (own === sound && own.shares && !shown && presenter?.entity === agent?.entity) {
+        shown = true;
+        say("Everybody sees your screen.");
     }
 }
 

@@ -73,6 +73,8 @@ export class Roster {
                 muted: audio.length > 0 && audio.every((media) => !/send/.test(media.status)),
                 presents: endpoints.some((endpoint) =>
                     [...endpoint.media.values()].some((media) => media.presenting)),
+                barred: endpoints.some((endpoint) =>
+                    [...endpoint.media.values()].some((media) => media.barred)),
             }];
         });
     }
@@ -98,6 +100,7 @@ function applyEndpoint(user, element) {
                 status: textOf(child(media, "status")) || "sendrecv",
                 talking: textOf(child(media, "talking", TALK)) === "true",
                 presenting: textOf(child(media, "presenting", TALK)) === "true",
+                barred: textOf(child(media, "barred", TALK)) === "true",
             });
         }
     }
