@@ -19,11 +19,12 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use plenum_media::crypto::dtls::{Identity, NoIdentity};
 use plenum_media::negotiated::NegotiatedAudio;
-use plenum_media::path::{Handshakes, NegotiatedPath, PathConfig};
+use plenum_media::path::{Handshakes, PathConfig};
 use plenum_media::sdp::Session;
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
+use super::bundle::sound;
 use super::config::Config;
 use super::exchange::{Change, overheard};
 use super::in_mixer::in_mixer;
@@ -436,7 +437,7 @@ impl Inner {
         let mut one = Endpoint {
             session: Session::new(local, limits, (*self.media_metrics).clone()),
             ssrc,
-            video: VideoEndpoint::new(cname(seed), &settings),
+            video: VideoEndpoint::new(cname(seed), ssrc, &settings),
         };
         self.enter(conference, endpoint, &settings);
         let ids = (conference, endpoint);
@@ -451,6 +452,7 @@ impl Inner {
             }
         };
         sockets.path = self.first_path(&one.session, offer.is_none(), given.relays);
+        sockets.bundle(one.video.take_trunk(), sound(&one.session));
         let new = NewEndpoint {
             endpoint,
             port: sockets,
@@ -474,15 +476,20 @@ impl Inner {
         conference: ConferenceId,
         worker: usize,
         endpoint: EndpointId,
-        agreed: Option<NegotiatedPath>,
+        one: &mut Endpoint,
     ) -> Result<(), McuError> {
-        let link = self.workers.get(worker);
-        let link = link.ok_or(McuError::Unknown("worker"))?;
+        let agreed = one.session.path();
+        let link = self
+            .workers
+            .get(worker)
+            .ok_or(McuError::Unknown("worker"))?;
         let mail = Mail::Path {
             conference,
             endpoint,
             fresh: self.path(agreed.clone()),
             agreed: agreed.map(Box::new),
+            trunk: one.video.take_trunk(),
+            sound: sound(&one.session),
         };
         post(&link.mail, mail)
     }
@@ -512,8 +519,10 @@ impl Inner {
         command: Option<CommandId>,
         order: Order<Sockets>,
     ) -> Result<Settled, McuError> {
-        let link = self.workers.get(worker);
-        let link = link.ok_or(McuError::Unknown("worker"))?;
+        let link = self
+            .workers
+            .get(worker)
+            .ok_or(McuError::Unknown("worker"))?;
         let mail = Mail::Order {
             conference,
             command,
@@ -524,8 +533,10 @@ impl Inner {
     }
 
     fn end(&self, worker: usize, ending: Ending) -> Result<Settled, McuError> {
-        let link = self.workers.get(worker);
-        let link = link.ok_or(McuError::Unknown("worker"))?;
+        let link = self
+            .workers
+            .get(worker)
+            .ok_or(McuError::Unknown("worker"))?;
         post(&link.endings, ending)?;
         Ok(Settled::ByWorker)
     }
