@@ -49,7 +49,9 @@ const SCRIPT: &str = r#"
     agent.on("registered", () => said.push("registered"));
     agent.on("newRTCSession", ({ originator, session, request }) => {
         globalThis.call = session;
+        // Where we call it is there already.
         session.on("peerconnection", ({ peerconnection }) => watch(peerconnection));
+        if (session.connection) { watch(session.connection); }
         for (const kind of ["confirmed", "failed", "ended"]) {
             session.on(kind, ({ cause }) => said.push(kind, cause));
         }
@@ -62,14 +64,23 @@ const SCRIPT: &str = r#"
     globalThis.dial = (video) => void agent.call(`sip:pair@${location.hostname}`,
         { mediaConstraints: { audio: true, video: video && { width: 640, height: 360 } }, pcConfig });
     agent.on("connected", () => said.push("connected"));
-    globalThis.sees = (red, green, blue) => {
+    globalThis.pixels = () => {
         const canvas = document.createElement("canvas");
         [canvas.width, canvas.height] = [16, 9];
         const context = canvas.getContext("2d");
         context.drawImage(player, 0, 0, 16, 9);
-        const pixels = context.getImageData(0, 0, 16, 9).data;
-        const near = (at) => [red, green, blue].every((one, part) => Math.abs(pixels[at + part] - one) < 50);
+        return [...context.getImageData(0, 0, 16, 9).data];
+    };
+    globalThis.sees = (red, green, blue) => {
+        const seen = pixels();
+        const near = (at) => [red, green, blue].every((one, part) => Math.abs(seen[at + part] - one) < 50);
         return player.videoWidth > 0 && [...Array(144).keys()].some((pixel) => near(pixel * 4));
+    };
+    globalThis.state = async () => {
+        const stats = [...(await globalThis.call?.connection.getStats() ?? new Map()).values()];
+        const streams = stats.filter((one) => one.type.endsWith("bound-rtp")).map((one) =>
+            [one.type, one.kind, one.packetsReceived ?? one.packetsSent, one.framesDecoded, one.keyFramesDecoded].join(" "));
+        return [said.join(), player.videoWidth, ...streams, call.connection.remoteDescription.sdp].join("\n");
     };
     globalThis.count = async (type) => [...(await call.connection.getStats()).values()]
         .filter((one) => one.type === type).length;
@@ -119,9 +130,8 @@ fn meet(rest: &str, registers: bool) -> Meeting {
 impl Meeting {
     fn wait(&mut self, what: &str, expression: &str) {
         if let Err(error) = self.browser.wait_for(expression) {
-            let sdp = "said.join() + call?.connection?.localDescription?.sdp + call?.connection?.remoteDescription?.sdp";
-            let sdp = self.browser.evaluate(sdp);
-            panic!("{what}: {error}\n{sdp:?}\n{}", self.server.log());
+            let state = self.browser.evaluate("state()");
+            panic!("{what}: {error}\n{state:?}\n{}", self.server.log());
         }
     }
 

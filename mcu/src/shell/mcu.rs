@@ -20,7 +20,7 @@ use bytes::Bytes;
 use plenum_media::crypto::dtls::{Identity, NoIdentity};
 use plenum_media::negotiated::NegotiatedAudio;
 use plenum_media::path::{Handshakes, PathConfig};
-use plenum_media::sdp::Session;
+use plenum_media::sdp::{Local, Session};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
@@ -137,7 +137,7 @@ impl AudioMcu {
         let video = Video::of(config.video.as_ref(), &limits, &metrics, &sink)?;
         let sink = overheard(sink, video.as_ref());
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
-        for n in 0..mixing_threads(&config) {
+        for n in 0..config.mixing_threads() {
             let (link, mail, endings) = link(&limits);
             let forget = Arc::clone(&directory);
             let worker = Worker {
@@ -432,7 +432,10 @@ impl Inner {
         let (mut sockets, given) = self.open(v6, offer.as_ref(), &settings, place)?;
         let (session_id, ssrc, seed) = self.numbers(this);
         let ends = (&sockets, &given);
-        let local = self.local(v6, ends, session_id, &settings, self.key_seed());
+        let local = Local {
+            source: Some((ssrc, cname(seed))),
+            ..self.local(v6, ends, session_id, &settings, self.key_seed())
+        };
         let limits = self.limits.media.clone();
         let mut one = Endpoint {
             session: Session::new(local, limits, (*self.media_metrics).clone()),
@@ -479,10 +482,7 @@ impl Inner {
         one: &mut Endpoint,
     ) -> Result<(), McuError> {
         let agreed = one.session.path();
-        let link = self
-            .workers
-            .get(worker)
-            .ok_or(McuError::Unknown("worker"))?;
+        let link = self.worker(worker)?;
         let mail = Mail::Path {
             conference,
             endpoint,
@@ -519,10 +519,7 @@ impl Inner {
         command: Option<CommandId>,
         order: Order<Sockets>,
     ) -> Result<Settled, McuError> {
-        let link = self
-            .workers
-            .get(worker)
-            .ok_or(McuError::Unknown("worker"))?;
+        let link = self.worker(worker)?;
         let mail = Mail::Order {
             conference,
             command,
@@ -532,11 +529,13 @@ impl Inner {
         Ok(Settled::ByWorker)
     }
 
+    fn worker(&self, worker: usize) -> Result<&WorkerLink, McuError> {
+        let link = self.workers.get(worker);
+        link.ok_or(McuError::Unknown("worker"))
+    }
+
     fn end(&self, worker: usize, ending: Ending) -> Result<Settled, McuError> {
-        let link = self
-            .workers
-            .get(worker)
-            .ok_or(McuError::Unknown("worker"))?;
+        let link = self.worker(worker)?;
         post(&link.endings, ending)?;
         Ok(Settled::ByWorker)
     }
@@ -569,13 +568,6 @@ impl Directory {
 
     pub(super) fn find(&self, conference: ConferenceId) -> Option<Arc<Mutex<Conference>>> {
         self.lock().get(&conference).map(Arc::clone)
-    }
-}
-
-fn mixing_threads(config: &Config) -> usize {
-    match config.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
     }
 }
 
