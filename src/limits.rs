@@ -237,6 +237,7 @@ fn video(section: &mut Section<'_, '_>) -> plenum_mcu::limits::VideoLimits {
         },
         encoders: number("video_encoders", most.encoders),
         datagrams_per_read: number("video_datagrams_per_read", most.datagrams_per_read),
+        bundled_datagrams: number("video_bundled_datagrams", most.bundled_datagrams),
         socket_buffer: number("video_socket_buffer", most.socket_buffer),
         load_permille: section.get("video_load_permille", &most.load_permille.to_string()),
         ..most

@@ -67,6 +67,9 @@ pub struct VideoLimits {
     pub encoders: usize,
     /// Datagrams read from one socket at a time (each 5 ms). Further ones wait in the kernel.
     pub datagrams_per_read: usize,
+    /// Datagrams of one leg that shares a transport with sound (RFC 9143): read at a time (each 20 ms), and waiting for
+    /// the thread of video. Beyond: dropped.
+    pub bundled_datagrams: usize,
     /// Kernel receive buffer of one socket, octets.
     pub socket_buffer: usize,
     /// Octets of one RTP payload that we send.
@@ -93,6 +96,7 @@ impl Default for VideoLimits {
             members: 200,
             encoders: 16,
             datagrams_per_read: 64,
+            bundled_datagrams: 128,
             socket_buffer: 1 << 20,
             max_payload: 1_180,
             assembler: AssemblerLimits {

@@ -99,6 +99,8 @@ pub struct VideoMetrics {
     pub frames_sent: Counter,
     /// Frames that found no place in a queue.
     pub frames_dropped: Counter,
+    /// Datagrams of a shared transport (RFC 9143) that found no place in a queue.
+    pub datagrams_dropped: Counter,
     /// RTP packets sent.
     pub packets_sent: Counter,
     /// Frames decoded.
@@ -126,6 +128,7 @@ impl Default for VideoMetrics {
             frames_received: Counter::default(),
             frames_sent: Counter::default(),
             frames_dropped: Counter::default(),
+            datagrams_dropped: Counter::default(),
             packets_sent: Counter::default(),
             decodes: Counter::default(),
             decode_faults: Counter::default(),
@@ -167,6 +170,11 @@ impl VideoMetrics {
                 "frames_dropped",
                 "Video frames that found no place in a queue",
                 &self.frames_dropped,
+            ),
+            (
+                "datagrams_dropped",
+                "Datagrams of a shared transport that found no place on their way to the video thread",
+                &self.datagrams_dropped,
             ),
             ("packets_sent", "Video packets sent", &self.packets_sent),
             ("decodes", "Video frames decoded", &self.decodes),

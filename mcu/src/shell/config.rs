@@ -50,6 +50,16 @@ pub struct Config {
     pub recorder: Option<Arc<dyn Recorder>>,
 }
 
+impl Config {
+    /// Mixing threads: as many as are wanted, or one for each processor.
+    pub(super) fn mixing_threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+}
+
 impl Default for Config {
     /// Every IPv4 address, ports 16384 to 32767, a thread per core, all codecs.
     fn default() -> Self {

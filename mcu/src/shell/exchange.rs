@@ -24,9 +24,8 @@ impl Inner {
         let worker = this.worker;
         let one = this.endpoint(endpoint)?;
         let negotiated = self.negotiate((conference, endpoint), one, offer, reports)?;
-        let path = one.session.path();
         if negotiated.is_some() {
-            self.follow(conference, worker, endpoint, path)?;
+            self.follow(conference, worker, endpoint, one)?;
         }
         self.apply(conference, worker, endpoint, negotiated)
     }
@@ -41,12 +40,12 @@ impl Inner {
         reports: &mut Vec<Report>,
     ) -> Result<Settled, McuError> {
         let worker = this.worker;
-        let Endpoint { session, video, .. } = this.endpoint(endpoint)?;
+        let one = this.endpoint(endpoint)?;
+        let Endpoint { session, video, .. } = one;
         let negotiated = session.handle_answer(answer).map_err(refusal)?;
         // Its section was answered; without a leg the peer sees nothing until the next exchange takes it back.
         self.settle_video(session, video, (conference, endpoint), reports);
-        let path = session.path();
-        self.follow(conference, worker, endpoint, path)?;
+        self.follow(conference, worker, endpoint, one)?;
         self.apply(conference, worker, endpoint, Some(negotiated))
     }
 

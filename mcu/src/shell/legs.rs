@@ -302,15 +302,6 @@ impl Inner {
         Ok((pool, addresses.into_iter().flatten().collect()))
     }
 
-    /// A seed and two different synchronisation sources for a video leg.
-    pub(super) fn video_numbers(&self) -> (u64, u32, u32) {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = random.next_u32();
-        let other = random.next_u32();
-        let other = if other == first { !other } else { other };
-        (random.next_u64(), first, other)
-    }
-
     pub(super) fn local(
         &self,
         v6: bool,

@@ -19,11 +19,12 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use plenum_media::crypto::dtls::{Identity, NoIdentity};
 use plenum_media::negotiated::NegotiatedAudio;
-use plenum_media::path::{Handshakes, NegotiatedPath, PathConfig};
-use plenum_media::sdp::Session;
+use plenum_media::path::{Handshakes, PathConfig};
+use plenum_media::sdp::{Local, Session};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
+use super::bundle::sound;
 use super::config::Config;
 use super::exchange::{Change, overheard};
 use super::in_mixer::in_mixer;
@@ -136,7 +137,7 @@ impl AudioMcu {
         let video = Video::of(config.video.as_ref(), &limits, &metrics, &sink)?;
         let sink = overheard(sink, video.as_ref());
         let (mut workers, mut threads) = (Vec::new(), Vec::new());
-        for n in 0..mixing_threads(&config) {
+        for n in 0..config.mixing_threads() {
             let (link, mail, endings) = link(&limits);
             let forget = Arc::clone(&directory);
             let worker = Worker {
@@ -431,12 +432,15 @@ impl Inner {
         let (mut sockets, given) = self.open(v6, offer.as_ref(), &settings, place)?;
         let (session_id, ssrc, seed) = self.numbers(this);
         let ends = (&sockets, &given);
-        let local = self.local(v6, ends, session_id, &settings, self.key_seed());
+        let local = Local {
+            source: Some((ssrc, cname(seed))),
+            ..self.local(v6, ends, session_id, &settings, self.key_seed())
+        };
         let limits = self.limits.media.clone();
         let mut one = Endpoint {
             session: Session::new(local, limits, (*self.media_metrics).clone()),
             ssrc,
-            video: VideoEndpoint::new(cname(seed), &settings),
+            video: VideoEndpoint::new(cname(seed), ssrc, &settings),
         };
         self.enter(conference, endpoint, &settings);
         let ids = (conference, endpoint);
@@ -451,6 +455,7 @@ impl Inner {
             }
         };
         sockets.path = self.first_path(&one.session, offer.is_none(), given.relays);
+        sockets.bundle(one.video.take_trunk(), sound(&one.session));
         let new = NewEndpoint {
             endpoint,
             port: sockets,
@@ -474,15 +479,17 @@ impl Inner {
         conference: ConferenceId,
         worker: usize,
         endpoint: EndpointId,
-        agreed: Option<NegotiatedPath>,
+        one: &mut Endpoint,
     ) -> Result<(), McuError> {
-        let link = self.workers.get(worker);
-        let link = link.ok_or(McuError::Unknown("worker"))?;
+        let agreed = one.session.path();
+        let link = self.worker(worker)?;
         let mail = Mail::Path {
             conference,
             endpoint,
             fresh: self.path(agreed.clone()),
             agreed: agreed.map(Box::new),
+            trunk: one.video.take_trunk(),
+            sound: sound(&one.session),
         };
         post(&link.mail, mail)
     }
@@ -512,8 +519,7 @@ impl Inner {
         command: Option<CommandId>,
         order: Order<Sockets>,
     ) -> Result<Settled, McuError> {
-        let link = self.workers.get(worker);
-        let link = link.ok_or(McuError::Unknown("worker"))?;
+        let link = self.worker(worker)?;
         let mail = Mail::Order {
             conference,
             command,
@@ -523,9 +529,13 @@ impl Inner {
         Ok(Settled::ByWorker)
     }
 
-    fn end(&self, worker: usize, ending: Ending) -> Result<Settled, McuError> {
+    fn worker(&self, worker: usize) -> Result<&WorkerLink, McuError> {
         let link = self.workers.get(worker);
-        let link = link.ok_or(McuError::Unknown("worker"))?;
+        link.ok_or(McuError::Unknown("worker"))
+    }
+
+    fn end(&self, worker: usize, ending: Ending) -> Result<Settled, McuError> {
+        let link = self.worker(worker)?;
         post(&link.endings, ending)?;
         Ok(Settled::ByWorker)
     }
@@ -558,13 +568,6 @@ impl Directory {
 
     pub(super) fn find(&self, conference: ConferenceId) -> Option<Arc<Mutex<Conference>>> {
         self.lock().get(&conference).map(Arc::clone)
-    }
-}
-
-fn mixing_threads(config: &Config) -> usize {
-    match config.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
     }
 }
 

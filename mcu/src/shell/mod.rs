@@ -5,6 +5,7 @@
 //! | `adopt` | from one conference to another |
 //! | [`mcu`] | the control plane, on the caller's thread: negotiation, ports, admission |
 //! | [`config`] | how it is set up |
+//! | `bundle` | pictures that share the transport of sound |
 //! | `exchange` | offers and answers of audio and video together |
 //! | `in_mixer` | which commands are the mixer's |
 //! | `legs` | what a new leg needs |
@@ -20,6 +21,7 @@
 //! | `worker` | the mixing threads: receive, tick, send |
 
 mod adopt;
+mod bundle;
 pub mod config;
 mod exchange;
 mod floor_link;

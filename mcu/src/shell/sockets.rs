@@ -9,11 +9,14 @@ use std::time::Instant;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use plenum_media::leg::AudioLeg;
-use plenum_media::path::{Inbound, MediaPath, NegotiatedPath, PathEvent, PathOutput, Way};
+use plenum_media::path::{
+    Inbound, MediaPath, NegotiatedPath, PathEvent, PathOutput, PayloadTypes, Way,
+};
 use plenum_media::video::leg::VideoLeg;
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::bundle::Trunk;
 use super::ports::{Lease, PortPool};
 use super::receive::Receiver;
 
@@ -30,10 +33,12 @@ pub struct Sockets {
     other: Option<Bound>,
     /// What packets go through where there is more than plain RTP.
     pub path: Option<Box<MediaPath>>,
+    /// Pictures share the path.
+    trunk: Option<Box<Trunk>>,
     address: IpAddr,
     buffer: usize,
     lease: Lease,
-    place: Place,
+    place: Option<Place>,
 }
 
 /// A pair of sockets on leased ports.
@@ -104,10 +109,11 @@ impl Sockets {
             rtcp: Some(rtcp),
             other: None,
             path: None,
+            trunk: None,
             address,
             buffer,
             lease,
-            place,
+            place: Some(place),
         }
     }
 
@@ -126,13 +132,40 @@ impl Sockets {
 
     /// The leg goes to another worker, where it has this place.
     pub(super) fn move_to(&mut self, place: Place) {
-        self.place = place;
+        self.place = Some(place);
     }
 
     /// Gives the RTP socket a receive buffer of so many octets; where the kernel has not so many, it stays as it is.
     pub(super) fn widen(&mut self, buffer: usize) {
         self.buffer = buffer;
         drop(SockRef::from(&self.rtp).set_recv_buffer_size(buffer));
+    }
+
+    /// The place of a leg that needs no sockets of its own.
+    pub(super) fn into_place(mut self) -> Option<Place> {
+        self.place.take()
+    }
+
+    /// Pictures share the path from now on, or go on doing so; `sound` are the payload types of sound.
+    pub(super) fn bundle(&mut self, fresh: Option<Box<Trunk>>, sound: PayloadTypes) {
+        if let Some(trunk) = fresh {
+            self.widen(trunk.buffer);
+            if let Some(other) = &self.other {
+                drop(SockRef::from(&other.rtp).set_recv_buffer_size(trunk.buffer));
+            }
+            self.trunk = Some(trunk);
+        }
+        if let Some(trunk) = &mut self.trunk {
+            trunk.renew(sound);
+        }
+    }
+
+    /// Those who share the path hear what is different of it.
+    fn say_shared(&mut self) {
+        if let (Some(trunk), Some(path)) = (&mut self.trunk, &self.path) {
+            let other = self.other.as_ref().map(|other| &other.rtp);
+            trunk.say(path, [Some(&self.rtp), self.rtcp.as_ref(), other]);
+        }
     }
 
     /// Takes a socket of the other address family along, for peers that share one port for RTP and RTCP.
@@ -219,6 +252,8 @@ impl Sockets {
         }
         if self.path.is_some() {
             self.hear_only(None);
+        } else {
+            self.trunk = None;
         }
     }
 
@@ -265,18 +300,27 @@ impl Sockets {
             return 0;
         };
         let settled = path.is_settled();
-        let mut take = |via: u8, arrival: Instant, from: SocketAddr, packet: &mut [u8]| match path
-            .handle_datagram(arrival, via, from, packet)
-        {
-            Inbound::Rtp(packet) => {
-                leg.handle_rtp(arrival, path.source(from), packet);
-                leg.expects_more(now)
+        let trunk = self.trunk.as_deref();
+        let most = trunk.map_or(most, |trunk| trunk.most);
+        let mut take = |via: u8, arrival: Instant, from: SocketAddr, packet: &mut [u8]| {
+            let taken = match trunk {
+                None => path.handle_datagram(arrival, via, from, packet),
+                Some(trunk) => {
+                    let mut aside = |datagram: &[u8]| trunk.hand_over(arrival, datagram);
+                    path.handle_shared(arrival, via, from, packet, trunk.sound(), &mut aside)
+                }
+            };
+            match taken {
+                Inbound::Rtp(packet) => {
+                    leg.handle_rtp(arrival, path.source(from), packet);
+                    leg.expects_more(now) || trunk.is_some()
+                }
+                Inbound::Rtcp(packet) => {
+                    leg.handle_rtcp(arrival, path.source(from), packet);
+                    true
+                }
+                Inbound::Consumed | Inbound::Refused(_) => true,
             }
-            Inbound::Rtcp(packet) => {
-                leg.handle_rtcp(arrival, path.source(from), packet);
-                true
-            }
-            Inbound::Consumed | Inbound::Refused(_) => true,
         };
         let mut count = receiver.read(&self.rtp, most, |arrival, from, packet| {
             take(0, arrival, from, packet)
@@ -292,6 +336,7 @@ impl Sockets {
             });
         }
         self.hear_only(leg.only_source(now).filter(|_| settled));
+        self.say_shared();
         count
     }
 

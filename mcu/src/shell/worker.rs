@@ -28,7 +28,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use plenum_media::path::{MediaPath, NegotiatedPath};
+use plenum_media::path::{MediaPath, NegotiatedPath, PayloadTypes};
 
 use crate::audio::announce::Sounds;
 use crate::clock::{PERIOD, TickClock};
@@ -41,6 +41,7 @@ use crate::metrics::Metrics;
 use crate::recording::{Piece, Tape};
 
 use super::adopt::{Journey, Traveller};
+use super::bundle::Trunk;
 use super::load::Load;
 use super::mcu::EventSink;
 use super::priority;
@@ -73,6 +74,10 @@ pub(super) enum Mail {
         fresh: Option<Box<MediaPath>>,
         /// `None`: plain RTP.
         agreed: Option<Box<NegotiatedPath>>,
+        /// Pictures that share it from now on.
+        trunk: Option<Box<Trunk>>,
+        /// The payload types of sound.
+        sound: PayloadTypes,
     },
     /// An endpoint goes to a conference of another worker, or of this one.
     SendOff {
@@ -245,10 +250,13 @@ impl Worker {
                 endpoint,
                 fresh,
                 agreed,
+                trunk,
+                sound,
             } => {
                 self.guarded(conference, |mixer| {
                     let sockets = mixer.port_mut(endpoint)?;
                     sockets.follow(now(), fresh, agreed.as_deref());
+                    sockets.bundle(trunk, sound);
                     Some(())
                 });
             }

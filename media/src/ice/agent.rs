@@ -425,6 +425,16 @@ impl IceAgent {
         }
     }
 
+    /// How others than this agent may send to a peer by a path: where to, by the socket of the path, and the channel
+    /// whose header a TURN server wants (RFC 8656 §12.4). `None` as long as that has no channel for the peer.
+    pub fn shared_way(&self, path: Path, to: SocketAddr) -> Option<(SocketAddr, Option<u16>)> {
+        let mut relays = self.relays.iter();
+        match relays.find(|(at, _)| path.relayed && *at == path.socket) {
+            Some((_, relay)) => Some((relay.server(), Some(relay.channel(to)?))),
+            None => Some((to, None)),
+        }
+    }
+
     /// Gives allocations back. Drain [`Self::poll_output`] once more.
     pub fn close(&mut self, now: Instant) {
         for (_, relay) in &mut self.relays {

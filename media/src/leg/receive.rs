@@ -96,7 +96,7 @@ impl AudioLeg {
         let read = known
             && rtcp::read(datagram, &mut |statement| {
                 bye |= matches!(statement, Statement::Bye(ssrc) if Some(ssrc) == peer);
-                reports.hear(now, ours, ntp_now, statement);
+                reports.hear(now, (ours, peer), ntp_now, statement);
             })
             .is_ok();
         if !read {

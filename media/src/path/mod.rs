@@ -10,24 +10,32 @@
 //! A component is RTP (0) or RTCP (1); with `rtcp-mux`, and with keys from the session
 //! description, all goes by the first.
 //!
+//! Where sections share a transport (RFC 9143) the path is that of sound: what is of pictures leaves it as it came
+//! ([`MediaPath::handle_shared`]), and is unprotected by a [`Branch`], which sends by the same way.
+//!
 //! Handshakes cost milliseconds where packets cost microseconds, so nothing of them happens in
 //! [`MediaPath::handle_datagram`]: whoever drives many paths looks at [`MediaPath::has_work`] and
 //! spreads the calls of [`MediaPath::handle_timeout`].
 
+mod branch;
 pub mod demultiplex;
 mod guard;
 mod handshake;
 mod negotiated;
+pub mod sections;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod way;
 
+pub use branch::Branch;
 pub use guard::Unprotected;
 pub use handshake::Handshakes;
 pub use negotiated::{DtlsParameters, Keying, NegotiatedPath};
+pub use shared::{PayloadTypes, Reach};
 pub use way::Way;
 
-use crate::crypto::dtls::{Failure, Identity};
+use crate::crypto::dtls::{Failure, Identity, Keys};
 use crate::crypto::srtp::Refusal;
 use crate::ice::IceAgent;
 use crate::ice::turn::TurnClient;
@@ -136,6 +144,8 @@ pub struct MediaPath {
     guards: [Guard; 2],
     handshakes: [Option<Handshake>; 2],
     ready: bool,
+    /// The keys of a handshake, for those who share the transport, and how often there were others.
+    keys: (u64, Option<Keys>),
     ice: Option<Box<IceAgent>>,
     ice_due: Option<Instant>,
     /// Allocations on a TURN server, until there is an agent for them.
@@ -152,6 +162,7 @@ impl MediaPath {
             guards: Default::default(),
             handshakes: Default::default(),
             ready: false,
+            keys: (0, None),
             ice: None,
             ice_due: None,
             relays: Vec::new(),
@@ -175,10 +186,12 @@ impl MediaPath {
             Keying::Plain => {
                 self.guards = Default::default();
                 self.handshakes = Default::default();
+                self.share_keys(None);
                 self.become_ready();
             }
             Keying::Sdes { send, receive } => {
                 self.handshakes = Default::default();
+                self.share_keys(None);
                 let [guard, other] = &mut self.guards;
                 *other = Guard::default();
                 guard.install(now, send, receive, &self.config.limits);
@@ -216,22 +229,42 @@ impl MediaPath {
         from: SocketAddr,
         datagram: &'d mut [u8],
     ) -> Inbound<'d> {
-        let (mut datagram, mut from) = (datagram, from);
-        let mut relayed = false;
-        if matches!(demultiplex::kind(datagram), Kind::Stun | Kind::Channel) {
-            match self.take_ice(now, via, from, datagram) {
-                Some(Left::Consumed) => return Inbound::Consumed,
-                Some(Left::Media(peer, range)) => {
-                    datagram = datagram.get_mut(range).unwrap_or_default();
-                    from = peer;
-                    relayed = true;
-                }
-                None => {
-                    self.count(Refused::Unexpected);
-                    return Inbound::Refused(Refused::Unexpected);
-                }
+        match self.unwrap(now, via, from, datagram) {
+            Ok((datagram, from, relayed)) => self.take(now, via, (from, relayed), datagram),
+            Err(other) => other,
+        }
+    }
+
+    /// What STUN and TURN leave of a datagram: what it carries, of whom, and whether by a TURN server.
+    fn unwrap<'d>(
+        &mut self,
+        now: Instant,
+        via: u8,
+        from: SocketAddr,
+        datagram: &'d mut [u8],
+    ) -> Result<(&'d mut [u8], SocketAddr, bool), Inbound<'d>> {
+        if !matches!(demultiplex::kind(datagram), Kind::Stun | Kind::Channel) {
+            return Ok((datagram, from, false));
+        }
+        match self.take_ice(now, via, from, datagram) {
+            Some(Left::Consumed) => Err(Inbound::Consumed),
+            Some(Left::Media(peer, range)) => {
+                Ok((datagram.get_mut(range).unwrap_or_default(), peer, true))
+            }
+            None => {
+                self.count(Refused::Unexpected);
+                Err(Inbound::Refused(Refused::Unexpected))
             }
         }
+    }
+
+    fn take<'d>(
+        &mut self,
+        now: Instant,
+        via: u8,
+        (from, relayed): (SocketAddr, bool),
+        datagram: &'d mut [u8],
+    ) -> Inbound<'d> {
         let Some(agreed) = &self.agreed else {
             return Inbound::Refused(Refused::Unexpected);
         };
@@ -356,6 +389,7 @@ impl MediaPath {
                     if let Some(guard) = self.guards.get_mut(component) {
                         guard.install_dtls(now, &keys, &self.config.limits);
                     }
+                    self.share_keys(Some(keys).filter(|_| component == 0));
                     self.become_ready();
                 }
                 Step::Failed(failure) => self.fail(failure),
@@ -471,23 +505,30 @@ impl MediaPath {
         self.config.metrics.security.failed(&failure);
         self.guards = Default::default();
         self.handshakes = Default::default();
+        self.share_keys(None);
         self.ready = false;
         self.outputs
             .push_back(PathOutput::Event(PathEvent::Failed(failure)));
     }
 
     fn count(&self, refused: Refused) {
-        let metrics = &self.config.metrics;
+        self.config.metrics.refused(refused);
+    }
+}
+
+impl Metrics {
+    /// Counts a datagram that a path did not take.
+    fn refused(&self, refused: Refused) {
         match refused {
-            Refused::Srtp(refusal) => metrics.security.refused(refusal),
+            Refused::Srtp(refusal) => self.security.refused(refusal),
             Refused::NoKeys => {
-                metrics.security.srtp_no_keys.inc();
+                self.security.srtp_no_keys.inc();
             }
             Refused::Excess => {
-                metrics.security.dtls_excess.inc();
+                self.security.dtls_excess.inc();
             }
             Refused::Unexpected | Refused::Stray => {
-                metrics.rtp_stray.inc();
+                self.rtp_stray.inc();
             }
         }
     }

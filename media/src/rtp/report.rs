@@ -93,9 +93,17 @@ impl Reports {
         calculated.mul_f32((0.5 + self.rng.unit()) / COMPENSATION)
     }
 
-    /// Takes in one statement of the peer. `ssrc` is ours, `ntp_now` the middle 32 bits of our NTP time.
-    pub fn hear(&mut self, now: Instant, ssrc: u32, ntp_now: u32, statement: Statement) {
+    /// Takes in one statement of the peer. `ssrc` is ours, `source` the one that we receive, `ntp_now` the middle 32 bits
+    /// of our NTP time. On a transport of several streams others have their say as well (RFC 9143 §9).
+    pub fn hear(
+        &mut self,
+        now: Instant,
+        (ssrc, source): (u32, Option<u32>),
+        ntp_now: u32,
+        statement: Statement,
+    ) {
         match statement {
+            Statement::Sender { ssrc, .. } if source.is_some_and(|source| source != ssrc) => {}
             Statement::Sender { ntp_middle, .. } => self.peer_report = Some((ntp_middle, now)),
             Statement::Block {
                 about,

@@ -17,6 +17,8 @@ use std::net::IpAddr;
 pub struct OurDescription {
     /// The value of the `t=` line: the offer's in an answer (RFC 3264 §6), else `0 0`.
     pub timing: String,
+    /// The sections of our group in its order (RFC 9143 §7.3); those that are not taken are passed over. Empty: none.
+    pub group: Vec<usize>,
     /// Our media sections; as many as there ever were, none is ever removed (RFC 3264 §8).
     pub sections: Vec<OurSection>,
 }
@@ -27,6 +29,7 @@ impl OurDescription {
         let sections = offer.media.iter().map(RefusedSection::of);
         Self {
             timing: timing(offer).to_owned(),
+            group: Vec::new(),
             sections: sections.map(OurSection::Refused).collect(),
         }
     }
@@ -110,7 +113,7 @@ pub struct AudioSection {
     pub level_id: Option<u8>,
     /// The offer's `a=mid:`, or none.
     pub mid: Option<Bytes>,
-    /// The section's group is taken up; of it this section alone is left (RFC 9143 §7.3).
+    /// The section's group is taken up (RFC 9143 §7.3).
     pub bundled: bool,
     /// What we say of keys.
     pub security: OurSecurity,
@@ -154,7 +157,8 @@ fn write_description(
     write_ice(out, ours)?;
     let is_video = |section: &OurSection| matches!(section, OurSection::Video(_));
     let seen = ours.sections.iter().any(is_video);
-    for section in &ours.sections {
+    let tagged = bundled(ours).next().map(|(index, _)| index);
+    for (index, section) in ours.sections.iter().enumerate() {
         match section {
             OurSection::Refused(refused) => {
                 let RefusedSection {
@@ -166,8 +170,15 @@ fn write_description(
                 write!(out, "m={media} 0 {proto}{formats}\r\n")?;
                 write_mid(out, mid.as_ref())?;
             }
-            OurSection::Audio(audio) => write_audio(out, local, audio, seen)?,
-            OurSection::Video(video) => video.write(out)?,
+            OurSection::Audio(audio) => {
+                // What is bundled says nothing of the transport but where that is the tagged section (RFC 9143 §7.1.3).
+                let other = audio.bundled && tagged != Some(index);
+                write_audio(out, local, audio, (seen, !other))?;
+            }
+            OurSection::Video(video) => {
+                let audio = sound(ours).filter(|_| tagged == Some(index));
+                video.write(out, (local.rtp_port, local.rtcp_port), audio)?;
+            }
             OurSection::Floor(floor) => floor.write(out)?,
         }
     }
@@ -190,27 +201,65 @@ fn write_ice(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
     said.next().map_or(Ok(()), |ice| ice.write_session(out))
 }
 
-/// RFC 9143 §7.3: the group with the sections that we take.
-fn write_group(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
-    let mut taken = ours.sections.iter().filter_map(|section| match section {
-        OurSection::Audio(audio) if audio.bundled => audio.mid.as_ref(),
-        OurSection::Audio(_)
-        | OurSection::Video(_)
-        | OurSection::Floor(_)
-        | OurSection::Refused(_) => None,
-    });
-    match taken.next().and_then(|mid| std::str::from_utf8(mid).ok()) {
-        Some(mid) => write!(out, "a=group:BUNDLE {mid}\r\n"),
-        None => Ok(()),
-    }
+/// The sections that we take of our group, with their names; the first one is the tagged section.
+fn bundled(ours: &OurDescription) -> impl Iterator<Item = (usize, &str)> {
+    ours.group.iter().filter_map(|index| {
+        let mid = match ours.sections.get(*index)? {
+            OurSection::Audio(audio) if audio.bundled => audio.mid.as_ref(),
+            OurSection::Video(video) if video.bundled => video.mid.as_ref(),
+            OurSection::Audio(_)
+            | OurSection::Video(_)
+            | OurSection::Floor(_)
+            | OurSection::Refused(_) => None,
+        };
+        Some((*index, std::str::from_utf8(mid?).ok()?))
+    })
 }
 
-/// `seen`: there is video beside it.
+/// Our sound, which has the transport of the group.
+fn sound(ours: &OurDescription) -> Option<&AudioSection> {
+    ours.sections.iter().find_map(|section| match section {
+        OurSection::Audio(audio) => Some(audio),
+        OurSection::Video(_) | OurSection::Floor(_) | OurSection::Refused(_) => None,
+    })
+}
+
+/// RFC 9143 §7.3: the group with the sections that we take.
+fn write_group(out: &mut String, ours: &OurDescription) -> std::fmt::Result {
+    let mut taken = bundled(ours).map(|(_, mid)| mid).peekable();
+    if taken.peek().is_none() {
+        return Ok(());
+    }
+    out.push_str("a=group:BUNDLE");
+    for mid in taken {
+        write!(out, " {mid}")?;
+    }
+    out.push_str("\r\n");
+    Ok(())
+}
+
+/// Keys and ways of a section, or of the group whose tagged section it is.
+pub(super) fn write_transport(
+    out: &mut String,
+    security: &OurSecurity,
+    ice: &OurIce,
+    rtcp_mux: bool,
+) -> std::fmt::Result {
+    security.write(out)?;
+    match ice {
+        OurIce::Nothing => {}
+        OurIce::Mismatch => out.push_str(IceDescription::MISMATCH),
+        OurIce::Description(ice) => ice.write_media(out, rtcp_mux)?,
+    }
+    Ok(())
+}
+
+/// `seen`: there is video beside it; `own`: the transport is described here.
 fn write_audio(
     out: &mut String,
     local: &Local,
     audio: &AudioSection,
-    seen: bool,
+    (seen, own): (bool, bool),
 ) -> std::fmt::Result {
     write!(out, "m=audio {} {}", local.rtp_port, audio.profile.as_str())?;
     for (pt, _) in &audio.formats {
@@ -247,15 +296,16 @@ fn write_audio(
     if let Some(id) = audio.level_id {
         write!(out, "a=extmap:{id}/recvonly {AUDIO_LEVEL}\r\n")?;
     }
-    audio.security.write(out)?;
-    match &audio.ice {
-        OurIce::Nothing => {}
-        OurIce::Mismatch => out.push_str(IceDescription::MISMATCH),
-        OurIce::Description(ice) => ice.write_media(out, audio.rtcp_mux)?,
+    if own {
+        write_transport(out, &audio.security, &audio.ice, audio.rtcp_mux)?;
     }
     if audio.bundled || (seen && audio.mid.is_some()) {
         // RFC 8830 §2: browsers give a track without a stream otherwise.
         out.push_str("a=msid:plenum audio\r\n");
+    }
+    let source = local.source.as_ref();
+    if let Some((ssrc, cname)) = source.filter(|_| audio.bundled && audio.direction.sends()) {
+        write!(out, "a=ssrc:{ssrc} cname:{cname}\r\n")?;
     }
     write!(out, "a={}\r\n", audio.direction.as_str())
 }

@@ -53,6 +53,9 @@ pub struct Local {
     pub content: Option<Box<LocalVideo>>,
     /// How the floor of slides is asked for here.
     pub floor: Option<LocalFloor>,
+    /// The source of our sound and its canonical name (RFC 5576). Browsers are told in a group: of packets whose source
+    /// they do not know they believe no payload type there.
+    pub source: Option<(u32, String)>,
     /// Whom an offer of ours is for.
     pub offers: Offers,
 }
@@ -91,6 +94,7 @@ impl Local {
             fingerprint: None,
             seed: None,
             ice: None,
+            source: None,
             offers: Offers::Phone,
             video: None,
             content: None,

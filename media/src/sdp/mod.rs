@@ -9,8 +9,10 @@
 //! | [`ice`] | the attributes of ICE |
 //! | [`remote`] | one audio section of the peer, read as a whole |
 //! | [`security`] | what sections say of keys, and what comes of it |
+//! | [`bundle`] | sections that share one transport |
 //! | [`describe`] | our own sections and the text they make |
 //! | [`negotiate`] | pure offer/answer: capabilities + peer's description → sections + [`NegotiatedAudio`] |
+//! | `sending` | rate and length of the packets we send |
 //! | [`session`] | the offer/answer state machine of one session |
 //! | [`video`] | video sections |
 //! | [`floor`] | sections of floor control |
@@ -32,6 +34,7 @@ use smallvec::SmallVec;
 
 pub mod agreement;
 pub mod attr;
+pub mod bundle;
 pub mod describe;
 mod error;
 pub mod floor;
@@ -43,6 +46,7 @@ pub mod parse;
 pub mod print;
 pub mod remote;
 pub mod security;
+mod sending;
 pub mod session;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -3,25 +3,27 @@
 //!
 //! One audio section is taken, the first that we can speak, and the one taken before if it is
 //! still there, and one of video where we speak that ([`super::video`]); every other section is
-//! refused with port 0 in its place. `a=group:BUNDLE` is not
-//! taken up: our answers have no group line, which declines it (RFC 9143 §7.3), and repeat `a=mid`.
+//! refused with port 0 in its place. `a=group:BUNDLE` is taken up as [`super::bundle`] says; an answer of ours without a
+//! group line declines it (RFC 9143 §7.3). `a=mid` is repeated.
 //!
 //! Payload types go by direction (RFC 3264 §5.1): we send with the peer's numbers and receive
 //! with ours. In an answer ours are the offer's, unless a number meant something else earlier in
 //! the session.
 
 use super::agreement::Agreement;
-use super::attr::{Direction, OpusParameters, Profile};
+use super::attr::{Direction, Profile};
+use super::bundle::{Group, Shared};
 use super::describe::{AudioSection, OurDescription, OurSection};
 use super::formats::{Formats, clock, name, number, usual_number};
 use super::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
 use super::remote::RemoteAudio;
 use super::security::{self, OurSecurity, Protection};
+use super::sending::{ptime, send_format};
 use super::video;
-use super::video::sections::OfferedPictures;
+use super::video::sections::{OfferedPictures, Pictures};
 use super::{Incompatible, Local, Malformed, MediaSection, Offers, SdpError, SessionDescription};
 use crate::limits::Limits;
-use crate::negotiated::{Codec, NegotiatedAudio, Payload, SendFormat};
+use crate::negotiated::{Codec, NegotiatedAudio, Payload};
 use crate::path::Keying;
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -49,23 +51,21 @@ pub fn answer(
     previous: Option<&Agreement>,
     limits: &Limits,
 ) -> Result<Agreement, SdpError> {
+    let group = offered_group(local, offer, previous);
+    let expanded = group.as_ref().map(|group| group.expand(offer));
+    let offer = expanded.as_ref().unwrap_or(offer);
     let (audio_index, remote) = choose_section(local, offer, previous, limits)?;
     let keys = previous.and_then(Agreement::keys);
     let mut ours = OurDescription::refusing(offer);
     let taken = offer.media.get(audio_index);
     let disabled = taken.is_none_or(|section| section.m.port() == 0);
-    let pictures = video::sections::answer(
-        local,
-        direction,
-        offer,
-        audio_index,
-        previous,
-        limits,
-        &mut ours,
-    );
+    let pictures = |ours: &mut OurDescription, shared: Option<Shared<'_>>| {
+        let terms = (previous, group.as_ref(), shared);
+        video::sections::answer(local, direction, offer, audio_index, terms, limits, ours)
+    };
     if let (true, Some(previous)) = (disabled, previous) {
         return Ok(Agreement {
-            pictures,
+            pictures: pictures(&mut ours, None),
             ours,
             audio_index,
             ..previous.disabled()
@@ -83,6 +83,18 @@ pub fn answer(
     let rtcp_mux = local.rtcp_mux && remote.rtcp_mux;
     let theirs = IceDescription::read(offer, audio_index, limits).filter(|_| !disabled);
     let (our_ice, ice) = answer_ice(local, theirs, &remote, rtcp_mux, previous, limits);
+    let taken: Vec<u8> = formats.iter().map(|&(pt, _)| pt).collect();
+    let shared = shared(
+        group.as_ref(),
+        audio_index,
+        (&keying, ice.is_some()),
+        &taken,
+    );
+    let pictures = pictures(&mut ours, shared);
+    let bundled = shared.is_some() || bundles_alone(&remote, rtcp_mux, &pictures, previous);
+    if bundled {
+        ours.group = shared.map_or_else(|| vec![audio_index], |it| it.group.sections());
+    }
     let section = AudioSection {
         profile: remote.profile,
         formats,
@@ -94,7 +106,7 @@ pub fn answer(
             .filter(|(_, level)| local.audio_level && level.sends())
             .map(|l| l.0),
         mid: remote.mid.clone(),
-        bundled: remote.bundled && rtcp_mux && pictures.video.is_none() && may_bundle(previous),
+        bundled,
         security,
         ice: our_ice,
     };
@@ -136,6 +148,43 @@ fn answer_ice(
         }
         (Some(_) | None, _) => (OurIce::Nothing, None),
     }
+}
+
+/// The group of an offer that pictures may share with sound.
+fn offered_group(
+    local: &Local,
+    offer: &SessionDescription,
+    previous: Option<&Agreement>,
+) -> Option<Group> {
+    let able = local.ice.is_some()
+        && local.fingerprint.is_some()
+        && local.protection != Protection::Never
+        && local.rtcp_mux;
+    let group = Group::read(offer).filter(|group| group.has_transport(offer));
+    group.filter(|_| able && may_bundle(previous))
+}
+
+/// The group as pictures may share it with sound, which is section `audio`: over what a handshake and ICE made.
+fn shared<'a>(
+    group: Option<&'a Group>,
+    audio: usize,
+    (keying, ice): (&Keying, bool),
+    taken: &'a [u8],
+) -> Option<Shared<'a>> {
+    let fits = ice && matches!(keying, Keying::Dtls(_));
+    let group = group.filter(|group| fits && group.has(audio))?;
+    Some(Shared { group, taken })
+}
+
+/// A group is taken up for sound alone.
+fn bundles_alone(
+    remote: &RemoteAudio,
+    rtcp_mux: bool,
+    pictures: &Pictures,
+    previous: Option<&Agreement>,
+) -> bool {
+    let alone = pictures.video.is_none() && pictures.content.is_none();
+    alone && remote.bundled && rtcp_mux && may_bundle(previous)
 }
 
 /// What was declined once stays so.
@@ -190,8 +239,11 @@ pub fn offer(local: &Local, direction: Direction, previous: Option<&Agreement>) 
         None => sections.push(OurSection::Audio(audio.clone())),
     }
     let pictures = video::sections::offer(local, direction, previous, &mut sections);
+    let group = (0..sections.len()).filter(|_| audio.bundled);
+    let before = previous.map(|previous| previous.ours.group.clone());
     let ours = OurDescription {
         timing: "0 0".to_owned(),
+        group: before.unwrap_or_else(|| group.collect()),
         sections,
     };
     Offered {
@@ -217,19 +269,17 @@ pub fn conclude(
     limits: &Limits,
 ) -> Result<Agreement, SdpError> {
     let index = offered.audio_index;
+    let group = Group::read(answer).filter(|_| offered.audio.bundled);
+    let group = group.filter(|group| group.has_transport(answer));
+    let expanded = group.as_ref().map(|group| group.expand(answer));
+    let answer = expanded.as_ref().unwrap_or(answer);
     let section = answered_section(offered, answer)?;
     let mut ours = offered.ours.clone();
-    let pictures = video::sections::conclude(
-        local,
-        &offered.pictures,
-        answer,
-        previous,
-        limits,
-        &mut ours,
-    );
     if section.m.port() == 0 {
         let previous = previous.ok_or(Incompatible::AudioRefused)?;
         let history = offered.history.clone();
+        let (said, terms) = (&offered.pictures, (Some(previous), None));
+        let pictures = video::sections::conclude(local, said, answer, terms, limits, &mut ours);
         return Ok(Agreement {
             ours,
             audio_index: index,
@@ -264,6 +314,11 @@ pub fn conclude(
         &remote.security,
         keys,
     )?;
+    let taken: Vec<u8> = known.iter().map(|&(pt, _)| pt).collect();
+    let shared = shared(group.as_ref(), index, (&keying, ice.is_some()), &taken);
+    let terms = (previous, shared);
+    let said = &offered.pictures;
+    let pictures = video::sections::conclude(local, said, answer, terms, limits, &mut ours);
     section.security = security.clone();
     section.rtcp_mux &= remote.rtcp_mux;
     section.level_id = remote
@@ -276,6 +331,7 @@ pub fn conclude(
     if let Some(OurSection::Audio(said)) = ours.sections.get_mut(index) {
         // What is in force is what the next description says.
         said.security = security;
+        said.bundled &= remote.bundled;
     }
     Ok(Agreement {
         ours,
@@ -496,74 +552,6 @@ fn agreed(
     }
 }
 
-fn send_format(local: &Local, remote: &RemoteAudio, codec: Codec) -> SendFormat {
-    let ptime_ms = ptime(local, remote, codec);
-    let plain = SendFormat {
-        codec,
-        ptime_ms,
-        bitrate: 0,
-        playback_rate: 0,
-        fec: false,
-        dtx: false,
-        cbr: false,
-    };
-    match codec {
-        Codec::Opus => {
-            let opus = opus(remote);
-            SendFormat {
-                bitrate: bitrate(local, remote, &opus, ptime_ms),
-                playback_rate: opus.playback_rate,
-                fec: opus.fec,
-                dtx: opus.dtx,
-                cbr: opus.cbr,
-                ..plain
-            }
-        }
-        Codec::G722 | Codec::Pcma | Codec::Pcmu => plain,
-    }
-}
-
-fn opus(remote: &RemoteAudio) -> OpusParameters {
-    let is_opus = |payload| payload == Payload::Audio(Codec::Opus);
-    let format = remote.formats.iter().find(|format| is_opus(format.payload));
-    format.map_or_else(OpusParameters::default, |format| format.opus)
-}
-
-/// The least of our ceiling, `maxaveragebitrate`, `b=TIAS`, and `b=AS` without the 40 octets
-/// (60 with IPv6) of headers that each packet has.
-fn bitrate(local: &Local, remote: &RemoteAudio, opus: &OpusParameters, ptime_ms: u8) -> u32 {
-    let octets = if local.address.is_ipv6() { 60 } else { 40 };
-    let headers = octets * 8 * 1_000 / u32::from(ptime_ms.max(1));
-    let of_total = remote.bandwidth.map(|total| total.saturating_sub(headers));
-    [Some(opus.bitrate), remote.payload_bandwidth, of_total]
-        .into_iter()
-        .flatten()
-        .fold(local.opus_ceiling(), u32::min)
-        .max(super::attr::OPUS_BITRATE_MIN)
-}
-
-/// The packet duration: what the peer asks for, else ours; brought down to one that we make, not
-/// above `maxptime`, not below an Opus `minptime` where that is possible.
-fn ptime(local: &Local, remote: &RemoteAudio, codec: Codec) -> u8 {
-    let opus = match codec {
-        Codec::Opus => opus(remote),
-        Codec::G722 | Codec::Pcma | Codec::Pcmu => OpusParameters::default(),
-    };
-    let wanted = remote
-        .ptime
-        .or(opus.ptime)
-        .unwrap_or_else(|| u32::from(local.ptime_ms));
-    let wanted = wanted.max(opus.minptime.unwrap_or(0));
-    let longest = [remote.maxptime, opus.maxptime]
-        .into_iter()
-        .flatten()
-        .fold(wanted, u32::min);
-    // Opus has no frame of 30 ms (RFC 6716 §2.1.4).
-    let made = |duration: &u8| codec != Codec::Opus || *duration != 30;
-    let fits = |duration: &u8| u32::from(*duration) <= longest && made(duration);
-    PTIMES.into_iter().rev().find(fits).unwrap_or(10)
-}
-
 fn no_codec(local: &Local) -> Incompatible {
     let names: Vec<&str> = local.codecs.iter().map(|&codec| name(codec)).collect();
     Incompatible::NoCodec(names.join(", "))
@@ -585,6 +573,3 @@ fn remember(history: &mut Vec<(u8, Payload)>, formats: &[(u8, Payload)]) {
         }
     }
 }
-
-/// The packet durations we make, milliseconds.
-const PTIMES: [u8; 5] = [10, 20, 30, 40, 60];

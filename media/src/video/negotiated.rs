@@ -4,6 +4,7 @@ use super::format::{ReceiveFormat, SendFormat};
 use super::rate::PictureLimits;
 use super::receive::VideoReceive;
 use super::send::VideoSend;
+use bytes::Bytes;
 use std::net::SocketAddr;
 
 /// The feedback messages both sides understand (RFC 4585 §4.2, RFC 5104 §7.1).
@@ -87,6 +88,8 @@ pub struct NegotiatedVideo {
     pub receive_rtx: Option<u8>,
     /// The header extension of transport-wide sequence numbers.
     pub transport_cc: Option<u8>,
+    /// The header extension that names our section, and its name (RFC 9143 §15).
+    pub mid: Option<(u8, Bytes)>,
     /// The feedback both understand.
     pub feedback: FeedbackSet,
     /// How large a picture may be that we send.
@@ -118,6 +121,7 @@ impl NegotiatedVideo {
                 .send_rtx
                 .map(|payload_type| (payload_type, self.sources.1)),
             transport_cc: self.transport_cc,
+            mid: self.mid.clone(),
             max_payload,
         }
     }

@@ -6,11 +6,12 @@ use super::frame::{PackError, Payloads, VideoCodec};
 use super::rate::{RateControl, RateSettings};
 use super::rtx::{self, History, HistoryLimits};
 use crate::rtp::packet::Header;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// What offer and answer agreed on for sending, as the stream needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoSend {
     /// Codec and packetization.
     pub format: SendFormat,
@@ -23,6 +24,8 @@ pub struct VideoSend {
     pub rtx: Option<(u8, u32)>,
     /// The header extension of transport-wide sequence numbers, 1 to 14.
     pub transport_cc: Option<u8>,
+    /// The header extension that names the section, 1 to 14, and its name of at most 16 octets (RFC 9143 §15).
+    pub mid: Option<(u8, Bytes)>,
     /// Octets of one RTP payload.
     pub max_payload: usize,
 }
@@ -170,7 +173,7 @@ impl VideoSender {
                 timestamp,
                 ssrc: self.send.ssrc,
             };
-            let mut datagram = Vec::with_capacity(payload.len() + 24);
+            let mut datagram = Vec::with_capacity(payload.len() + 40);
             header.write(&[], &mut datagram);
             self.extend(&mut datagram);
             datagram.extend_from_slice(payload);
@@ -288,7 +291,9 @@ impl VideoSender {
                 rtx::wrap(kept, payload_type, ssrc, self.rtx_sequence, &mut wrapped);
                 self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
                 let extended = wrapped.first().is_some_and(|first| first & 0x10 != 0);
-                (wrapped, extended && self.send.transport_cc.is_some())
+                let head = self.send.transport_cc.map(|id| id << 4 | 1);
+                let numbered = extended && head.is_some() && head == wrapped.get(16).copied();
+                (wrapped, numbered)
             }
         };
         self.paced.push_front(Paced {
@@ -300,15 +305,34 @@ impl VideoSender {
         true
     }
 
-    /// Room for the transport-wide sequence number, in the one-byte form (RFC 8285 §4.2).
+    /// Room for the transport-wide sequence number, which comes first, and the name of the section, in the one-byte form
+    /// (RFC 8285 §4.2).
     fn extend(&self, datagram: &mut Vec<u8>) {
-        let Some(id) = self.send.transport_cc else {
+        let mid = self.send.mid.as_ref();
+        let mid = mid.filter(|(_, mid)| (1..=16).contains(&mid.len()));
+        if self.send.transport_cc.is_none() && mid.is_none() {
             return;
-        };
+        }
         if let Some(first) = datagram.first_mut() {
             *first |= 0x10;
         }
-        datagram.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, 0, 0, 0]);
+        let numbered = if self.send.transport_cc.is_some() {
+            3
+        } else {
+            0
+        };
+        let octets = numbered + mid.map_or(0, |(_, mid)| mid.len() + 1);
+        let words = octets.div_ceil(4);
+        datagram.extend_from_slice(&[0xbe, 0xde, 0, u8::try_from(words).unwrap_or(0)]);
+        if let Some(id) = self.send.transport_cc {
+            datagram.extend_from_slice(&[id << 4 | 1, 0, 0]);
+        }
+        if let Some((id, mid)) = mid {
+            let length = u8::try_from(mid.len() - 1).unwrap_or(0);
+            datagram.push(id << 4 | length);
+            datagram.extend_from_slice(mid);
+        }
+        datagram.resize(datagram.len() + words * 4 - octets, 0);
     }
 
     /// Fills the number in when the datagram leaves, and remembers when that was.
@@ -351,6 +375,7 @@ impl VideoSender {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtp::packet::Packet;
     use crate::video::format::SendFormat;
 
     const SEND: VideoSend = VideoSend {
@@ -359,6 +384,7 @@ mod tests {
         ssrc: 11,
         rtx: None,
         transport_cc: Some(3),
+        mid: None,
         max_payload: 1_200,
     };
 
@@ -420,6 +446,31 @@ mod tests {
         let again = sender.poll_datagram(now).unwrap();
         let number = |datagram: &[u8]| u16::from_be_bytes([datagram[17], datagram[18]]);
         assert_eq!((number(&first), number(&again)), (0, 1));
+    }
+
+    #[test]
+    fn rfc9143_15_packets_name_their_section_whatever_else_they_say() {
+        for (transport_cc, again) in [(Some(3), Some((97, 12))), (Some(3), None), (None, None)] {
+            let (mut sender, now) = sender(VideoSend {
+                transport_cc,
+                rtx: again,
+                mid: Some((4, Bytes::from_static(b"video"))),
+                ..SEND
+            });
+            queue(&mut sender, now);
+            let first = sender.poll_datagram(now).unwrap();
+            nack(&mut sender, now, &first);
+            let again = sender.poll_datagram(now).unwrap();
+            for (count, datagram) in (0_u8..).zip([first, again]) {
+                let packet = Packet::parse(&datagram).unwrap();
+                assert_eq!(packet.extension(4), Some(&b"video"[..]));
+                assert!(packet.payload.ends_with(&[0x31; 40]));
+                let fresh = packet.ssrc == 12 || count == 0;
+                if transport_cc.is_some() && fresh {
+                    assert_eq!(packet.extension(3), Some(&[0, count][..]));
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! The control plane of video: whether an offer gets it, with which sockets, and who is told.
 
 use super::floor_control::FloorEndpoint;
-use super::packets::Mail;
+use super::mail::{Mail, Transport, Travels};
 use super::room::Room;
 use super::{Link, Video};
 use crate::control::{
     ConferenceId, EndpointId, EndpointSettings, McuError, Offers, Report, VideoMedia,
 };
+use crate::shell::bundle::{self, Trunk};
 use crate::shell::mcu::Inner;
 use crate::shell::sockets::{Place, Sockets};
 use bytes::Bytes;
+use plenum_media::path::sections::Section;
 use plenum_media::sdp::Session;
 use plenum_media::sdp::video::{AgreedVideo, LocalVideo, Role};
 use plenum_media::video::leg::{VideoLeg, VideoLegConfig};
+use rand::Rng;
+use smallvec::SmallVec;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bits a second that a stream begins with.
@@ -38,10 +42,21 @@ pub(in crate::shell) struct Prepared {
 pub(in crate::shell) struct VideoEndpoint {
     main: Stream,
     content: Stream,
+    shared: SharedTransport,
     pub(super) floor: FloorEndpoint,
-    /// The canonical name of its audio.
+    /// The canonical name of its audio, and its source.
     cname: String,
+    ssrc: u32,
     pub(super) settings: Option<Box<EndpointSettings>>,
+}
+
+/// The transport that pictures share with sound (RFC 9143).
+#[derive(Debug, Default)]
+struct SharedTransport {
+    /// The worker of video that has its branch.
+    worker: Option<usize>,
+    /// The end for the worker of sound, until it has it.
+    trunk: Option<Box<Trunk>>,
 }
 
 /// One kind of pictures of an endpoint.
@@ -59,9 +74,10 @@ struct Stream {
 const ROLES: [Role; 2] = [Role::Main, Role::Content];
 
 impl VideoEndpoint {
-    pub(in crate::shell) fn new(cname: String, settings: &EndpointSettings) -> Self {
+    pub(in crate::shell) fn new(cname: String, ssrc: u32, settings: &EndpointSettings) -> Self {
         Self {
             cname,
+            ssrc,
             settings: Some(Box::new(settings.clone())),
             ..Self::default()
         }
@@ -70,6 +86,11 @@ impl VideoEndpoint {
     /// It has come from another conference, where it had no pictures.
     pub(in crate::shell) fn come_in(&mut self, settings: &EndpointSettings) {
         self.settings = Some(Box::new(settings.clone()));
+    }
+
+    /// The end of a new transport that pictures share, for the sockets of sound.
+    pub(in crate::shell) fn take_trunk(&mut self) -> Option<Box<Trunk>> {
+        self.shared.trunk.take()
     }
 
     /// It has slides, agreed on and in force.
@@ -152,15 +173,16 @@ impl Inner {
                 (stream.worker, stream.said) = (None, None);
             }
         }
-        // An offer to a browser would need ICE, keys and a name in its group, of which pictures have none.
+        // A browser is offered pictures in the group of its sound, and nobody something that only some could take.
         let settings = state.settings.as_deref();
-        let telephone = settings.is_some_and(|settings| settings.offers == Offers::Phone);
-        let own = video.setup.offer && session.negotiated().is_none() && telephone;
+        let known = settings.is_some_and(|settings| settings.offers != Offers::Either);
+        let own = video.setup.offer && session.negotiated().is_none() && known;
+        let slides = own && settings.is_some_and(|settings| settings.offers == Offers::Phone);
         let wanted = offer.map_or(
             OfferedPictures {
                 video: own,
-                content: own,
-                floor: own,
+                content: slides,
+                floor: slides,
             },
             offered,
         );
@@ -228,7 +250,13 @@ impl Inner {
         if named != address {
             return Err(McuError::Overloaded("addresses for video"));
         }
-        let (seed, first, second) = self.video_numbers();
+        // On one transport, under one key, no source may be two streams' (RFC 3711 §9.1).
+        let others = [&session.local().video, &session.local().content]
+            .into_iter()
+            .flatten();
+        let mut taken: SmallVec<[u32; 5]> = SmallVec::from_slice(&[state.ssrc]);
+        taken.extend(others.flat_map(|other| [other.sources.0, other.sources.1]));
+        let (seed, first, second) = self.video_numbers(&taken);
         let setup = &video.setup;
         let local = LocalVideo {
             rtp_port,
@@ -253,6 +281,21 @@ impl Inner {
         })
     }
 
+    /// A seed and two different synchronisation sources for a video leg, none of them `taken`.
+    fn video_numbers(&self, taken: &[u32]) -> (u64, u32, u32) {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = |not: Option<u32>| {
+            let mut ssrc = random.next_u32();
+            while taken.contains(&ssrc) || Some(ssrc) == not {
+                ssrc = random.next_u32();
+            }
+            ssrc
+        };
+        let first = fresh(None);
+        let other = fresh(Some(first));
+        (random.next_u64(), first, other)
+    }
+
     /// After an exchange of offer and answer: legs begin, go on as agreed, or end. False where what was agreed on cannot
     /// be done: of that nothing is in force then, and the call goes on without.
     pub(in crate::shell) fn settle_video(
@@ -270,10 +313,12 @@ impl Inner {
         };
         let ids = (conference, endpoint);
         let mut done = true;
+        if session.path().is_none() {
+            state.shared = SharedTransport::default();
+        }
         for role in ROLES {
             let agreed = session.stream(role).cloned();
-            let stream = state.stream(role);
-            let settled = self.settle_stream(video, stream, agreed.as_ref(), (ids, role), &room);
+            let settled = self.settle_stream(video, state, agreed.as_ref(), (ids, role), &room);
             if let Err(error) = settled {
                 tracing::warn!(%error, ?role, "a call goes without video");
                 self.metrics.video.refused.inc();
@@ -309,11 +354,12 @@ impl Inner {
     fn settle_stream(
         &self,
         video: &Video,
-        stream: &mut Stream,
+        state: &mut VideoEndpoint,
         agreed: Option<&AgreedVideo>,
         ((conference, endpoint), role): ((ConferenceId, EndpointId), Role),
         room: &Arc<Room>,
     ) -> Result<(), McuError> {
+        let stream = state.stream(role);
         // Until it is done it is not.
         let (pending, worker) = (stream.pending.take(), stream.worker.take());
         let Some(agreed) = agreed else {
@@ -321,6 +367,10 @@ impl Inner {
         };
         if let Some(prepared) = pending {
             let worker = prepared.worker;
+            if agreed.section.bundled {
+                self.share(video, &mut state.shared, worker, (conference, endpoint))?;
+            }
+            let stream = state.stream(role);
             room.set_stream(endpoint, role, Some(agreed.video.clone()));
             let ids = (conference, endpoint, role);
             self.begin_video(video, *prepared, agreed, ids, room)?;
@@ -334,12 +384,46 @@ impl Inner {
             endpoint,
             role,
             negotiated: Box::new(agreed.video.clone()),
-            fresh: self.path(agreed.path()),
-            agreed: agreed.path().map(Box::new),
+            travels: match agreed.section.bundled {
+                true => Travels::Shared(section(role, agreed)),
+                false => Travels::Own {
+                    fresh: self.path(agreed.path()),
+                    agreed: agreed.path().map(Box::new),
+                },
+            },
         };
         post(video.link(worker)?, mail)?;
         room.set_stream(endpoint, role, Some(agreed.video.clone()));
-        stream.worker = Some(worker);
+        state.stream(role).worker = Some(worker);
+        Ok(())
+    }
+
+    /// Makes a transport that pictures share with sound, unless there is one.
+    fn share(
+        &self,
+        video: &Video,
+        shared: &mut SharedTransport,
+        worker: usize,
+        (conference, endpoint): (ConferenceId, EndpointId),
+    ) -> Result<(), McuError> {
+        if shared.worker == Some(worker) {
+            return Ok(());
+        }
+        let limits = &self.limits.video;
+        let (trunk, branch) = bundle::pair(
+            self.path.clone(),
+            limits.bundled_datagrams,
+            limits.socket_buffer,
+            self.metrics.video.datagrams_dropped.clone(),
+        );
+        let mail = Mail::Branch {
+            conference,
+            endpoint,
+            branch: Box::new(branch),
+        };
+        post(video.link(worker)?, mail)?;
+        shared.worker = Some(worker);
+        shared.trunk = Some(Box::new(trunk));
         Ok(())
     }
 
@@ -369,7 +453,15 @@ impl Inner {
             worker,
         } = prepared;
         let now = now();
-        sockets.follow(now, self.path(agreed.path()), agreed.path().as_ref());
+        let transport = if agreed.section.bundled {
+            Transport::Shared {
+                section: section(role, agreed),
+                _place: sockets.into_place(),
+            }
+        } else {
+            sockets.follow(now, self.path(agreed.path()), agreed.path().as_ref());
+            Transport::Own(Box::new(sockets))
+        };
         let limits = &self.limits.video;
         let config = VideoLegConfig {
             cname: local.cname,
@@ -396,7 +488,7 @@ impl Inner {
             endpoint,
             role,
             room: Arc::clone(room),
-            sockets: Box::new(sockets),
+            transport,
             leg: Box::new(leg),
         };
         post(link, mail)
@@ -417,6 +509,18 @@ impl Inner {
             endpoint,
         };
         post(video.link(worker)?, mail)
+    }
+}
+
+/// A section of a group, as its packets tell it.
+fn section(role: Role, agreed: &AgreedVideo) -> Section<Role> {
+    let video = &agreed.video;
+    let types = [Some(video.receive_pt), video.receive_rtx];
+    Section {
+        key: role,
+        mid: video.mid.clone(),
+        types: types.into_iter().flatten().collect(),
+        sources: agreed.sources.clone(),
     }
 }
 

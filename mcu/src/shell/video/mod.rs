@@ -5,6 +5,7 @@
 //! | [`setup`] | | how it is set up |
 //! | `room` | all | who is in a conference, as its pictures need it: written by the control plane, read by the others |
 //! | `control` | the caller's | negotiation, ports, admission |
+//! | `mail` | | what that of packets is sent |
 //! | `packets` | one a worker | sockets, RTP, RTCP, protection, pacing, every 5 ms |
 //! | `floors` | one | who may show slides, BFCP, every 20 ms |
 //! | `floor_control` | the caller's | sockets of BFCP, and who may use them |
@@ -24,6 +25,7 @@
 mod control;
 mod floor_control;
 mod floors;
+mod mail;
 mod packets;
 mod pictures;
 mod room;
@@ -36,7 +38,8 @@ pub(super) use control::VideoEndpoint;
 pub(super) use room::Rooms;
 
 use self::floors::{FloorMail, Floors};
-use self::packets::{Mail, Packets};
+use self::mail::Mail;
+use self::packets::Packets;
 use self::pictures::Pictures;
 use self::room::Room;
 use super::mcu::{EventSink, StartError};

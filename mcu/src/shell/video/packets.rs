@@ -10,19 +10,19 @@
 use super::Gauges;
 use super::control::told;
 use super::floors::FloorMail;
+use super::mail::{Made, Mail, Transport, Travels};
 use super::pictures::Work;
 use super::room::Room;
 use crate::control::{ConferenceId, EndpointId, McuEvent, Report};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::shell::bundle::{Branch, Incoming, source};
 use crate::shell::mcu::EventSink;
 use crate::shell::receive::Receiver as Datagrams;
 use crate::shell::sockets::Sockets;
 use crate::shell::turns::Turns;
 use crate::shell::worker::words;
-use plenum_media::path::{MediaPath, NegotiatedPath};
 use plenum_media::sdp::video::Role;
-use plenum_media::video::frame::EncodedFrame;
 use plenum_media::video::leg::{VideoLeg, VideoLegEvent};
 use plenum_media::video::negotiated::NegotiatedVideo;
 use plenum_media::video::rate;
@@ -42,57 +42,11 @@ const FRAMES: usize = 4;
 /// Rounds between two looks at the rooms.
 const LOOK: u64 = 4;
 
-/// What the control plane sends.
-#[derive(Debug)]
-pub(super) enum Mail {
-    /// A new leg.
-    Add {
-        conference: ConferenceId,
-        endpoint: EndpointId,
-        role: Role,
-        room: Arc<Room>,
-        sockets: Box<Sockets>,
-        leg: Box<VideoLeg>,
-    },
-    /// Another agreement.
-    Apply {
-        conference: ConferenceId,
-        endpoint: EndpointId,
-        role: Role,
-        negotiated: Box<NegotiatedVideo>,
-        fresh: Option<Box<MediaPath>>,
-        agreed: Option<Box<NegotiatedPath>>,
-    },
-    /// The peer asked by signalling for a keyframe (RFC 5168).
-    Keyframe {
-        conference: ConferenceId,
-        endpoint: EndpointId,
-    },
-}
-
-/// What the picture thread sends.
-#[derive(Debug)]
-pub(super) enum Made {
-    /// One frame for all these.
-    Frame {
-        conference: ConferenceId,
-        viewers: Vec<(EndpointId, Role)>,
-        at: Instant,
-        frame: EncodedFrame,
-    },
-    /// A decoder needs a keyframe of this peer.
-    Keyframe {
-        conference: ConferenceId,
-        endpoint: EndpointId,
-        role: Role,
-    },
-}
-
 /// A leg and what belongs to it.
 struct Hosted {
     room: Arc<Room>,
     version: u64,
-    sockets: Box<Sockets>,
+    transport: Transport,
     leg: Box<VideoLeg>,
     /// The endpoint was in the mix: its peer has shown to be there.
     confirmed: bool,
@@ -109,6 +63,19 @@ impl Hosted {
     /// those in the mix alone.
     fn is_confirmed(&self) -> bool {
         self.confirmed || self.leg.has_heard()
+    }
+
+    /// A packet that came by the transport of sound.
+    fn take(&mut self, arrival: Instant, role: Role, incoming: &Incoming<'_>) {
+        if !matches!(self.transport, Transport::Shared { .. }) {
+            return;
+        }
+        let from = source(self.leg.negotiated().and_then(|agreed| agreed.remote_rtp));
+        match incoming {
+            Incoming::Rtp(of, packet) if *of == role => self.leg.handle_rtp(arrival, from, packet),
+            Incoming::Rtp(..) => {}
+            Incoming::Rtcp(packet) => self.leg.handle_rtcp(arrival, from, packet),
+        }
     }
 }
 
@@ -129,6 +96,7 @@ pub(super) struct Packets {
     work: SyncSender<Work>,
     floors: SyncSender<FloorMail>,
     legs: BTreeMap<LegKey, Hosted>,
+    branches: BTreeMap<(ConferenceId, EndpointId), Branch>,
     datagrams: Datagrams,
     rtcp: Vec<u8>,
     wire: Vec<u8>,
@@ -155,6 +123,7 @@ impl Packets {
             work,
             floors,
             legs: BTreeMap::new(),
+            branches: BTreeMap::new(),
             datagrams: Datagrams::new(limits.datagram),
             rtcp: Vec::with_capacity(1_500),
             wire: Vec::with_capacity(1_500),
@@ -166,7 +135,7 @@ impl Packets {
     pub(super) fn run(mut self) {
         let mut round = 0_u64;
         while !self.gauges.stop.load(Ordering::Relaxed) {
-            if self.legs.is_empty() {
+            if self.legs.is_empty() && self.branches.is_empty() {
                 match self.mail.recv_timeout(IDLE) {
                     Ok(mail) => self.deliver(mail),
                     Err(RecvTimeoutError::Timeout) => {}
@@ -202,38 +171,47 @@ impl Packets {
                 endpoint,
                 role,
                 room,
-                sockets,
+                transport,
                 leg,
             } => {
-                let mux = leg.negotiated().is_some_and(|agreed| agreed.rtcp_mux);
                 let mut hosted = Hosted {
                     version: 0,
                     room,
-                    sockets,
+                    transport,
                     leg,
                     confirmed: false,
                     broken: false,
                     class: 0,
                     shown: None,
                 };
-                hosted.sockets.share(mux);
+                let mux = hosted
+                    .leg
+                    .negotiated()
+                    .is_some_and(|agreed| agreed.rtcp_mux);
+                match &mut hosted.transport {
+                    Transport::Own(sockets) => sockets.share(mux),
+                    Transport::Shared { section, .. } => {
+                        if let Some(branch) = self.branches.get_mut(&(conference, endpoint)) {
+                            branch.set(section.clone());
+                        }
+                    }
+                }
                 self.legs.insert((conference, endpoint, role), hosted);
+            }
+            Mail::Branch {
+                conference,
+                endpoint,
+                branch,
+            } => {
+                self.branches.insert((conference, endpoint), *branch);
             }
             Mail::Apply {
                 conference,
                 endpoint,
                 role,
                 negotiated,
-                fresh,
-                agreed,
-            } => {
-                self.guarded((conference, endpoint, role), |hosted| {
-                    let now = now();
-                    hosted.sockets.follow(now, fresh, agreed.as_deref());
-                    hosted.sockets.share(negotiated.rtcp_mux);
-                    hosted.leg.apply(now, *negotiated);
-                });
-            }
+                travels,
+            } => self.apply((conference, endpoint, role), *negotiated, travels),
             Mail::Keyframe {
                 conference,
                 endpoint,
@@ -242,6 +220,24 @@ impl Packets {
                 viewer: (endpoint, Role::Main),
             }),
         }
+    }
+
+    fn apply(&mut self, key: LegKey, negotiated: NegotiatedVideo, travels: Travels) {
+        if let (Travels::Shared(section), Some(branch)) =
+            (&travels, self.branches.get_mut(&(key.0, key.1)))
+        {
+            branch.set(section.clone());
+        }
+        self.guarded(key, |hosted| {
+            let now = now();
+            if let (Transport::Own(sockets), Travels::Own { fresh, agreed }) =
+                (&mut hosted.transport, travels)
+            {
+                sockets.follow(now, fresh, agreed.as_deref());
+                sockets.share(negotiated.rtcp_mux);
+            }
+            hosted.leg.apply(now, negotiated);
+        });
     }
 
     fn take(&mut self, made: Made) {
@@ -288,15 +284,19 @@ impl Packets {
         for key in gone {
             if let Some(mut hosted) = self.legs.remove(&key) {
                 let (rtcp, wire) = (&mut self.rtcp, &mut self.wire);
+                let mut branch = self.branches.get_mut(&(key.0, key.1));
                 let said = caught(|| {
                     hosted.leg.write_bye(now(), rtcp);
                     if hosted.is_confirmed() {
-                        send_rtcp(&mut hosted, rtcp, wire);
+                        send_rtcp(&mut hosted, branch.as_deref_mut(), rtcp, wire);
                     }
                     None
                 });
                 if said.is_some() {
                     self.metrics.video.failed.inc();
+                }
+                if let Some(branch) = branch {
+                    branch.remove(key.2);
                 }
                 discard(hosted);
             }
@@ -306,14 +306,17 @@ impl Packets {
     fn serve(&mut self) {
         self.datagrams.begin();
         let mut legs = std::mem::take(&mut self.legs);
-        let mut over = Vec::new();
+        let mut over = self.receive_shared(now(), &mut legs);
         for (key, hosted) in &mut legs {
             let reason = caught(|| self.serve_one(now(), *key, hosted));
             over.extend(reason.map(|reason| (*key, reason)));
         }
         for key in self.turns.next(self.limits.handshakes_per_tick) {
             if let Some(hosted) = legs.get_mut(&key) {
-                let reason = caught(|| hosted.sockets.drive(now()));
+                let reason = caught(|| match &mut hosted.transport {
+                    Transport::Own(sockets) => sockets.drive(now()),
+                    Transport::Shared { .. } => None,
+                });
                 over.extend(reason.map(|reason| (key, reason)));
             }
         }
@@ -325,13 +328,17 @@ impl Packets {
 
     /// Answers why the video of this leg is over, if it is.
     fn serve_one(&mut self, now: Instant, key: LegKey, hosted: &mut Hosted) -> Option<String> {
-        self.receive(now, hosted);
-        let (failed, waits) = hosted.sockets.keep_up(now);
-        if waits {
-            self.turns.wait(key);
+        let mut failed = None;
+        if let Transport::Own(sockets) = &mut hosted.transport {
+            self.receive(now, sockets, &mut hosted.leg);
+            let waits;
+            (failed, waits) = sockets.keep_up(now);
+            if waits {
+                self.turns.wait(key);
+            }
         }
         self.hand_on(now, key, hosted);
-        self.send(now, hosted);
+        self.send(now, key, hosted);
         failed
     }
 
@@ -363,11 +370,37 @@ impl Packets {
         }
     }
 
-    fn receive(&mut self, now: Instant, hosted: &mut Hosted) {
-        let Hosted { sockets, leg, .. } = hosted;
+    /// What came by transports that are shared; which legs are over by it. A branch is let go with the sound, once no leg
+    /// needs it.
+    fn receive_shared(
+        &mut self,
+        now: Instant,
+        legs: &mut BTreeMap<LegKey, Hosted>,
+    ) -> Vec<(LegKey, String)> {
+        let most = self.limits.video.bundled_datagrams;
+        let mut over = Vec::new();
+        self.branches.retain(|&(conference, endpoint), branch| {
+            let of = [Role::Main, Role::Content].map(|role| (conference, endpoint, role));
+            let there = branch.receive(now, most, |arrival, incoming| {
+                for key in of {
+                    let reason = legs.get_mut(&key).and_then(|hosted| {
+                        caught(|| {
+                            hosted.take(arrival, key.2, &incoming);
+                            None
+                        })
+                    });
+                    over.extend(reason.map(|reason| (key, reason)));
+                }
+            });
+            there || of.iter().any(|key| legs.contains_key(key))
+        });
+        over
+    }
+
+    fn receive(&mut self, now: Instant, sockets: &mut Sockets, leg: &mut VideoLeg) {
         let most = self.limits.video.datagrams_per_read;
         if sockets.path.is_some() {
-            sockets.receive(now, &mut self.datagrams, most, true, leg.as_mut());
+            sockets.receive(now, &mut self.datagrams, most, true, leg);
             return;
         }
         let datagrams = &mut self.datagrams;
@@ -459,22 +492,27 @@ impl Packets {
         }
     }
 
-    fn send(&mut self, now: Instant, hosted: &mut Hosted) {
+    fn send(&mut self, now: Instant, key: LegKey, hosted: &mut Hosted) {
+        let mut branch = self.branches.get_mut(&(key.0, key.1));
         while let Some(packet) = hosted.leg.poll_rtp(now) {
             let Some(to) = hosted.leg.rtp_destination() else {
                 continue;
             };
-            let sockets = &mut hosted.sockets;
-            let sent = if sockets.path.is_some() {
-                sockets.send_by_path(0, to, &packet, &mut self.wire)
-            } else {
-                sockets.send_rtp(to, &packet).is_ok()
+            let wire = &mut self.wire;
+            let sent = match &mut hosted.transport {
+                Transport::Own(sockets) if sockets.path.is_some() => {
+                    sockets.send_by_path(0, to, &packet, wire)
+                }
+                Transport::Own(sockets) => sockets.send_rtp(to, &packet).is_ok(),
+                Transport::Shared { .. } => branch
+                    .as_mut()
+                    .is_none_or(|branch| branch.send_rtp(&packet, wire)),
             };
             self.metrics.video.packets_sent.inc();
             self.metrics.sends_failed.inc_by(u64::from(!sent));
         }
         if hosted.is_confirmed() && hosted.leg.poll_rtcp(now, &mut self.rtcp) {
-            send_rtcp(hosted, &self.rtcp, &mut self.wire);
+            send_rtcp(hosted, branch, &self.rtcp, &mut self.wire);
         }
     }
 
@@ -510,11 +548,19 @@ fn discard(hosted: Hosted) {
     drop(catch_unwind(AssertUnwindSafe(|| drop(hosted))));
 }
 
-fn send_rtcp(hosted: &mut Hosted, packet: &[u8], wire: &mut Vec<u8>) {
+fn send_rtcp(hosted: &mut Hosted, branch: Option<&mut Branch>, packet: &[u8], wire: &mut Vec<u8>) {
     let Some(to) = hosted.leg.rtcp_destination() else {
         return;
     };
-    let sockets = &mut hosted.sockets;
+    let sockets = match &mut hosted.transport {
+        Transport::Own(sockets) => sockets,
+        Transport::Shared { .. } => {
+            if let Some(branch) = branch {
+                branch.send_rtcp(packet, wire);
+            }
+            return;
+        }
+    };
     if sockets.path.is_some() {
         sockets.send_by_path(1, to, packet, wire);
         return;

@@ -2,7 +2,7 @@
 
 use super::Gauges;
 use super::control::{START_BITRATE, told};
-use super::packets::Made;
+use super::mail::Made;
 use super::room::{Attendee, Room, State};
 use super::setup::VideoSetup;
 use super::tape::{RECORDER, Taped, is_marked};

@@ -210,6 +210,12 @@ impl TurnClient {
         packet.splice(0..0, [a, b, c, d]);
     }
 
+    /// The channel that a peer is bound to, once it is.
+    pub fn channel(&self, peer: SocketAddr) -> Option<u16> {
+        let channel = self.channels.iter().find(|c| c.peer == peer && c.bound);
+        channel.map(|channel| channel.number)
+    }
+
     /// Takes a datagram that came from [`Self::server`].
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> TurnInbound {
         if let [a @ 0x40..=0x4f, b, c, d, ..] = *datagram {

@@ -2,8 +2,9 @@
 
 use super::remote::TRANSPORT_CC;
 use crate::sdp::attr::{Direction, Profile};
-use crate::sdp::describe::write_mid;
-use crate::sdp::ice::{IceDescription, OurIce};
+use crate::sdp::bundle::MID_EXTENSION;
+use crate::sdp::describe::{AudioSection, write_mid, write_transport};
+use crate::sdp::ice::OurIce;
 use crate::sdp::security::OurSecurity;
 use crate::video::frame::VideoCodec;
 use crate::video::h264::Params;
@@ -53,6 +54,12 @@ pub struct VideoSection {
     pub security: OurSecurity,
     /// What we say of ICE.
     pub ice: OurIce,
+    /// It shares the transport of our sound (RFC 9143); ports, keys and ICE are that one's.
+    pub bundled: bool,
+    /// It can be had in a group only: an offer of ours has it with port 0 (RFC 9143 §6).
+    pub only: bool,
+    /// The identifier of the MID header extension (RFC 9143 §15).
+    pub mid_extension: Option<u8>,
     /// Our sources: pictures, retransmissions; and their canonical name (RFC 5576).
     pub sources: (u32, u32, String),
 }
@@ -64,9 +71,17 @@ const HEADERS_SHARE: u32 = 20;
 pub(in crate::sdp) const CONTENT_LABEL: &str = "12";
 
 impl VideoSection {
-    /// Appends the section.
-    pub(in crate::sdp) fn write(&self, out: &mut String) -> std::fmt::Result {
-        write!(out, "m=video {} {}", self.ports.0, self.profile.as_str())?;
+    /// Appends the section. `shared` are the ports of our sound; `tagged` is our sound where its group's transport is
+    /// described here.
+    pub(in crate::sdp) fn write(
+        &self,
+        out: &mut String,
+        shared: (u16, u16),
+        tagged: Option<&AudioSection>,
+    ) -> std::fmt::Result {
+        let ports = if self.bundled { shared } else { self.ports };
+        let port = if self.only { 0 } else { ports.0 };
+        write!(out, "m=video {port} {}", self.profile.as_str())?;
         for format in &self.formats {
             write!(out, " {}", format.pt)?;
             if let Some(rtx) = format.rtx {
@@ -89,7 +104,7 @@ impl VideoSection {
         for format in &self.formats {
             self.write_format(out, format)?;
         }
-        self.write_rest(out)
+        self.write_rest(out, ports, tagged)
     }
 
     fn write_format(&self, out: &mut String, format: &VideoFormat) -> std::fmt::Result {
@@ -109,22 +124,31 @@ impl VideoSection {
         Ok(())
     }
 
-    fn write_rest(&self, out: &mut String) -> std::fmt::Result {
+    fn write_rest(
+        &self,
+        out: &mut String,
+        (rtp, rtcp): (u16, u16),
+        tagged: Option<&AudioSection>,
+    ) -> std::fmt::Result {
+        if self.only {
+            out.push_str("a=bundle-only\r\n");
+        }
         if self.rtcp_mux {
             out.push_str("a=rtcp-mux\r\n");
         }
         // RFC 3605 §2.1: needed when the port is not the next one.
-        if self.ports.0.checked_add(1) != Some(self.ports.1) {
-            write!(out, "a=rtcp:{}\r\n", self.ports.1)?;
+        if rtp.checked_add(1) != Some(rtcp) && !self.bundled {
+            write!(out, "a=rtcp:{rtcp}\r\n")?;
+        }
+        if let Some(id) = self.mid_extension {
+            write!(out, "a=extmap:{id} {MID_EXTENSION}\r\n")?;
         }
         if let Some(id) = self.transport_cc {
             write!(out, "a=extmap:{id} {TRANSPORT_CC}\r\n")?;
         }
-        self.security.write(out)?;
-        match &self.ice {
-            OurIce::Nothing => {}
-            OurIce::Mismatch => out.push_str(IceDescription::MISMATCH),
-            OurIce::Description(ice) => ice.write_media(out, self.rtcp_mux)?,
+        match tagged {
+            Some(audio) => write_transport(out, &audio.security, &audio.ice, audio.rtcp_mux)?,
+            None => write_transport(out, &self.security, &self.ice, self.rtcp_mux)?,
         }
         if self.mid.is_some() {
             // RFC 8830 §2: people in the stream of our audio, so that both are played together.

@@ -3,20 +3,24 @@
 use super::describe::{CONTENT_LABEL, VideoFormat, VideoSection};
 use super::local::{LocalVideo, Role};
 use super::remote::{Bounds, Parameters, RemoteFormat, RemoteVideo, is_content};
+use super::sections::Terms;
+use super::transport::{self, Transport};
 use crate::limits::Limits;
 use crate::path::{Keying, NegotiatedPath};
 use crate::sdp::agreement::Agreement;
 use crate::sdp::attr::{Direction, Profile};
-use crate::sdp::ice::{AgreedIce, IceDescription, OurIce, offered_ice};
+use crate::sdp::bundle::Shared;
+use crate::sdp::ice::{AgreedIce, OurIce, offered_ice};
 use crate::sdp::negotiate::first_profile;
-use crate::sdp::security::{self, OurSecurity, Protection};
-use crate::sdp::{Local, SessionDescription};
+use crate::sdp::security::{OurSecurity, Protection};
+use crate::sdp::{Local, Offers, SessionDescription};
 use crate::video::format::{ReceiveFormat, SendFormat};
 use crate::video::frame::VideoCodec;
 use crate::video::h264::{PacketizationMode, Params, Profile as H264Profile};
 use crate::video::negotiated::{FeedbackSet, NegotiatedVideo};
 use crate::video::rate::PictureLimits;
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// What both sides agreed on about video.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +35,12 @@ pub struct AgreedVideo {
     pub keying: Keying,
     /// How the ways between us are found.
     pub ice: Option<Box<AgreedIce>>,
+    /// The sources the peer names (RFC 5576).
+    pub sources: SmallVec<[u32; 4]>,
 }
 
 impl AgreedVideo {
-    /// How packets are to travel; `None` for plain RTP.
+    /// How packets are to travel; `None` for plain RTP, and where they go by the transport of sound.
     pub fn path(&self) -> Option<NegotiatedPath> {
         let more = self.keying != Keying::Plain || self.ice.is_some();
         more.then(|| NegotiatedPath {
@@ -54,11 +60,12 @@ pub(in crate::sdp) fn answer(
     direction: Direction,
     offer: &SessionDescription,
     audio: usize,
-    previous: Option<&Agreement>,
+    terms: Terms<'_>,
     limits: &Limits,
 ) -> Option<AgreedVideo> {
     let ours = local.stream(role)?;
     let local = ours.of(local);
+    let (previous, group, shared) = terms;
     let before = previous.and_then(|previous| previous.stream(role));
     let candidates = candidates((&local, role), offer, audio, before);
     // A group in force takes in what is offered with it, and no answer can keep that out (RFC 9143 §7.3.3).
@@ -66,14 +73,13 @@ pub(in crate::sdp) fn answer(
         .and_then(Agreement::section)
         .is_some_and(|section| section.bundled);
     candidates.into_iter().find_map(|index| {
-        take(
-            (&local, ours, role),
-            direction,
-            offer,
-            index,
-            (before, grouped),
-            limits,
-        )
+        let shared = shared.filter(|it| it.group.has(index));
+        // What was read with the transport of a group has none of its own.
+        if shared.is_none() && group.is_some_and(|group| group.has(index)) {
+            return None;
+        }
+        let terms = (before, grouped, shared);
+        take((&local, ours, role), direction, offer, index, terms, limits)
     })
 }
 
@@ -104,55 +110,65 @@ fn candidates(
     found.into_iter().map(|(_, _, index)| index).collect()
 }
 
+/// What holds for one section: what was agreed on before, whether a group is in force, and that which is taken up.
+type OfSection<'a> = (Option<&'a AgreedVideo>, bool, Option<Shared<'a>>);
+
 fn take(
     (local, ours, role): (&Local, &LocalVideo, Role),
     direction: Direction,
     offer: &SessionDescription,
     index: usize,
-    (before, grouped): (Option<&AgreedVideo>, bool),
+    (before, grouped, shared): OfSection<'_>,
     limits: &Limits,
 ) -> Option<AgreedVideo> {
     let remote = RemoteVideo::read(offer, index, local.address, limits).ok()?;
-    if grouped && before.is_none() && remote.transport.bundled {
+    let bundled = shared.is_some();
+    if grouped && before.is_none() && remote.transport.bundled && !bundled {
         return None;
     }
     let format = choose(ours, &remote)?;
     let before = before.filter(|before| before.index == index);
-    let keys = before.map(|before| (&before.section.security, &before.keying));
-    let transport = &remote.transport;
-    let (security, keying) = security::answer(
-        local,
-        transport.profile,
-        &transport.security,
-        transport.ice,
-        keys,
-    )
-    .ok()?;
-    let rtcp_mux = local.rtcp_mux && transport.rtcp_mux;
-    let theirs = IceDescription::read(offer, index, limits);
-    let (our_ice, ice) = match (&local.ice, theirs) {
-        (Some(ours), Some(theirs)) => {
-            let before = before.and_then(|before| before.ice.as_deref());
-            ours.answer(theirs, transport.rtp, rtcp_mux, before, limits.ice)
-        }
-        (Some(_) | None, _) => (OurIce::Nothing, None),
+    // A transport is not changed mid-call: its sockets are gone, or are others.
+    if before.is_some_and(|before| before.section.bundled != bundled) {
+        return None;
+    }
+    let theirs = &remote.transport;
+    let rtcp_mux = local.rtcp_mux && theirs.rtcp_mux;
+    let Transport {
+        security,
+        keying,
+        our_ice,
+        ice,
+    } = match shared {
+        Some(_) => Transport::of_sound(),
+        None => transport::answer(local, offer, index, &remote, before, limits)?,
     };
-    let transport_cc = remote.transport_cc.filter(|_| format.feedback.transport_cc);
+    // One count of numbers for one transport: that of the first pictures.
+    let counted = !bundled || role == Role::Main;
+    let transport_cc = remote
+        .transport_cc
+        .filter(|_| format.feedback.transport_cc && counted);
     let section = VideoSection {
-        profile: transport.profile,
+        profile: theirs.profile,
         ports: (ours.rtp_port, ours.rtcp_port),
         formats: vec![answered(ours, format, transport_cc)],
         macroblocks: ours.macroblocks(),
         bitrate: ours.bitrate,
-        direction: transport.direction.reversed().and(direction),
+        direction: theirs.direction.reversed().and(direction),
         rtcp_mux,
         transport_cc,
-        mid: transport.mid.clone(),
+        mid: theirs.mid.clone(),
         content: (role == Role::Content).then(|| remote.label()),
         security,
         ice: our_ice,
+        bundled,
+        only: false,
+        mid_extension: remote.mid_extension.filter(|_| bundled),
         sources: (ours.sources.0, ours.sources.1, ours.cname.clone()),
     };
+    if shared.is_some_and(|shared| !shared.takes(index, &numbers(&section))) {
+        return None;
+    }
     let video = agreed(ours, &section, &remote, format, section.direction)?;
     Some(AgreedVideo {
         index,
@@ -160,7 +176,17 @@ fn take(
         video,
         keying,
         ice,
+        sources: remote.sources,
     })
+}
+
+/// The payload types of a section.
+fn numbers(section: &VideoSection) -> Vec<u8> {
+    let formats = section.formats.iter();
+    formats
+        .flat_map(|format| [Some(format.pt), format.rtx])
+        .flatten()
+        .collect()
 }
 
 /// The format to take: by our order of codecs, then H.264's mode 1 before 0, then the profile we encode, then the peer's
@@ -253,6 +279,7 @@ fn agreed(
         receive_pt: said.pt,
         receive_rtx: said.rtx,
         transport_cc: section.transport_cc,
+        mid: section.mid_extension.zip(section.mid.clone()),
         feedback: said.feedback,
         limits: PictureLimits {
             rows: format.rows.map_or(ours.rows, |rows| rows.min(ours.rows)),
@@ -333,6 +360,10 @@ pub(in crate::sdp) fn offer(
         generation.map(|agreed| agreed.generation),
     );
     match before {
+        Some(before) if before.section.bundled => Some(VideoSection {
+            direction,
+            ..before.section.clone()
+        }),
         Some(before) => Some(VideoSection {
             direction,
             security,
@@ -340,6 +371,9 @@ pub(in crate::sdp) fn offer(
             rtcp_mux: of_video.rtcp_mux,
             ..before.section.clone()
         }),
+        None if of_video.offers == Offers::Browser => {
+            Some(bundled_offer(&of_video, ours, role, direction))
+        }
         None => Some(VideoSection {
             profile: first_profile(&of_video),
             ports: (ours.rtp_port, ours.rtcp_port),
@@ -353,8 +387,44 @@ pub(in crate::sdp) fn offer(
             content: (role == Role::Content).then(|| Bytes::from_static(CONTENT_LABEL.as_bytes())),
             security,
             ice,
+            bundled: false,
+            only: false,
+            mid_extension: None,
             sources: (ours.sources.0, ours.sources.1, ours.cname.clone()),
         }),
+    }
+}
+
+/// A new section in an offer of ours to a browser: in the group of sound, or not at all (RFC 9143 §7.2.2).
+fn bundled_offer(
+    local: &Local,
+    ours: &LocalVideo,
+    role: Role,
+    direction: Direction,
+) -> VideoSection {
+    let main = role == Role::Main;
+    let mut formats = everything(ours);
+    for format in &mut formats {
+        format.feedback.transport_cc = main;
+    }
+    VideoSection {
+        profile: first_profile(local),
+        ports: (ours.rtp_port, ours.rtcp_port),
+        formats,
+        macroblocks: ours.macroblocks(),
+        bitrate: ours.bitrate,
+        direction,
+        rtcp_mux: true,
+        // Sound has 1 for its levels.
+        transport_cc: main.then_some(3),
+        mid: Some(Bytes::from_static(if main { b"1" } else { b"2" })),
+        content: (!main).then(|| Bytes::from_static(CONTENT_LABEL.as_bytes())),
+        security: OurSecurity::default(),
+        ice: OurIce::Nothing,
+        bundled: true,
+        only: true,
+        mid_extension: Some(4),
+        sources: (ours.sources.0, ours.sources.1, ours.cname.clone()),
     }
 }
 
@@ -393,7 +463,7 @@ pub(in crate::sdp) fn conclude(
     (local, role): (&Local, Role),
     (index, offered): (usize, &VideoSection),
     answer: &SessionDescription,
-    previous: Option<&Agreement>,
+    (previous, shared): (Option<&Agreement>, Option<Shared<'_>>),
     limits: &Limits,
 ) -> Option<AgreedVideo> {
     let ours = local.stream(role)?;
@@ -402,9 +472,12 @@ pub(in crate::sdp) fn conclude(
     if theirs.m.port() == 0 || !theirs.m.media().eq_ignore_ascii_case("video") {
         return None;
     }
+    let bundled = shared.is_some_and(|shared| shared.group.has(index));
+    if offered.bundled != bundled {
+        return None;
+    }
     let remote = RemoteVideo::read(answer, index, local.address, limits).ok()?;
     let before = previous.and_then(|previous| previous.stream(role));
-    let keys = before.map(|before| (&before.section.security, &before.keying));
     let (format, said) = remote.formats.iter().find_map(|format| {
         let mode = |params: &Params| params.mode;
         let same = |said: &&VideoFormat| {
@@ -416,14 +489,15 @@ pub(in crate::sdp) fn conclude(
         };
         Some((format, offered.formats.iter().find(same)?))
     })?;
-    let (security, keying) = security::conclude(
-        &local,
-        remote.transport.profile,
-        &offered.security,
-        &remote.transport.security,
-        keys,
-    )
-    .ok()?;
+    let Transport {
+        security,
+        keying,
+        ice,
+        ..
+    } = match bundled {
+        true => Transport::of_sound(),
+        false => transport::conclude(&local, (index, offered), answer, &remote, before, limits)?,
+    };
     let both = said
         .feedback
         .flags()
@@ -442,14 +516,11 @@ pub(in crate::sdp) fn conclude(
         ..said.clone()
     }];
     section.security = security;
-    let ice = match (&local.ice, &section.ice) {
-        (Some(ours), OurIce::Description(_)) => {
-            let theirs = IceDescription::read(answer, index, limits);
-            let before = before.and_then(|before| before.ice.as_deref());
-            ours.conclude(theirs, section.rtcp_mux, before, limits.ice)
-        }
-        (Some(_) | None, _) => None,
-    };
+    section.mid_extension = section.mid_extension.and(remote.mid_extension);
+    section.only = false;
+    if bundled && shared.is_some_and(|shared| !shared.takes(index, &numbers(&section))) {
+        return None;
+    }
     let direction = section.direction.and(remote.transport.direction.reversed());
     let video = agreed(ours, &section, &remote, format, direction)?;
     Some(AgreedVideo {
@@ -458,5 +529,6 @@ pub(in crate::sdp) fn conclude(
         video,
         keying,
         ice,
+        sources: remote.sources,
     })
 }

@@ -3,12 +3,14 @@
 use super::describe::CONTENT_LABEL;
 use crate::limits::Limits;
 use crate::sdp::attr::{self, ExtMap, Profile, RtpMap};
+use crate::sdp::bundle::MID_EXTENSION;
 use crate::sdp::remote::{RemoteAudio, both};
 use crate::sdp::{Incompatible, MediaSection, SdpError, SessionDescription};
 use crate::video::frame::{CLOCK, VideoCodec};
 use crate::video::h264::Params;
 use crate::video::negotiated::FeedbackSet;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::net::IpAddr;
 
 /// The header extension of transport-wide sequence numbers.
@@ -24,6 +26,10 @@ pub struct RemoteVideo {
     pub formats: Vec<RemoteFormat>,
     /// The identifier of transport-wide sequence numbers.
     pub transport_cc: Option<u8>,
+    /// The identifier of the MID header extension (RFC 9143 §15).
+    pub mid_extension: Option<u8>,
+    /// The sources that it names (RFC 5576 §4.1).
+    pub sources: SmallVec<[u32; 4]>,
     /// It is content: slides, a screen (RFC 4796 §5).
     pub content: bool,
     /// What the peer calls it (RFC 4574 §4), where that is a short token.
@@ -89,17 +95,21 @@ impl RemoteVideo {
     ) -> Result<Self, SdpError> {
         let section = description.media.get(index).ok_or(Incompatible::NoAudio)?;
         let transport = RemoteAudio::read(description, index, ours, &[], limits)?;
-        let transport_cc = both(description, section)
-            .filter(|(name, _)| name.eq_ignore_ascii_case("extmap"))
-            .filter_map(|(_, value)| ExtMap::parse(value))
-            .find(|extmap| extmap.uri == TRANSPORT_CC)
-            .and_then(|extmap| u8::try_from(extmap.id).ok())
+        let extension = |uri: &str| {
+            let maps = both(description, section)
+                .filter(|(name, _)| name.eq_ignore_ascii_case("extmap"))
+                .filter_map(|(_, value)| ExtMap::parse(value));
+            let mut known = maps.filter(|extmap| extmap.uri == uri);
+            let id = known.next().and_then(|map| u8::try_from(map.id).ok());
             // RFC 8285 §4.2: what fits the one-byte form.
-            .filter(|id| (1..=14).contains(id));
+            id.filter(|id| (1..=14).contains(id))
+        };
         Ok(Self {
             transport,
             formats: formats(section, limits),
-            transport_cc,
+            transport_cc: extension(TRANSPORT_CC),
+            mid_extension: extension(MID_EXTENSION),
+            sources: sources(section),
             content: is_content(description, index),
             label: label(section),
         })
@@ -111,6 +121,24 @@ impl RemoteVideo {
         self.label.clone().unwrap_or_else(ours)
     }
 }
+
+/// The different sources of `a=ssrc`, at most [`SOURCES`].
+fn sources(section: &MediaSection) -> SmallVec<[u32; 4]> {
+    let mut found = SmallVec::new();
+    let lines = section
+        .attributes()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("ssrc"));
+    for (_, value) in lines {
+        let id = value.split_ascii_whitespace().next().and_then(attr::whole);
+        if let Some(id) = id.filter(|id| found.len() < SOURCES && !found.contains(id)) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// Sources of one section that are believed. Beyond: they are learnt by their packets.
+const SOURCES: usize = 8;
 
 /// Whether a section is slides: it says so (RFC 4796 §5). Browsers cannot be told to say it; where nobody says anything,
 /// each but the first of their video sections is. What they refused keeps its place (RFC 8829 §5.2.2), so that the same

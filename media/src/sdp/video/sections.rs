@@ -6,6 +6,7 @@ use super::negotiate::{self, AgreedVideo};
 use crate::limits::Limits;
 use crate::sdp::agreement::Agreement;
 use crate::sdp::attr::Direction;
+use crate::sdp::bundle::{Group, Shared};
 use crate::sdp::describe::{OurDescription, OurSection, RefusedSection};
 use crate::sdp::floor::{self, AgreedFloor, FloorSection};
 use crate::sdp::{Local, SessionDescription};
@@ -29,21 +30,25 @@ pub struct OfferedPictures {
     floor: Option<(usize, FloorSection)>,
 }
 
+/// What holds for an answer: what was agreed on before, the group that is offered, and that which is taken up.
+pub(in crate::sdp) type Terms<'a> = (Option<&'a Agreement>, Option<&'a Group>, Option<Shared<'a>>);
+
 /// Takes up the pictures of an offer in our answer, where they can be.
 pub(in crate::sdp) fn answer(
     local: &Local,
     direction: Direction,
     offer: &SessionDescription,
     audio: usize,
-    previous: Option<&Agreement>,
+    terms: Terms<'_>,
     limits: &Limits,
     ours: &mut OurDescription,
 ) -> Pictures {
     let mut one = |role| {
         let local = (local, role);
-        answer_one(local, direction, offer, audio, previous, limits, ours)
+        answer_one(local, direction, offer, audio, terms, limits, ours)
     };
     let (video, content) = (one(Role::Main), one(Role::Content));
+    let (previous, _, _) = terms;
     let slides = content.as_deref().map(|content| &content.section);
     let floor = floor::answer(local, slides, offer, previous, ours);
     Pictures {
@@ -76,12 +81,12 @@ pub(in crate::sdp) fn conclude(
     local: &Local,
     offered: &OfferedPictures,
     answer: &SessionDescription,
-    previous: Option<&Agreement>,
+    terms: (Option<&Agreement>, Option<Shared<'_>>),
     limits: &Limits,
     ours: &mut OurDescription,
 ) -> Pictures {
     let mut one = |role, said: Option<&(usize, VideoSection)>| {
-        conclude_one((local, role), said?, answer, previous, limits, ours)
+        conclude_one((local, role), said?, answer, terms, limits, ours)
     };
     let video = one(Role::Main, offered.video.as_ref());
     let content = one(Role::Content, offered.content.as_ref());
@@ -100,11 +105,11 @@ fn answer_one(
     direction: Direction,
     offer: &SessionDescription,
     audio: usize,
-    previous: Option<&Agreement>,
+    terms: Terms<'_>,
     limits: &Limits,
     ours: &mut OurDescription,
 ) -> Option<Box<AgreedVideo>> {
-    let video = negotiate::answer((local, role), direction, offer, audio, previous, limits)?;
+    let video = negotiate::answer((local, role), direction, offer, audio, terms, limits)?;
     *ours.sections.get_mut(video.index)? = OurSection::Video(Box::new(video.section.clone()));
     Some(Box::new(video))
 }
@@ -138,11 +143,11 @@ fn conclude_one(
     (local, role): (&Local, Role),
     (index, section): &(usize, VideoSection),
     answer: &SessionDescription,
-    previous: Option<&Agreement>,
+    terms: (Option<&Agreement>, Option<Shared<'_>>),
     limits: &Limits,
     ours: &mut OurDescription,
 ) -> Option<Box<AgreedVideo>> {
-    let video = negotiate::conclude((local, role), (*index, section), answer, previous, limits);
+    let video = negotiate::conclude((local, role), (*index, section), answer, terms, limits);
     if let Some(slot) = ours.sections.get_mut(*index) {
         *slot = match (&video, answer.media.get(*index)) {
             (Some(video), _) => OurSection::Video(Box::new(video.section.clone())),

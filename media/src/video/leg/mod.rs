@@ -197,6 +197,7 @@ impl VideoLeg {
             self.counters.refused += 1;
             return;
         }
+        let source = self.receiver.as_ref().and_then(VideoReceiver::ssrc);
         let (ntp, reports) = (middle(self.ntp(now)), &mut self.reports);
         let mut lost = None;
         let read = rtcp::read(datagram, &mut |statement| {
@@ -209,7 +210,7 @@ impl VideoLeg {
             {
                 lost = Some(fraction_lost);
             }
-            reports.hear(now, ssrc, ntp, statement);
+            reports.hear(now, (ssrc, source), ntp, statement);
         });
         if read.is_err() {
             self.counters.refused += 1;

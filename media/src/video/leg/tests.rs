@@ -26,6 +26,7 @@ fn agreed() -> NegotiatedVideo {
         receive_pt: 96,
         receive_rtx: None,
         transport_cc: None,
+        mid: None,
         feedback: FeedbackSet::ALL,
         limits: PictureLimits {
             rows: 720,

@@ -44,6 +44,7 @@ fn agreed(rtx: bool, transport_cc: bool) -> (VideoSend, VideoReceive) {
         ssrc: 11,
         rtx: rtx.then_some((97, 12)),
         transport_cc: transport_cc.then_some(3),
+        mid: None,
         max_payload: 1200,
     };
     let receive = VideoReceive {
