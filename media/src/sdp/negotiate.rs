@@ -84,31 +84,21 @@ pub fn answer(
     let theirs = IceDescription::read(offer, audio_index, limits).filter(|_| !disabled);
     let (our_ice, ice) = answer_ice(local, theirs, &remote, rtcp_mux, previous, limits);
     let taken: Vec<u8> = formats.iter().map(|&(pt, _)| pt).collect();
-    let shared = shared(
-        group.as_ref(),
-        audio_index,
-        (&keying, ice.is_some()),
-        &taken,
-    );
+    let made = (&keying, ice.is_some());
+    let shared = shared(group.as_ref(), audio_index, made, &taken);
     let pictures = pictures(&mut ours, shared);
     let bundled = shared.is_some() || bundles_alone(&remote, rtcp_mux, &pictures, previous);
     if bundled {
         ours.group = shared.map_or_else(|| vec![audio_index], |it| it.group.sections());
     }
     let section = AudioSection {
-        profile: remote.profile,
         formats,
-        ptime_ms: ptime(local, &remote, codec),
         direction: remote.direction.reversed().and(direction),
         rtcp_mux,
-        level_id: remote
-            .level
-            .filter(|(_, level)| local.audio_level && level.sends())
-            .map(|l| l.0),
-        mid: remote.mid.clone(),
         bundled,
         security,
         ice: our_ice,
+        ..answered_as(&remote, ptime(local, &remote, codec), local.audio_level)
     };
     let audio = agreed(local, &section, &remote, codec, section.direction);
     if !disabled && let Some(slot) = ours.sections.get_mut(audio_index) {
@@ -130,6 +120,25 @@ pub fn answer(
     } else {
         agreement
     })
+}
+
+/// What an answer repeats of the section of the offer.
+fn answered_as(remote: &RemoteAudio, ptime_ms: u8, levels: bool) -> AudioSection {
+    AudioSection {
+        profile: remote.profile,
+        formats: SmallVec::new(),
+        ptime_ms,
+        direction: remote.direction,
+        rtcp_mux: remote.rtcp_mux,
+        level_id: remote
+            .level
+            .filter(|(_, level)| levels && level.sends())
+            .map(|l| l.0),
+        mid: remote.mid.clone(),
+        bundled: false,
+        security: OurSecurity::default(),
+        ice: OurIce::Nothing,
+    }
 }
 
 /// What we answer of ICE, and what is agreed on.
@@ -292,18 +301,16 @@ pub fn conclude(
     let remote = RemoteAudio::read(answer, index, local.address, known, limits)?;
     // RFC 3264 §7: the offerer should send the first format of the answer.
     let offers = |codec: &Codec| known.iter().any(|&(_, p)| p == Payload::Audio(*codec));
-    let codec = remote
-        .codecs()
-        .find(offers)
-        .ok_or_else(|| no_codec(local))?;
+    let codec = remote.codecs().find(offers);
+    let codec = codec.ok_or_else(|| no_codec(local))?;
     let mut section = offered.audio.clone();
     let keys = previous.and_then(Agreement::keys);
     let before = previous.and_then(|previous| previous.ice.as_deref());
+    let theirs = IceDescription::read(answer, index, limits);
+    section.rtcp_mux &= remote.rtcp_mux;
     let ice = match (&local.ice, &section.ice) {
         (Some(ours), OurIce::Description(_)) => {
-            let theirs = IceDescription::read(answer, index, limits);
-            let rtcp_mux = section.rtcp_mux && remote.rtcp_mux;
-            ours.conclude(theirs, rtcp_mux, before, limits.ice)
+            ours.conclude(theirs, section.rtcp_mux, before, limits.ice)
         }
         (Some(_) | None, _) => None,
     };
@@ -320,7 +327,6 @@ pub fn conclude(
     let said = &offered.pictures;
     let pictures = video::sections::conclude(local, said, answer, terms, limits, &mut ours);
     section.security = security.clone();
-    section.rtcp_mux &= remote.rtcp_mux;
     section.level_id = remote
         .level
         .filter(|&(id, level)| section.level_id == Some(id) && level.sends())

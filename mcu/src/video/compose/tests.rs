@@ -139,7 +139,7 @@ fn the_aspect_is_kept_by_bars_by_cutting_or_by_both() {
 proptest! {
     #[test]
     fn any_picture_fits_any_pane(
-        sw in 2_usize..200, sh in 2_usize..200, pw in 2_usize..200, ph in 2_usize..200, fit in 0_usize..3,
+        sw in 2_usize..200, sh in 2_usize..200, pw in 16_usize..200, ph in 16_usize..200, fit in 0_usize..3,
     ) {
         let fit = [Fit::Fit, Fit::Fill, Fit::Crop][fit];
         let mut made = Picture::new(pw, ph, bars());

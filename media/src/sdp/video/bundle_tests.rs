@@ -283,7 +283,7 @@ fn rfc9143_7_5_sections_come_and_go_and_the_transport_stays() {
     });
     let mut offer = max_bundle();
     (offer.slides, offer.group) = (None, "a=group:BUNDLE 0|");
-    let camera = std::mem::replace(&mut offer.video, (0, String::new()));
+    let camera = std::mem::take(&mut offer.video);
     session.handle_offer(&offer.text()).unwrap();
     assert!(session.stream(Role::Main).is_none());
     let before = session.path().unwrap();
