@@ -97,6 +97,12 @@ pub enum Dtmf {
 }
 
 impl Trunk {
+    /// Where requests are resolved: the outbound proxy, else the server.
+    #[must_use]
+    pub fn hop(&self) -> &Uri {
+        self.outbound_proxy.as_ref().unwrap_or(&self.server)
+    }
+
     /// What is agreed on about media with it.
     #[must_use]
     pub fn terms(&self) -> MediaTerms {

@@ -2,11 +2,12 @@
 //! Nothing may that no rule allows.
 
 use super::border::reload::NOWHERE;
+use super::hourly::Hourly;
 use super::number::NumberPlan;
 use crate::config::{DialRule, Who};
 use plenum_focus::output::Dialler;
-use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// Why a number may not be called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +76,7 @@ impl Moment {
 /// The calls of a user by a rule.
 #[derive(Debug, Default)]
 struct Own {
-    begun: VecDeque<Instant>,
+    begun: Hourly,
     now: usize,
 }
 
@@ -83,8 +84,8 @@ struct Own {
 #[derive(Debug)]
 pub(crate) struct Guard {
     rules: Vec<DialRule>,
-    /// When calls of each rule began, within the last hour.
-    begun: Vec<VecDeque<Instant>>,
+    /// Calls that began by each rule.
+    begun: Vec<Hourly>,
     /// The same of each user of a rule.
     users: BTreeMap<(usize, String), Own>,
     /// Calls by each rule now.
@@ -96,7 +97,7 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) fn new(rules: Vec<DialRule>, most_users: usize) -> Self {
         Self {
-            begun: rules.iter().map(|_| VecDeque::new()).collect(),
+            begun: rules.iter().map(|_| Hourly::default()).collect(),
             now: rules.iter().map(|_| 0).collect(),
             users: BTreeMap::new(),
             rules,
@@ -167,13 +168,13 @@ impl Guard {
         if self.now.get(at).is_some_and(|calls| *calls >= rule.calls) {
             return Err(Denied::Calls(rule.calls));
         }
-        let hour = self.begun.get(at).map_or(0, VecDeque::len);
+        let hour = self.begun.get(at).map_or(0, |begun| begun.count(now));
         if hour >= rule.calls_per_hour {
             return Err(Denied::PerHour(rule.calls_per_hour));
         }
         if *by != Dialler::Operator {
             let own = self.users.get(&(at, key(by)));
-            let known = own.map_or(0, |own| own.begun.len());
+            let known = own.map_or(0, |own| own.begun.count(now));
             // Where nobody more can be counted nobody more may call.
             let countable = own.is_some() || self.users.len() < self.most_users;
             if known >= rule.calls_per_user_and_hour || !countable {
@@ -192,11 +193,11 @@ impl Guard {
             *calls += 1;
         }
         if let Some(begun) = self.begun.get_mut(rule) {
-            begun.push_back(now);
+            begun.begin(now);
         }
         if *by != Dialler::Operator {
             let own = self.users.entry((rule, key(by))).or_default();
-            own.begun.push_back(now);
+            own.begun.begin(now);
             own.now += 1;
         }
     }
@@ -212,16 +213,7 @@ impl Guard {
     }
 
     fn forget(&mut self, now: Instant) {
-        let old = |at: &Instant| now.saturating_duration_since(*at) >= HOUR;
-        let drop_old = |calls: &mut VecDeque<Instant>| {
-            while calls.front().is_some_and(old) {
-                calls.pop_front();
-            }
-        };
-        self.begun.iter_mut().for_each(drop_old);
-        let own = self.users.values_mut().map(|own| &mut own.begun);
-        own.for_each(drop_old);
-        let remembered = |own: &Own| own.now > 0 || !own.begun.is_empty();
+        let remembered = |own: &Own| own.now > 0 || own.begun.count(now) > 0;
         self.users.retain(|_, own| remembered(own));
     }
 }
@@ -277,13 +269,12 @@ pub(crate) fn plan_of<'a>(mut plans: impl Iterator<Item = &'a NumberPlan>) -> Nu
     known.cloned().unwrap_or_default()
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
-
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test may")]
 mod tests {
     use super::*;
     use crate::config::Config;
+    use std::time::Duration;
 
     fn guard(text: &str) -> Guard {
         let trunk = "[[trunk]]\nname = \"t\"\nserver = \"192.0.2.1\"\n";
@@ -365,7 +356,7 @@ mod tests {
         }
         let denied = try_at(&mut hourly, now, &Dialler::Operator, "+491");
         assert_eq!(denied, Err(Denied::PerHour(2)));
-        let later = now + HOUR;
+        let later = now + Duration::from_secs(3600);
         assert!(try_at(&mut hourly, later, &Dialler::Operator, "+491").is_ok());
 
         let mut two = guard(&rule("calls_per_user = 1"));

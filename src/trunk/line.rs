@@ -1,13 +1,13 @@
 //! One trunk: its registration, its servers, and whether they answer (RFC 3261 §10.2, §11).
 
+use super::hourly::Hourly;
 use super::metrics::{Because, Metrics, Of};
 use super::view::{self, Kept};
 use crate::config::Trunk;
 use plenum_sip::auth::Credentials;
 use plenum_sip::endpoint::{ClientTxId, Contact, Endpoint, OutOfDialog, Reach, Target};
-use plenum_sip::msg::{Headers, Host, Method, NameAddr, Params, Response, Text, Uri};
+use plenum_sip::msg::{Headers, Host, Method, NameAddr, Params, Response, Text};
 use plenum_sip::registration::{Config, Output, Problem, Registration, Standing};
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ pub(crate) struct Line {
     next: Option<Instant>,
     pub(crate) calls_in: usize,
     pub(crate) calls_out: usize,
-    /// When calls to it began, within the last hour.
-    begun: VecDeque<Instant>,
+    /// Calls to it.
+    begun: Hourly,
     /// It is to end: nothing is asked any more, but that its registration be removed.
     stopping: bool,
     /// What was logged last.
@@ -70,17 +70,11 @@ impl Line {
             next: None,
             calls_in: 0,
             calls_out: 0,
-            begun: VecDeque::new(),
+            begun: Hourly::default(),
             stopping: false,
             told: None,
             metrics,
         }
-    }
-
-    /// Where requests are resolved: the outbound proxy, else the server.
-    pub(crate) fn hop(&self) -> &Uri {
-        let proxy = self.config.outbound_proxy.as_ref();
-        proxy.unwrap_or(&self.config.server)
     }
 
     /// The servers in order, those that do not answer last.
@@ -113,18 +107,14 @@ impl Line {
 
     /// Whether it takes one more call now.
     pub(crate) fn is_free(&self, now: Instant) -> bool {
-        let lately = |at: &&Instant| now.saturating_duration_since(**at) < HOUR;
-        let hour = self.begun.iter().rev().take_while(lately).count();
+        let hour = self.begun.count(now);
         self.calls_out < self.config.calls_out && hour < self.config.calls_out_per_hour
     }
 
     /// A call to it begins.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.calls_out += 1;
-        self.begun.push_back(now);
-        while self.begun.len() > self.config.calls_out_per_hour {
-            self.begun.pop_front();
-        }
+        self.begun.begin(now);
     }
 
     /// Where the servers are now.
@@ -326,7 +316,7 @@ impl Line {
 
     fn problem(&self) -> Option<String> {
         let registering = self.registration.as_ref().and_then(Registration::problem);
-        let host = || self.hop().host.to_string();
+        let host = || self.config.hop().host.to_string();
         match registering {
             Some(problem) => Some(problem.to_string()),
             None if self.lost && self.servers.is_empty() => Some(Problem::Dns(host()).to_string()),
@@ -347,7 +337,7 @@ impl Line {
         answered: bool,
         insecure: Option<&Text>,
     ) {
-        let host = self.hop().host.to_string();
+        let host = self.config.hop().host.to_string();
         let Some(registration) = &mut self.registration else {
             return;
         };
@@ -378,7 +368,7 @@ impl Line {
     fn register(&mut self, now: Instant, endpoint: &mut Endpoint, mut out: Box<OutOfDialog>) {
         let targets = self.ways();
         if targets.is_empty() && self.lost {
-            let host = self.hop().host.to_string();
+            let host = self.config.hop().host.to_string();
             if let Some(registration) = &mut self.registration {
                 registration.handle_failure(now, Problem::Dns(host));
             }
@@ -512,4 +502,3 @@ pub(crate) fn seconds(duration: Duration) -> Text {
 
 /// Servers of one trunk that are asked and tried.
 const SERVERS: usize = 8;
-const HOUR: Duration = Duration::from_secs(3600);

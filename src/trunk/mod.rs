@@ -7,6 +7,8 @@
 //! | `inbound` | whose a call is, which number it is for, who calls |
 //! | `outbound` | the INVITE as a provider wants it |
 //! | `guard` | who may call which number, when, how often and how long |
+//! | `exchange` | which addresses are numbers, and what is agreed on about media there |
+//! | `hourly` | how often something began within the last hour |
 //! | `border` | all of it between the SIP endpoint and the conferences |
 //! | `switchboard` | the way to them for the rest of the process |
 //! | `watch` | the tasks that find the servers (RFC 3263) |
@@ -18,6 +20,7 @@
 mod border;
 mod exchange;
 mod guard;
+mod hourly;
 mod inbound;
 mod line;
 mod metrics;

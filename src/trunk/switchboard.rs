@@ -85,8 +85,7 @@ impl Switchboard {
     ) -> Result<(), E> {
         for one in &mut self.known {
             if one.watching.is_none() {
-                let proxy = one.config.outbound_proxy.as_ref();
-                let uri = proxy.unwrap_or(&one.config.server).clone();
+                let uri = one.config.hop().clone();
                 let (inbox, actions) = (self.inbox.clone(), Arc::clone(&self.actions));
                 let task = watch(one.token.clone(), uri, resolver()?, inbox, actions);
                 one.watching = Some(tokio::spawn(task).abort_handle());

@@ -4,6 +4,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `algorithm` | the hash functions and their names, HA1 |
+//! | `checksum` | keyed checksums by which we know again what we have sent to an address |
 //! | `digest` | what is hashed: A1, A2, request-digest, response-digest |
 //! | `challenge` | a challenge: read from a 401 or 407, written into one |
 //! | `client` | credentials of ours, and the answer to a challenge |
@@ -28,6 +29,7 @@
 
 mod algorithm;
 mod challenge;
+mod checksum;
 mod client;
 mod digest;
 mod nonce;
@@ -35,6 +37,7 @@ mod server;
 
 pub use algorithm::{Algorithm, Ha1, Hash};
 pub use challenge::{Challenge, ChallengeError};
+pub(crate) use checksum::Checksum;
 pub use client::{Asked, Credential, Credentials, Secret, choose};
 pub use digest::Qop;
 pub use nonce::{Origin, Worthless};

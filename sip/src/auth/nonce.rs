@@ -2,6 +2,7 @@
 //! each was used (§3.4.5).
 
 use super::algorithm::{Hash, same};
+use super::checksum::Checksum;
 use crate::msg::{AuthParams, HeaderName, Request};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -149,7 +150,7 @@ impl Nonces {
 
     /// What knows to whom nonces were sent.
     pub(super) fn origin(&self) -> Origin {
-        Origin { key: self.key }
+        Origin(Checksum::new(self.key))
     }
 
     /// How many nonces are counted.
@@ -161,9 +162,7 @@ impl Nonces {
 /// Knows to whom nonces were sent. Whoever brings one back gets what is sent to that address, or was
 /// told by somebody who does.
 #[derive(Clone)]
-pub struct Origin {
-    key: [u8; 32],
-}
+pub struct Origin(Checksum);
 
 impl Origin {
     /// Whether this request brings a nonce, in one of its credentials, that was sent to this peer.
@@ -186,14 +185,8 @@ impl Origin {
     }
 
     fn proof(&self, clear: &str, peer: IpAddr) -> String {
-        let octets = match peer.to_canonical() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
-        let parts: [&[u8]; 4] = [&self.key, b"sent to", &octets, clear.as_bytes()];
-        let mut proof = Hash::Sha512T256.hex(&parts);
-        proof.truncate(SENT_TO);
-        proof
+        let sum = self.0.of(b"sent to", peer, clear.as_bytes());
+        format!("{sum:016x}")
     }
 }
 

@@ -66,6 +66,7 @@ pub use config::{Advertised, Config, Events, Sources};
 pub use event::{Body, EndCause, Event, Flow, Output, Target, Transport, Via};
 pub use screen::{Proof, Screen, Screened};
 
+use crate::auth::Checksum;
 use crate::dialog::Usage;
 use crate::event::notifier::Notifier;
 use crate::event::subscriber::Subscriber;
@@ -97,7 +98,7 @@ pub struct Endpoint {
     rng: StdRng,
     screen: Option<Box<dyn Screen>>,
     /// Of the tags that prove where a peer is.
-    cookie_key: [u8; 32],
+    cookies: Checksum,
     out: VecDeque<Output>,
     timers: TimerTable,
     keyed: Keyed,
@@ -142,7 +143,7 @@ impl Endpoint {
             metrics,
             rng,
             screen: None,
-            cookie_key,
+            cookies: Checksum::new(cookie_key),
             out: VecDeque::new(),
             timers: TimerTable::default(),
             keyed,

@@ -16,13 +16,12 @@
 
 use super::server::{Arrival, Extra, ServerTx};
 use super::{Answer, CommandError, EndCause, Endpoint, Flow, InviteId, ServerTxId};
-use crate::auth::Hash;
 use crate::dialog::Usage;
 use crate::id::unhex;
 use crate::msg::{Method, Request, StatusCode};
 use crate::transaction::to_tag;
 use std::fmt::Debug;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 /// Looks at what comes from outside of all calls. None of its functions may block.
@@ -189,21 +188,13 @@ impl Endpoint {
     /// A tag that only who receives our answer learns: it differs by transaction and by source, and
     /// nobody without the key can compute it.
     pub(super) fn cookie(&self, arrival: &Arrival, proof: Proof) -> u64 {
-        let octets = match arrival.from.remote.ip().to_canonical() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
         let kind: &[u8] = match proof {
             Proof::Confirmed => b"c",
             Proof::Refused(_) => b"r",
             Proof::TurnedAway => b"t",
         };
-        let key = arrival.key.as_bytes();
-        let digest = Hash::Sha512T256.hex(&[&self.cookie_key, kind, &octets, key]);
-        digest
-            .get(..16)
-            .and_then(|digits| unhex(digits.as_bytes()))
-            .unwrap_or_default()
+        let peer = arrival.from.remote.ip();
+        self.cookies.of(kind, peer, arrival.key.as_bytes())
     }
 
     /// As [`Endpoint::reject`], but a peer that may not be where it says is answered once only: the
