@@ -27,8 +27,10 @@ SCENARIOS ?= g711-100 g711-100-srtp g711-400 opus-100 opus-100-all calls-per-sec
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 TEST_STEPS := fmt-check build lint core unit e2e doc
 
-# What is fuzzed, as FOLDER:TARGET. Without a sanitizer: these have no unsafe code of ours (media/native has, and is not among them).
-FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines media/fuzz:sdes media/fuzz:dtls media/fuzz:bfcp
+# What is fuzzed, as FOLDER:TARGET. Without a sanitizer, for they have no unsafe code of ours; but for those of FUZZ_ADDRESS, which
+# reach media/native and the C libraries below it, and run with the address sanitizer.
+FUZZ_TARGETS := focus/fuzz:xml focus/fuzz:c3p focus/fuzz:differ focus/fuzz:info sip/fuzz:message sip/fuzz:stream sip/fuzz:websocket sip/fuzz:digest media/fuzz:stun media/fuzz:ice_lines media/fuzz:sdes media/fuzz:dtls media/fuzz:bfcp media/fuzz:video_payloads media/fuzz:video_decoders
+FUZZ_ADDRESS := video_decoders
 FUZZING := plenum-sip-fuzz/fuzzing,plenum-media-fuzz/fuzzing,plenum-focus-fuzz/fuzzing
 FUZZ_SECONDS ?= 60
 
@@ -91,8 +93,9 @@ fuzz:
 	@for each in $(FUZZ_TARGETS); do \
 	    folder=$${each%%:*}; target=$${each##*:}; \
 	    found=$(TARGET_DIR)/fuzz-corpus/$$target; mkdir -p $$found; \
+	    sanitizer=none; case " $(FUZZ_ADDRESS) " in *" $$target "*) sanitizer=address;; esac; \
 	    echo "=== $$each"; \
-	    cargo +nightly fuzz run --fuzz-dir $$folder --features fuzzing -s none $$target $$found $$folder/corpus/$$target -- \
+	    cargo +nightly fuzz run --fuzz-dir $$folder --features fuzzing -s $$sanitizer $$target $$found $$folder/corpus/$$target -- \
 	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
 	done
 

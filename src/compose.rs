@@ -12,6 +12,7 @@ use crate::observe::Metrics;
 use crate::recordings::Recordings;
 use crate::records::Records;
 use crate::signalling::{listen, sip_config};
+use crate::templates::Shelf;
 use crate::trunk::view::Shown;
 use crate::trunk::{Switchboard, Trunks};
 use crate::users::{self, Devices};
@@ -51,6 +52,7 @@ pub struct Server {
     /// For the gate of users.
     trust: watch::Sender<Arc<Policy>>,
     watch: Watch,
+    templates: Arc<Shelf>,
     web: Option<server::Serving>,
     switchboard: Switchboard,
     /// How the servers of new trunks are looked for.
@@ -119,6 +121,7 @@ impl Server {
         let watch = Watch::new(&config, shown.clone(), metrics.abuse.clone());
         let (trust, trusted) = watch::channel(Arc::new(policy(&config)));
         let devices = Arc::new(Devices::new(shown.clone()));
+        let templates = Arc::new(Shelf::of(&config));
         let recordings = start_recordings(&config, &metrics)?;
         let shared = (&watch, &devices, &recordings);
         let (directory, feed) = start_directory(&config, &metrics, &actions, shared)?;
@@ -129,10 +132,9 @@ impl Server {
         let (mut endpoint, policy) = endpoint(&config, &metrics, &transports)?;
         let names = resolver(&config, policy.clone())?;
         let calls = SipUser::new(directory.clone(), Arc::clone(&actions));
-        let around = (shown, (trusted, watch.clone()), &devices);
-        let (mut switchboard, calls, mut screen) =
-            with_borders(calls, &config, &metrics, &actions, around)?;
-        screen.origins.push(directory.key_origin());
+        let around = (shown, (trusted, watch.clone()), &devices, &*templates);
+        let (mut switchboard, calls, screen) =
+            with_borders(calls, &config, &metrics, (&actions, &directory), around)?;
         endpoint.set_screen(Box::new(screen));
         let (shell, counters) = (&config.limits.sip_shell, metrics.transport.clone());
         let (driver, sip) = Driver::new(endpoint, calls, transports, names, shell, counters);
@@ -154,11 +156,11 @@ impl Server {
             recordings: recordings.as_ref().map(|all| all.shelf()),
             watch: watch.clone(),
             event_readers: config.limits.http.event_readers,
+            templates: Arc::clone(&templates),
         };
         let web = start_web(&config, &metrics, api).await?;
         let secured = (&certificates, watch.clone());
         let public_web = start_public(&config, &metrics, join, incoming, secured).await?;
-        let watching = tokio::spawn(certificates.clone().watch());
         Ok(Self {
             directory,
             feed,
@@ -171,13 +173,14 @@ impl Server {
             published,
             trust,
             watch,
+            templates,
             web,
             switchboard,
             resolving: policy,
             public_web,
+            watching: tokio::spawn(certificates.clone().watch()),
             certificates,
             devices,
-            watching,
             listening,
             metrics,
             config,
@@ -198,6 +201,7 @@ impl Server {
             .send_replace(Arc::new(Published::new(&config)));
         self.trust.send_replace(Arc::new(policy(&config)));
         self.watch.reload(&config);
+        self.templates.reload(config.template.clone());
         self.directory
             .reconfigure(settings, records, config.conferences.template.clone());
         let stale = [
@@ -291,18 +295,18 @@ fn with_borders(
     calls: SipUser,
     config: &Config,
     metrics: &Metrics,
-    actions: &Arc<SipActions>,
-    (shown, guarded, devices): (Shown, Guarded, &Arc<Devices>),
+    (actions, directory): (&Arc<SipActions>, &Directory),
+    (shown, guarded, devices, templates): (Shown, Guarded, &Arc<Devices>, &Shelf),
 ) -> Result<(Switchboard, SipUser, SipScreen), StartError> {
     let (trusted, watch) = guarded;
     let watched = (shown, watch.clone());
     let (switchboard, trunks) = switchboard(config, metrics, actions, watched)?;
     let seeds = [seed()?, seed()?, seed()?];
     let guarded = (trusted, watch.clone());
-    let users = users::start(config, actions, metrics, devices, seeds, guarded)?;
+    let users = users::start(config, actions, metrics, devices, seeds, guarded, templates)?;
     let screen = SipScreen {
         watch,
-        origins: vec![users.origin(), trunks.origin()],
+        origins: vec![users.origin(), trunks.origin(), directory.key_origin()],
         silent_outside: config.abuse.silent.then(|| policy(config).domains),
     };
     let calls = calls.with_border(Box::new(trunks));

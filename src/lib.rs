@@ -19,6 +19,10 @@
 //! | [`tls`] | the certificates of the process |
 //! | [`log`] | the log's queue and its writing thread |
 //! | [`state`] | where what survives a restart is kept |
+//! | [`store`] | what survives a restart: users, registrations, bans, templates |
+//! | [`templates`] | layouts of somebody's own |
+//! | [`users`] | who may register and call as one of us |
+//! | [`abuse`] | who is limited or shut out |
 //!
 //! # How the pieces are joined
 //!
@@ -53,6 +57,7 @@ pub mod selfcheck;
 mod signalling;
 pub mod state;
 pub mod store;
+pub mod templates;
 #[cfg(test)]
 mod tidy;
 pub mod tls;

@@ -86,6 +86,8 @@ pub struct HttpLimits {
     pub event_backlog: usize,
     /// For requests that are being answered when the server ends.
     pub farewell: Duration,
+    /// Layouts made by local control; beyond: 507.
+    pub templates: usize,
 }
 
 impl Limits {
@@ -138,6 +140,7 @@ fn http(section: &mut Section<'_, '_>) -> HttpLimits {
         event_readers: section.get("http_event_readers", "32"),
         event_backlog: section.get("http_event_backlog", "1024"),
         farewell: section.get::<Seconds>("http_farewell_s", "2").0,
+        templates: section.get("templates", "64"),
     };
     if limits.head_bytes < LEAST_HEAD_BYTES {
         section.refuse("http_head_bytes", format!("is at least {LEAST_HEAD_BYTES}"));

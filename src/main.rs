@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{Parser, Subcommand};
-use cli::{Failure, ban, conference, load, other, recording, say, store, trunk, user};
+use cli::{Failure, ban, conference, load, other, recording, say, store, template, trunk, user};
 use plenum::compose::Server;
 use plenum::config::Config;
 use plenum::{observe, selfcheck};
@@ -63,6 +63,8 @@ enum Task {
     Store(store::Arguments),
     /// Shows who is shut out of the running server, and lets them in again.
     Ban(ban::Arguments),
+    /// Lists, makes and deletes layouts of your own.
+    Template(template::Arguments),
     /// Shows the trunks of the running server.
     Trunk(trunk::Arguments),
     /// Prints the version.
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         Task::User(arguments) => user::run(arguments),
         Task::Store(arguments) => store::run(arguments),
         Task::Ban(arguments) => ban::run(arguments),
+        Task::Template(arguments) => template::run(arguments),
         Task::Trunk(arguments) => trunk::run(arguments),
         Task::Version => say(&format!("plenum {}", env!("CARGO_PKG_VERSION"))),
     };

@@ -11,7 +11,7 @@ use crate::recording::{NotRecorded, RecordOrder, RecordingState};
 use crate::refusal::Refusal;
 use crate::roster::{JoiningMethod, UserId};
 use plenum_mcu::control::{
-    Absent, EndpointId, Layout, McuCommand, MediaFilter, PanePlacement, Quality,
+    Absent, EndpointId, Layout, McuCommand, MediaFilter, PanePlacement, Quality, Template,
 };
 use plenum_sip::endpoint::{
     Accept, AcceptRefer, AcceptSubscription, Answer, Body, Invite, InviteId, Notification,
@@ -19,6 +19,7 @@ use plenum_sip::endpoint::{
 };
 use plenum_sip::msg::{Headers, StatusCode, Text};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What [`crate::conference::Focus::poll_output`] answers.
@@ -261,7 +262,7 @@ pub enum PictureCommand {
         /// For whom; `None`: for all who have chosen none.
         endpoint: Option<EndpointId>,
         /// Which; `None`: the conference's own.
-        layout: Option<Layout>,
+        choice: Option<Choice>,
     },
     /// Pane placement of the running conference, before that of its record, each value by itself
     /// (CM-103, CM-112). Completed at once.
@@ -282,6 +283,15 @@ pub enum PictureCommand {
     },
 }
 
+/// A layout that is chosen (CM-081, CM-097).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// One of the built-in ones.
+    Layout(Layout),
+    /// Rectangles of somebody's own, shown as `automatic`.
+    Template(Arc<Template>),
+}
+
 /// What is to be different in how an endpoint is seen, or in what it sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LooksChange {
@@ -295,7 +305,7 @@ pub enum LooksChange {
     Blind(bool),
     /// It may show slides, whatever its role, or may not; `None`: as its role says.
     Slides(Option<bool>),
-    /// It may choose another layout (CM-089); `None`: as before it came.
+    /// It may choose another layout (CM-089); `None`: as is configured.
     ChangeLayout(Option<bool>),
     /// Whom it wants to see, and where: for its own view alone.
     View {

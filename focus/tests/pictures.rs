@@ -17,7 +17,7 @@ use plenum_focus::c3p::{
 use plenum_focus::info::{
     ConferenceInfo, ConferenceMedium, EntityView, Media, MediaFilter, MediaStatus, VideoParameters,
 };
-use plenum_focus::output::{Command, LooksChange, PictureCommand};
+use plenum_focus::output::{Choice, Command, LooksChange, PictureCommand};
 use plenum_focus::record::{ConferenceRecord, Person, SeatFor};
 use plenum_mcu::control::{
     Absent, Action, ActiveSpeakerMode, ConferenceVideo, EndpointId, EndpointVideo, Identity,
@@ -508,9 +508,9 @@ fn cm_081_a_key_skips_the_layout_in_force_and_a_new_mixer_has_the_operators() {
         endpoint: phone,
         video: Some(CAMERA),
     });
-    let layout = Some(Layout::SpeakerOnly);
+    let choice = Some(Choice::Layout(Layout::SpeakerOnly));
     let endpoint = None;
-    let pictures = told(&mut bench, PictureCommand::Layout { endpoint, layout });
+    let pictures = told(&mut bench, PictureCommand::Layout { endpoint, choice });
     assert_eq!(pictures.layout, Layout::SpeakerOnly);
     bench.keys(phone, "*2");
     assert_eq!(looks(&bench, phone).layout, Some(Layout::AllEqual));

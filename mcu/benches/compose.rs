@@ -319,6 +319,7 @@ fn viewer(format: SendFormat, layout: Layout, rows: usize) -> ViewerSettings {
     ViewerSettings {
         source: None,
         layout: Some(layout),
+        template: None,
         seats: None,
         pins: Vec::new(),
         self_view: false,

@@ -3,8 +3,8 @@
 use crate::control::EndpointId;
 pub use crate::video::layout::arrange::MAX_PANES;
 pub use crate::video::layout::{
-    Absent, ActiveSpeakerMode, Identity, Layout, PanePlacement, Placement, Seat, SelfPaneMode,
-    Template,
+    Absent, ActiveSpeakerMode, Frame, Identity, Layout, PanePlacement, Placement, Seat,
+    SelfPaneMode, Template, TemplateError, UNIT, UnknownLayout,
 };
 use std::sync::Arc;
 
@@ -71,6 +71,8 @@ pub struct EndpointVideo {
     pub barred: bool,
     /// The layout chosen for it.
     pub layout: Option<Layout>,
+    /// What [`Layout::Automatic`] stands for in its view; else what it does for all.
+    pub template: Option<Arc<Template>>,
     /// Whom it wants to see, in order.
     pub pins: Vec<EndpointId>,
     /// Seats for its own view, in the place of the conference's.

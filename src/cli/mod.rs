@@ -8,6 +8,7 @@ mod pictures;
 pub(crate) mod recording;
 pub(crate) mod store;
 mod table;
+pub(crate) mod template;
 pub(crate) mod trunk;
 pub(crate) mod user;
 

@@ -58,10 +58,28 @@ pub(super) enum Order {
         /// It may show slides, whatever its role, or may not.
         #[arg(long)]
         slides: Option<bool>,
-        /// It may choose another layout.
+        /// Whether it may choose another layout: `true`, `false`, or `inherited` from the configuration.
         #[arg(long)]
-        change_layout: Option<bool>,
+        change_layout: Option<Permission>,
     },
+}
+
+/// What is said about choosing another layout.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Permission {
+    True,
+    False,
+    Inherited,
+}
+
+impl Permission {
+    const fn said(self) -> Option<bool> {
+        match self {
+            Self::True => Some(true),
+            Self::False => Some(false),
+            Self::Inherited => None,
+        }
+    }
 }
 
 /// Carries out one of them.
@@ -117,7 +135,7 @@ pub(super) fn run(client: &Client, order: Order) -> Result<(), Failure> {
                 hidden,
                 blind,
                 slides,
-                change_layout_allowed: change_layout,
+                change_layout_allowed: change_layout.map(Permission::said),
             };
             client.post(&format!("{}/looks", endpoint(&one)), &body)
         }

@@ -25,9 +25,10 @@ pub use trunk::{
 };
 pub use values::{Advertise, CodecName, Listen, PortRange};
 pub use video::Video;
-use video::{Templates, read_template};
+use video::read_template;
 
 use crate::limits::Limits;
+use crate::templates::Templates;
 use plenum_focus::policy::Network;
 use plenum_focus::record::ConferenceRecord;
 use plenum_focus::recording::RecordWhen;
@@ -70,6 +71,8 @@ pub struct Config {
     pub conferences: Conferences,
     /// `[[conference]]`: the configured ones, and `[entry]`, if there is one.
     pub conference: Vec<ConferenceRecord>,
+    /// `[[template]]`, by their names.
+    pub template: Templates,
     /// `[[trunk]]`: providers of telephone lines.
     pub trunk: Vec<Trunk>,
     /// `[[dial_rule]]`: who may call which numbers.
@@ -276,6 +279,7 @@ impl Config {
             doctor,
             conferences,
             conference,
+            template: templates,
             trunk: trunk.into_iter().flatten().collect(),
             dial_rule: dial_rule.into_iter().flatten().collect(),
             limits,

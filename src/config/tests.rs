@@ -268,7 +268,7 @@ seat = 65
     let expected = [
         "line 4: template.panes: panes 1 and 2 overlap",
         "line 8: template.panes: pane 1 is empty",
-        "line 11: template.name: is a name of its own",
+        "line 11: template.name: a template has a name of its own",
         "line 16: template.panes: pane 1 is [x, y, width, height]",
         "line 20: conference.template: there is no [[template]] named \"nowhere\"",
         "line 21: conference.pane_placement_self_pane_mode: is skip, self or blank",

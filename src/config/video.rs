@@ -4,6 +4,7 @@ use super::Config;
 use super::conference::quoted;
 use super::read::{Section, Setting};
 use super::values::Aor;
+use crate::templates::{self, Pane, Refused, Templates};
 use plenum_focus::record::Person;
 use plenum_mcu::control::{
     Absent, ActiveSpeakerMode, ConferenceVideo, Layout, MAX_PANES, PanePlacement, SelfPaneMode,
@@ -12,7 +13,6 @@ use plenum_mcu::control::{
 use plenum_mcu::floor::FloorPolicy;
 use plenum_mcu::shell::VideoSetup;
 use plenum_media::video::frame::VideoCodec;
-use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -141,51 +141,30 @@ impl Setting for Share {
     }
 }
 
-/// The layouts of somebody's own, by their names.
-pub(super) type Templates = BTreeMap<String, Arc<Template>>;
-
 /// `[[template]]`: rectangles, `[x, y, width, height]` or with a fifth number that says which lies above which.
 pub(super) fn read_template(section: &mut Section<'_, '_>) -> Option<(String, Arc<Template>)> {
     let name: Option<String> = section.required("name");
     let panes: Option<Vec<Vec<Share>>> = section.required("panes");
     let (name, panes) = (name?, panes?);
-    if name.is_empty() || name.parse::<Layout>().is_ok() {
-        let text = "is a name of its own, which no layout has".to_owned();
-        section.refuse("name", text);
-        return None;
-    }
-    let mut read = Vec::with_capacity(panes.len());
-    for (at, pane) in panes.iter().enumerate() {
-        let Some(pane) = rectangle(pane) else {
-            let text = format!(
-                "pane {} is [x, y, width, height], each from 0 to 1, and perhaps a whole number from 0 to 255",
-                at + 1
-            );
-            section.refuse("panes", text);
-            return None;
-        };
-        read.push(pane);
-    }
-    match Template::new(&read) {
+    let panes: Vec<Pane> = panes
+        .into_iter()
+        .map(|pane| pane.into_iter().map(|share| share.0).collect())
+        .collect();
+    match templates::read(&name, &panes) {
         Ok(template) => Some((name, Arc::new(template))),
         Err(error) => {
-            section.refuse("panes", error.to_string());
+            let key = match &error {
+                Refused::Name => "name",
+                Refused::Pane(_)
+                | Refused::Template(_)
+                | Refused::Configured
+                | Refused::Full(_)
+                | Refused::Unknown => "panes",
+            };
+            section.refuse(key, error.to_string());
             None
         }
     }
-}
-
-fn rectangle(pane: &[Share]) -> Option<(f64, f64, f64, f64, u8)> {
-    let (x, y, w, h, z) = match pane {
-        [x, y, w, h] => (x, y, w, h, 0),
-        [x, y, w, h, z] => {
-            let level =
-                (0..=u8::MAX).find(|level| (f64::from(*level) - z.0).abs() < f64::EPSILON)?;
-            (x, y, w, h, level)
-        }
-        _ => return None,
-    };
-    Some((x.0, y.0, w.0, h.0, z))
 }
 
 /// The pictures of a conference: what both `[conferences]` and every `[[conference]]` can say.

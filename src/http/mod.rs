@@ -50,6 +50,8 @@ pub(crate) struct Api {
     pub(crate) watch: Watch,
     /// Readers of live events at once.
     pub(crate) event_readers: usize,
+    /// Layouts of somebody's own.
+    pub(crate) templates: Arc<crate::templates::Shelf>,
 }
 
 /// What everybody may see.
@@ -74,6 +76,7 @@ pub(crate) fn router(api: Api) -> Router {
         trunks: api.trunks,
         recordings: api.recordings,
         watch: api.watch.clone(),
+        templates: api.templates,
         readers: Arc::new(Semaphore::new(api.event_readers)),
         readiness: api.readiness.clone(),
     });

@@ -230,7 +230,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps from an empty file to the present tables. A step that was released is never changed.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     "
 CREATE TABLE secret (
     name TEXT PRIMARY KEY,
@@ -276,5 +276,11 @@ CREATE INDEX ban_end ON ban (until);
 ",
     "
 ALTER TABLE user ADD COLUMN protection TEXT;
+",
+    "
+CREATE TABLE template (
+    name TEXT PRIMARY KEY,
+    panes TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 ",
 ];

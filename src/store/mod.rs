@@ -1,5 +1,5 @@
-//! What has to survive the process, in one SQLite file: users, where they are registered, and
-//! who is shut out.
+//! What has to survive the process, in one SQLite file: users, where they are registered,
+//! who is shut out, and layouts that were made.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | `users` | users, read and written |
 //! | `bindings` | registrations, read and written |
 //! | `bans` | who is shut out, read and written |
+//! | `templates` | layouts of somebody's own, read and written |
 //! | `worker` | the one thread of the server that writes, and its batches |
 //!
 //! The file is in WAL mode with `synchronous = FULL`: what was acknowledged survives `kill -9` and a
@@ -19,11 +20,13 @@
 pub mod bans;
 pub mod bindings;
 mod file;
+pub mod templates;
 pub mod users;
 mod worker;
 
 pub use bans::KeptBan;
 pub use file::{File, Lock};
+pub use templates::KeptTemplate;
 pub use worker::{Kept, Metrics, Room, Store};
 
 use crate::state;

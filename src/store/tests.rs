@@ -1,7 +1,7 @@
 //! The store, on real files.
 
 use super::file::MIGRATIONS;
-use super::{File, KeptBan, Lock, Metrics, Room, Store};
+use super::{File, KeptBan, KeptTemplate, Lock, Metrics, Room, Store};
 use plenum_focus::store::{BindingStore as _, StoreError, User, UserRole};
 use plenum_mcu::control::Protection;
 use plenum_sip::auth::{Ha1, Hash};
@@ -189,7 +189,7 @@ fn a_backup_is_whole_while_others_write() {
 #[test]
 fn a_store_of_before_is_brought_up_to_date_and_a_copy_of_it_stays() {
     let latest = MIGRATIONS.len();
-    assert_eq!(latest, 3, "a new step wants a look at this test");
+    assert_eq!(latest, 4, "a new step wants a look at this test");
     for before in 1..latest {
         let folder = Folder::new();
         let old = rusqlite::Connection::open(folder.file()).unwrap();
@@ -216,6 +216,14 @@ fn a_store_of_before_is_brought_up_to_date_and_a_copy_of_it_stays() {
         assert_eq!(bob.protection, required);
         file.save([put("sip:a@192.0.2.1")].iter()).unwrap();
         file.keep_ban(&ban(1, 10), 9).unwrap();
+        let template = KeptTemplate {
+            name: "pair".to_owned(),
+            panes: vec![vec![0.0, 0.0, 0.5, 1.0], vec![0.5, 0.0, 0.5, 1.0, 1.0]],
+        };
+        file.keep_template(&template).unwrap();
+        assert_eq!(file.templates().unwrap(), [template]);
+        file.drop_template("pair").unwrap();
+        assert_eq!(file.templates().unwrap(), []);
         drop(file);
         let kept = rusqlite::Connection::open(&copy).unwrap();
         let version = |it: &rusqlite::Connection| {

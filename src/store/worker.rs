@@ -1,6 +1,6 @@
 //! The one thread of the server that writes.
 
-use super::{File, KeptBan, Lock, StoreError};
+use super::{File, KeptBan, KeptTemplate, Lock, StoreError};
 use plenum_focus::store::{BindingStore, Done, KeptBinding, Users};
 use plenum_sip::registrar::Change;
 use prometheus_client::metrics::counter::Counter;
@@ -58,6 +58,8 @@ pub struct Kept {
     pub gruu_key: [u8; 32],
     /// Who was shut out.
     pub bans: Vec<KeptBan>,
+    /// Layouts that were made.
+    pub templates: Vec<KeptTemplate>,
 }
 
 /// How much there may be.
@@ -73,6 +75,8 @@ enum Order {
     Bindings(Registration),
     Ban(KeptBan),
     Lift(IpAddr),
+    Template(KeptTemplate),
+    DropTemplate(String),
 }
 
 struct Registration {
@@ -99,6 +103,7 @@ impl Store {
             bindings: file.bindings()?,
             gruu_key: file.secret("gruu", seed)?,
             bans: file.bans()?,
+            templates: file.templates()?,
         };
         let (known, users) = watch::channel(Arc::new(file.users()?));
         let (orders, inbox) = sync_channel(room.queue);
@@ -139,6 +144,16 @@ impl Store {
     /// Forgets a ban.
     pub fn lift_ban(&self, source: IpAddr) {
         self.order(Order::Lift(source));
+    }
+
+    /// Keeps a template. It is there as long as this process runs, also where it cannot be kept.
+    pub fn keep_template(&self, template: KeptTemplate) {
+        self.order(Order::Template(template));
+    }
+
+    /// Forgets a template.
+    pub fn drop_template(&self, name: String) {
+        self.order(Order::DropTemplate(name));
     }
 
     fn order(&self, order: Order) {
@@ -208,8 +223,12 @@ impl Worker {
         for order in batch {
             match order {
                 Order::Bindings(order) => registrations.push(order),
-                Order::Ban(ban) => self.note(self.file.keep_ban(&ban, self.most_bans)),
-                Order::Lift(source) => self.note(self.file.lift_ban(source)),
+                Order::Ban(ban) => self.note("a ban", self.file.keep_ban(&ban, self.most_bans)),
+                Order::Lift(source) => self.note("a ban", self.file.lift_ban(source)),
+                Order::Template(one) => self.note("a template", self.file.keep_template(&one)),
+                Order::DropTemplate(name) => {
+                    self.note("a template", self.file.drop_template(&name));
+                }
             }
         }
         if !registrations.is_empty() {
@@ -217,7 +236,7 @@ impl Worker {
         }
     }
 
-    fn note(&self, outcome: Result<(), StoreError>) {
+    fn note(&self, what: &str, outcome: Result<(), StoreError>) {
         match outcome {
             Ok(()) => {
                 self.metrics.commits.inc();
@@ -225,7 +244,7 @@ impl Worker {
             }
             Err(error) => {
                 self.metrics.failures.inc();
-                tracing::error!(%error, "a ban cannot be kept; it holds until the server stops");
+                tracing::error!(%error, "{what} cannot be kept; it holds until the server stops");
             }
         }
     }

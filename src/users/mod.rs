@@ -27,6 +27,7 @@ use crate::compose::Guarded;
 use crate::config::Config;
 use crate::observe;
 use crate::store::{self, Kept, Store};
+use crate::templates::Shelf;
 use gate::Gate;
 use plenum_focus::shell::SipActions;
 use plenum_focus::store::{BindingStore, StoreError};
@@ -48,6 +49,7 @@ pub(crate) fn start(
     devices: &Arc<Devices>,
     seeds: [[u8; 32]; 3],
     (policy, watch): Guarded,
+    templates: &Shelf,
 ) -> Result<UserBorder, StoreError> {
     let wake = || {
         let actions = Arc::clone(actions);
@@ -64,6 +66,7 @@ pub(crate) fn start(
     let (store, mut kept) = Store::start(&path, room, gruus, counters, wake())?;
     let store = Arc::new(store);
     watch.remember(&store, std::mem::take(&mut kept.bans));
+    templates.remember(&store, std::mem::take(&mut kept.templates));
     tracing::info!(store = %path.display(), registrations = kept.bindings.len(), "users");
     let registrar = restored(config, kept);
     let now = tokio::time::Instant::now().into_std();

@@ -238,12 +238,12 @@ impl Focus {
             ..Media::new(AUDIO_ID)
         };
         let looks = &participant.looks;
-        let layout = looks.layout.unwrap_or_else(|| self.layout());
+        let layout = self.layout_in_use(looks);
         let agreed = participant.video.filter(|_| call.unseen.is_none());
         let pictures = agreed.map(|video| Media {
             ingress_filter: filter(looks.hidden),
             egress_filter: filter(looks.blind),
-            layout: video.receives.then(|| layout.name().to_owned()),
+            layout: video.receives.then_some(layout),
             seen: if looks.blind {
                 Vec::new()
             } else {

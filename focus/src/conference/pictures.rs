@@ -12,15 +12,16 @@ use crate::conference::Focus;
 use crate::conference::call::Call;
 use crate::conference::pending::Purpose;
 use crate::conference::seats::{Seats, checked};
-use crate::output::{CommandError, LooksChange, PictureCommand, RequestId};
+use crate::output::{Choice, CommandError, LooksChange, PictureCommand, RequestId};
 use crate::record::{ConferenceRecord, Person, SeatFor, SlidesOf};
 use crate::roster::Participant;
 use plenum_mcu::control::{
     Absent, Action, ConferenceVideo, EndpointId, EndpointVideo, Identity, Layout, PaneContent,
-    PanePlacement, Seat, VideoMedia,
+    PanePlacement, Seat, Template, VideoMedia,
 };
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What a key goes through, after the conference's own.
@@ -39,6 +40,8 @@ const NOBODY: &str = "-";
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
     layout: Option<Layout>,
+    /// What `automatic` stands for.
+    template: Option<Arc<Template>>,
     /// Goes before that of the record, each value by itself (CM-103, CM-112).
     placement: PanePlacement,
     pub(super) seats: Seats,
@@ -64,6 +67,10 @@ impl Focus {
         let (commanded, record) = (&self.pictures, &self.record);
         ConferenceVideo {
             layout: self.layout(),
+            template: commanded
+                .template
+                .clone()
+                .or_else(|| record.video.template.clone()),
             placement: PanePlacement::effective(&commanded.placement, &record.placement),
             seats: commanded.seats.named(),
             absent: commanded.absent.unwrap_or(record.video.absent),
@@ -81,6 +88,17 @@ impl Focus {
         let aor = peer.aor.as_ref().filter(|_| peer.trusted)?;
         let mut people = self.record.people.iter();
         people.find(|person| person.aor == *aor)
+    }
+
+    /// The layout in use in somebody's view, or the name of the template that was chosen (CM-094).
+    pub(super) fn layout_in_use(&self, looks: &EndpointVideo) -> String {
+        let commanded = &self.pictures;
+        let (layout, template) = match looks.layout {
+            Some(layout) => (layout, looks.template.as_ref()),
+            None => (self.layout(), commanded.template.as_ref()),
+        };
+        let name = template.map_or_else(|| layout.name(), |template| template.name());
+        name.to_owned()
     }
 
     /// How whoever calls is seen, and what they see, to begin with.
@@ -104,7 +122,7 @@ impl Focus {
         command: PictureCommand,
     ) {
         let result = match command {
-            PictureCommand::Layout { endpoint, layout } => self.set_layout(now, endpoint, layout),
+            PictureCommand::Layout { endpoint, choice } => self.set_layout(now, endpoint, choice),
             PictureCommand::Placement(placement) => {
                 self.set_placement(now, placement);
                 Ok(())
@@ -126,16 +144,22 @@ impl Focus {
         &mut self,
         now: Instant,
         endpoint: Option<EndpointId>,
-        layout: Option<Layout>,
+        choice: Option<Choice>,
     ) -> Result<(), CommandError> {
+        let (layout, template) = match choice {
+            None => (None, None),
+            Some(Choice::Layout(layout)) => (Some(layout), None),
+            Some(Choice::Template(template)) => (Some(Layout::Automatic), Some(template)),
+        };
         match endpoint {
             Some(endpoint) => {
                 let call = self.calls.get_mut(&endpoint);
-                call.ok_or(CommandError::UnknownEndpoint)?.looks.layout = layout;
+                let looks = &mut call.ok_or(CommandError::UnknownEndpoint)?.looks;
+                (looks.layout, looks.template) = (layout, template);
                 self.send_looks(now, endpoint, None);
             }
             None => {
-                self.pictures.layout = layout;
+                (self.pictures.layout, self.pictures.template) = (layout, template);
                 self.send_pictures(now);
             }
         }
@@ -206,6 +230,9 @@ impl Focus {
             | LooksChange::Slides(_)
             | LooksChange::ChangeLayout(_) => None,
         };
+        let call = self.calls.get(&endpoint);
+        let person = call.and_then(|call| self.person(&call.peer));
+        let configured = person.and_then(|person| person.change_layout);
         let call = self.calls.get_mut(&endpoint);
         let call = call.ok_or(CommandError::UnknownEndpoint)?;
         match change {
@@ -214,7 +241,7 @@ impl Focus {
             LooksChange::Hidden(hidden) => call.looks.hidden = hidden,
             LooksChange::Blind(blind) => call.looks.blind = blind,
             LooksChange::Slides(allowed) => call.may_present = allowed,
-            LooksChange::ChangeLayout(allowed) => call.change_layout = allowed,
+            LooksChange::ChangeLayout(allowed) => call.change_layout = allowed.or(configured),
             LooksChange::View { pins, .. } => {
                 call.looks.pins = pins;
                 call.looks.seats = view.flatten();
@@ -348,7 +375,8 @@ impl Focus {
             .and_then(|layout| ROUND.iter().position(|known| *known == layout));
         // What the conference has is not a step of its own.
         let mut left = ROUND.iter().skip(at.map_or(0, |at| at + 1));
-        let next = left.find(|layout| **layout != own).copied();
+        let next = left.find(|layout| **layout != own);
+        let next = next.map(|layout| Choice::Layout(*layout));
         // It was there a moment ago.
         self.set_layout(now, Some(endpoint), next).ok();
     }

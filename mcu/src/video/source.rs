@@ -19,19 +19,23 @@ pub struct SourceSettings {
     pub linger: Duration,
     /// Keyframes are asked for at most this often.
     pub keyframe_spacing: Duration,
-    /// Frames decoded between two ticks. Beyond: dropped until a keyframe.
-    pub decodes_per_tick: u32,
+    /// Frames decoded in a second. Beyond, and beyond the burst: dropped until a keyframe.
+    pub decodes_per_second: u32,
+    /// Frames that may come at once, after a stall of the way or of a processor.
+    pub decode_burst: u32,
 }
 
 impl Default for SourceSettings {
-    /// Grey after two seconds, a tile after ten, at most two keyframes a second.
+    /// Grey after two seconds, a tile after ten, at most two keyframes a second. A camera of 120 pictures a second is
+    /// decoded, and so are a second's pictures of a usual one that come all at once.
     fn default() -> Self {
         Self {
             freeze_after: Duration::from_secs(2),
             drop_after: Duration::from_secs(10),
             linger: Duration::from_secs(2),
             keyframe_spacing: Duration::from_millis(500),
-            decodes_per_tick: 4,
+            decodes_per_second: 128,
+            decode_burst: 32,
         }
     }
 }
@@ -45,7 +49,7 @@ pub enum Decoded {
     Unseen,
     /// A keyframe is needed first.
     Waiting,
-    /// Too many for one tick.
+    /// More than may be decoded.
     TooMany,
     /// The decoder refused it; the stream goes on with the next keyframe.
     Fault,
@@ -68,7 +72,8 @@ pub struct Source {
     seen: Option<Instant>,
     /// What comes next must be a keyframe.
     broken: bool,
-    decoded: u32,
+    /// When as many frames as were decoded would have come at the rate that is allowed.
+    paid: Option<Instant>,
     keyframes: KeyframeGate,
 }
 
@@ -85,7 +90,7 @@ impl Source {
             shown: None,
             seen: None,
             broken: true,
-            decoded: 0,
+            paid: None,
             keyframes: KeyframeGate::new(settings.keyframe_spacing),
         }
     }
@@ -109,11 +114,10 @@ impl Source {
             self.keyframes.request();
             return Decoded::Waiting;
         }
-        if self.decoded >= self.settings.decodes_per_tick {
+        if !self.pay(now) {
             self.lose();
             return Decoded::TooMany;
         }
-        self.decoded += 1;
         let same = self
             .decoder
             .take()
@@ -158,7 +162,6 @@ impl Source {
 
     /// A new tick.
     pub fn tick(&mut self, now: Instant) {
-        self.decoded = 0;
         let gone = self
             .shown
             .is_some_and(|at| now.saturating_duration_since(at) >= self.settings.drop_after);
@@ -178,6 +181,17 @@ impl Source {
         let picture = self.picture.as_ref()?;
         let age = now.saturating_duration_since(self.shown?);
         Some((picture, self.number, age >= self.settings.freeze_after))
+    }
+
+    /// Takes one frame from what may be decoded (the virtual scheduling of ITU-T I.371); false: not now.
+    fn pay(&mut self, now: Instant) -> bool {
+        let each = Duration::from_secs(1) / self.settings.decodes_per_second.max(1);
+        let paid = self.paid.map_or(now, |paid| paid.max(now)) + each;
+        let kept = paid <= now + each * self.settings.decode_burst;
+        if kept {
+            self.paid = Some(paid);
+        }
+        kept
     }
 
     fn is_wanted(&self, now: Instant) -> bool {

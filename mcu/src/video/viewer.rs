@@ -1,9 +1,10 @@
 //! One who looks: what is to be seen, in which format, how large and how fast.
 
-use super::layout::{Layout, Pane, Seat, SourceId};
+use super::layout::{Layout, Pane, Seat, SourceId, Template};
 use super::plan::{Class, EncoderId};
 use plenum_media::video::format::SendFormat;
 use plenum_media::video::rate::{self, PictureLimits, Rung};
+use std::sync::Arc;
 
 /// A viewer. Never reused within a conference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,8 @@ pub struct ViewerSettings {
     pub content: Option<SourceId>,
     /// The layout chosen for this viewer; else the conference's.
     pub layout: Option<Layout>,
+    /// What [`Layout::Automatic`] stands for in this view; else what it does in the conference.
+    pub template: Option<Arc<Template>>,
     /// Seats for this viewer alone; else the conference's.
     pub seats: Option<Vec<Seat>>,
     /// Whom this viewer wants to see, in order.

@@ -1,7 +1,8 @@
 //! One function for each path of local control.
 
 use super::answer::Failure;
-use super::view::{Active, Call, Choice, Conference, Given, Promotion, Waiting};
+use super::templates::chosen;
+use super::view::{Active, Call, Conference, Given, Promotion, Waiting};
 use super::{Control, Target};
 use crate::trunk::view::Trunk;
 use axum::Json;
@@ -13,7 +14,6 @@ use plenum_focus::access::Role;
 use plenum_focus::output::{Command, PictureCommand, Whom};
 use plenum_focus::roster::UserId;
 use plenum_mcu::control::EndpointId;
-use plenum_mcu::video::layout::Layout;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,14 +84,14 @@ pub(super) async fn role(
 }
 
 pub(super) async fn layout(State(control): Server, target: Target, body: Bytes) -> Done {
-    let (endpoint, layout) = (Some(target.endpoint), chosen(&body)?);
-    let command = PictureCommand::Layout { endpoint, layout };
+    let (endpoint, choice) = (Some(target.endpoint), chosen(&control, &body)?);
+    let command = PictureCommand::Layout { endpoint, choice };
     carry_out(&control, &target, Command::Pictures(command)).await
 }
 
 pub(super) async fn layout_of_all(State(control): Server, target: Target, body: Bytes) -> Done {
-    let (endpoint, layout) = (None, chosen(&body)?);
-    let command = PictureCommand::Layout { endpoint, layout };
+    let (endpoint, choice) = (None, chosen(&control, &body)?);
+    let command = PictureCommand::Layout { endpoint, choice };
     carry_out(&control, &target, Command::Pictures(command)).await
 }
 
@@ -167,21 +167,6 @@ fn whom(body: &[u8]) -> Result<Whom, Failure> {
     })?;
     let user = waiting.user.map(|user| Whom::User(UserId(user)));
     Ok(user.unwrap_or(Whom::All))
-}
-
-/// Nothing, or `{}`: the conference's own.
-fn chosen(body: &[u8]) -> Result<Option<Layout>, Failure> {
-    let bad = |text: String| Failure::new(StatusCode::BAD_REQUEST, text);
-    if body.is_empty() {
-        return Ok(None);
-    }
-    let choice: Choice = serde_json::from_slice(body).map_err(|error| {
-        bad(format!(
-            "expected nothing or {{\"layout\": \"NAME\"}}: {error}"
-        ))
-    })?;
-    let named = choice.layout.map(|name| name.parse::<Layout>());
-    named.transpose().map_err(|error| bad(error.to_string()))
 }
 
 pub(super) async fn carry_out(control: &Control, target: &Target, command: Command) -> Done {

@@ -21,6 +21,9 @@
 //! | `GET /v1/recordings/{id}` | one of them |
 //! | `GET /v1/recordings/{id}/{number}` | its file of this number, the first is 1 |
 //! | `DELETE /v1/recordings/{id}` | deletes one that has ended |
+//! | `GET /v1/templates` | layouts of somebody's own, from the configuration and made |
+//! | `PUT /v1/templates/{name}` | makes one: `{"panes": [[x, y, width, height], …]}` |
+//! | `DELETE /v1/templates/{name}` | deletes one that was made |
 //! | `GET /v1/trunks` | the trunks: registration, servers, calls, what is wrong |
 //! | `GET /v1/bans` | who is shut out: see the module `abuse` |
 //! | `POST /v1/bans` | bans `{"source": "192.0.2.7", "seconds": 3600}` |
@@ -36,12 +39,14 @@ mod commands;
 mod events;
 mod pictures;
 mod recordings;
+mod templates;
 pub mod view;
 
 use super::token::Token;
 use crate::abuse::Watch;
 use crate::feed::Feed;
-use crate::recordings::Shelf;
+use crate::recordings::Shelf as Recordings;
+use crate::templates::Shelf;
 use crate::trunk::view::Shown;
 use answer::Failure;
 use axum::Router;
@@ -66,8 +71,9 @@ pub(crate) struct Control {
     pub(crate) directory: Directory,
     pub(crate) feed: Arc<Feed>,
     pub(crate) trunks: Shown,
-    pub(crate) recordings: Option<Arc<Shelf>>,
+    pub(crate) recordings: Option<Arc<Recordings>>,
     pub(crate) watch: Watch,
+    pub(crate) templates: Arc<Shelf>,
     /// Places for readers of events.
     pub(crate) readers: Arc<Semaphore>,
     /// Ends with the server.
@@ -114,6 +120,11 @@ pub(crate) fn router(control: Control) -> Router {
             get(recordings::show).delete(recordings::delete),
         )
         .route("/recordings/{recording}/{file}", get(recordings::download))
+        .route("/templates", get(templates::list))
+        .route(
+            "/templates/{template}",
+            put(templates::put).delete(templates::delete),
+        )
         .route("/bans", get(bans::list).post(bans::ban))
         .route("/bans/{source}", delete(bans::lift))
         .method_not_allowed_fallback(|| async { Failure::METHOD })

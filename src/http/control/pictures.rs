@@ -73,9 +73,7 @@ pub(super) async fn looks(State(control): Server, target: Target, body: Body<Loo
         looks
             .slides
             .map(|allowed| LooksChange::Slides(Some(allowed))),
-        looks
-            .change_layout_allowed
-            .map(|allowed| LooksChange::ChangeLayout(Some(allowed))),
+        looks.change_layout_allowed.map(LooksChange::ChangeLayout),
     ];
     let endpoint = target.endpoint;
     for change in changes.into_iter().flatten() {

@@ -72,6 +72,7 @@ fn bench(backlog: usize) -> Bench {
         trunks: Shown::default(),
         recordings: None,
         watch,
+        templates: Arc::default(),
         readers: Arc::new(Semaphore::new(1)),
         readiness,
     });

@@ -6,7 +6,7 @@ use plenum_focus::recording::RecordingState;
 use plenum_focus::roster::{EndpointStatus, JoiningMethod, Participant, SessionType, User};
 use plenum_focus::shell::Snapshot;
 use plenum_focus::uri::id_of;
-use plenum_mcu::control::{PaneContent, Placement};
+use plenum_mcu::control::{PaneContent, Placement, Template};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub struct Call {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
-    /// Its name; `None`: the conference's own.
+    /// Its name, or that of a template; `None`: the conference's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
 }
@@ -98,9 +98,37 @@ pub struct Looks {
     /// It may show slides, whatever its role, or may not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slides: Option<bool>,
-    /// It may choose another layout.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change_layout_allowed: Option<bool>,
+    /// It may choose another layout; `null`: as is configured.
+    #[serde(
+        default,
+        deserialize_with = "said",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub change_layout_allowed: Option<Option<bool>>,
+}
+
+/// What is said, `null` included, is not what is left out.
+fn said<'de, D: serde::Deserializer<'de>>(words: D) -> Result<Option<Option<bool>>, D::Error> {
+    Option::deserialize(words).map(Some)
+}
+
+/// The panes of a template.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rectangles {
+    /// In order: `[x, y, width, height]` in shares of the picture, with a fifth number where panes lie upon each other.
+    pub panes: Vec<Vec<f64>>,
+}
+
+/// A layout of somebody's own.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct TemplateView {
+    /// Its name.
+    pub name: String,
+    /// As in [`Rectangles`].
+    pub panes: Vec<Vec<f64>>,
+    /// It is from the configuration, and changed there.
+    pub configured: bool,
 }
 
 /// The body of a request that gives the floor of slides to somebody.
@@ -169,6 +197,9 @@ pub struct Conference {
     /// The layout of those who have chosen none.
     #[serde(default)]
     pub layout: Cow<'static, str>,
+    /// The template that `automatic` stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Pane placement in force.
     #[serde(default)]
     pub placement: PlacementWords,
@@ -222,6 +253,9 @@ pub struct Endpoint {
     /// The layout chosen for it; else it has the conference's.
     #[serde(default)]
     pub layout: Option<Cow<'static, str>>,
+    /// The template that `automatic` stands for in its view, where one was chosen for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Others see a tile in the place of its pictures.
     #[serde(default)]
     pub hidden: bool,
@@ -275,6 +309,7 @@ impl Conference {
             lobby: snapshot.record.mode == ServerMode::Fourteen,
             admission: snapshot.access.admission.as_str().into(),
             layout: snapshot.pictures.layout.name().into(),
+            template: name_of(snapshot.pictures.template.as_deref()),
             placement: PlacementWords::of(&snapshot.pictures.placement),
             seats: seats
                 .map(|named| (named.seat.pane, named.name.clone()))
@@ -314,6 +349,7 @@ impl Endpoint {
             importance: one.looks.importance,
             pin: one.looks.pin,
             layout: one.looks.layout.map(|layout| layout.name().into()),
+            template: name_of(one.looks.template.as_deref()),
             hidden: one.looks.hidden,
             blind: one.looks.blind,
             seen: one.seen.iter().map(|pane| seen(*pane)).collect(),
@@ -321,6 +357,11 @@ impl Endpoint {
             since_s: now.saturating_duration_since(since).as_secs(),
         }
     }
+}
+
+fn name_of(template: Option<&Template>) -> Option<String> {
+    let name = template.map(|template| template.name().to_owned());
+    name.filter(|name| !name.is_empty())
 }
 
 impl PlacementWords {

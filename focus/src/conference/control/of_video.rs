@@ -3,17 +3,15 @@
 //! # Decisions
 //! * Ingress blocked: others see a tile in the place of the pictures. Egress blocked: it gets none.
 //!   Audio goes on; the stream stays agreed on.
-//! * deleteEndpointMedia takes the pictures out of the conference and of the roster, addEndpointMedia
-//!   brings them back; a camera that was never agreed on cannot be added from here.
 //! * A layout may be asked for in an element of ours, by those who may choose one (CM-089) and by
 //!   presenters.
 //! * `manual-switched` means: whom it names goes before importance, floor and speech in everybody's
 //!   picture, but not before what somebody chose for the own one.
 
-use super::of_media::endpoint_keys;
+use super::of_media::{blocks, endpoint_keys};
 use super::{Failure, Outcome};
 use crate::access::Role;
-use crate::c3p::{CommandReason, DeleteEndpointMedia, EndpointMedia, MediaKeys, ResultBody};
+use crate::c3p::{CommandReason, EndpointMedia, MediaKeys, ResultBody};
 use crate::conference::Focus;
 use crate::conference::document::{MAIN_VIDEO, VIDEO_ID};
 use crate::info::{ConferenceMedium, Media, MediaFilter};
@@ -36,7 +34,7 @@ impl Focus {
     }
 
     /// The endpoint in the mixer whose pictures these are.
-    fn video_of(&self, keys: &MediaKeys) -> Result<EndpointId, Failure> {
+    pub(super) fn video_of(&self, keys: &MediaKeys) -> Result<EndpointId, Failure> {
         let endpoint = self.endpoint_with(keys)?;
         let agreed = self.roster.endpoint(endpoint).and_then(|it| it.video);
         match agreed {
@@ -71,7 +69,9 @@ impl Focus {
         }
         if let Some(call) = self.calls.get_mut(&endpoint) {
             call.looks = filtered(&call.looks, ingress, egress);
-            call.looks.layout = layout.unwrap_or(call.looks.layout);
+            if let Some(layout) = layout {
+                (call.looks.layout, call.looks.template) = (layout, None);
+            }
         }
         self.send_looks(now, endpoint, Some(RequestId(id)));
         let media = Media {
@@ -82,68 +82,6 @@ impl Focus {
         };
         let keys = Some(endpoint_keys(&command.keys));
         let result = ResultBody::ModifyEndpointMedia(keys, Some(media));
-        Ok(Outcome::UnderWay(result, 1))
-    }
-
-    /// CB-247.8.
-    pub(super) fn delete_endpoint_video(
-        &mut self,
-        now: Instant,
-        sender: EndpointId,
-        id: u64,
-        command: &DeleteEndpointMedia,
-    ) -> Result<Outcome, Failure> {
-        let endpoint = self.video_of(&command.keys)?;
-        let role = self.role_of(sender);
-        let call = self.calls.get_mut(&endpoint);
-        let Some(call) = call.filter(|call| call.unseen.is_none()) else {
-            return Err(Failure::Command(CommandReason::MediaDoesntExist));
-        };
-        call.unseen = Some(role);
-        self.send_looks(now, endpoint, Some(RequestId(id)));
-        self.touch_user_of(endpoint);
-        let keys = Some(endpoint_keys(&command.keys));
-        let result = ResultBody::DeleteEndpointMedia(keys, Some(Media::new(VIDEO_ID)));
-        Ok(Outcome::UnderWay(result, 1))
-    }
-
-    /// CB-247.7: what was taken out comes back; an attendee does not bring back what a presenter
-    /// took out.
-    pub(super) fn add_endpoint_video(
-        &mut self,
-        now: Instant,
-        sender: EndpointId,
-        id: u64,
-        command: &EndpointMedia,
-    ) -> Result<Outcome, Failure> {
-        let fail = |reason| Err(Failure::Command(reason));
-        let endpoint = match self.video_of(&command.keys) {
-            // Nobody is asked for a camera by a command.
-            Err(Failure::Command(CommandReason::MediaDoesntExist)) => {
-                return fail(CommandReason::OtherFailure);
-            }
-            found => found?,
-        };
-        let role = self.role_of(sender);
-        let own = self.may_filter_self(role);
-        let Some(call) = self.calls.get_mut(&endpoint) else {
-            return fail(CommandReason::EndpointDoesntExist);
-        };
-        match (call.unseen, role) {
-            (None, _) => return fail(CommandReason::MediaExistsAlready),
-            (Some(Role::Presenter), Role::Attendee) => return Err(Failure::Unauthorized),
-            (Some(Role::Attendee), Role::Attendee) if !own => return Err(Failure::Unauthorized),
-            (Some(_), _) => call.unseen = None,
-        }
-        self.send_looks(now, endpoint, Some(RequestId(id)));
-        self.touch_user_of(endpoint);
-        let media = Media {
-            media_type: Some("video".into()),
-            label: Some(MAIN_VIDEO.into()),
-            ..Media::new(VIDEO_ID)
-        };
-        let keys = Some(endpoint_keys(&command.keys));
-        let result = ResultBody::AddEndpointMedia(keys, Some(media));
         Ok(Outcome::UnderWay(result, 1))
     }
 
@@ -217,9 +155,6 @@ fn filtered(
     ingress: Option<MediaFilter>,
     egress: Option<MediaFilter>,
 ) -> EndpointVideo {
-    let blocks = |filter: Option<MediaFilter>, before: bool| {
-        filter.map_or(before, |filter| filter == MediaFilter::Block)
-    };
     EndpointVideo {
         hidden: blocks(ingress, before.hidden),
         blind: blocks(egress, before.blind),

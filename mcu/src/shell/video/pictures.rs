@@ -416,6 +416,7 @@ impl Shown {
             source: Some(SourceId(number((attendee.endpoint, Role::Main)))),
             content: Some(SourceId(number((attendee.endpoint, Role::Content)))),
             layout: attendee.looks.layout,
+            template: attendee.looks.template.clone(),
             seats: attendee.looks.seats.clone(),
             pins: attendee
                 .looks

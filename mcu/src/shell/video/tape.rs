@@ -47,6 +47,7 @@ impl Taped {
             source: None,
             content: None,
             layout: None,
+            template: None,
             seats: None,
             pins: Vec::new(),
             self_view: true,

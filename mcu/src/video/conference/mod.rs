@@ -400,7 +400,10 @@ impl VideoConference {
             let content = self.content.filter(|it| Some(*it) != settings.content);
             let request = Request {
                 layout: settings.layout.unwrap_or(self.settings.layout),
-                template: self.settings.template.as_deref(),
+                template: settings
+                    .template
+                    .as_deref()
+                    .or(self.settings.template.as_deref()),
                 roster: &roster,
                 seats: settings.seats.as_ref().unwrap_or(&self.settings.seats),
                 absent: self.settings.absent,

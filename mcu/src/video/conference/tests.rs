@@ -95,6 +95,7 @@ pub(super) fn viewer(source: Option<SourceId>, self_view: bool) -> ViewerSetting
     ViewerSettings {
         source,
         layout: None,
+        template: None,
         seats: None,
         pins: Vec::new(),
         self_view,
@@ -373,18 +374,26 @@ fn a_decoder_fault_ends_one_stream_until_its_next_keyframe() {
 }
 
 #[test]
-fn a_source_at_120_frames_a_second_is_decoded_within_its_bound() {
-    let mut room = Room::new(1);
-    room.conference
-        .set_viewer(ViewerId(1), viewer(None, false))
-        .unwrap();
-    room.tick(&[], false);
-    for _ in 0..10 {
-        room.tick(&[1; 9], true);
+fn a_source_at_120_frames_a_second_is_seen_and_one_at_300_is_decoded_within_its_bound() {
+    for (each, most, refused) in [(5, 251, false), (12, 32 + 2 * 128, true)] {
+        let mut room = Room::new(1);
+        room.conference
+            .set_viewer(ViewerId(1), viewer(None, false))
+            .unwrap();
+        room.tick(&[], false);
+        room.tick(&[1], true);
+        for _ in 0..50 {
+            room.tick(&vec![1; each], refused);
+        }
+        let counters = room.conference.counters();
+        assert!(counters.decodes <= most + 1, "{each}: {counters:?}");
+        assert!(counters.decodes >= most - 10, "{each}: {counters:?}");
+        assert_eq!(
+            counters.decode_overruns > 0,
+            refused,
+            "{each}: {counters:?}"
+        );
     }
-    let counters = room.conference.counters();
-    assert!(counters.decodes <= 40, "{counters:?}");
-    assert!(counters.decode_overruns > 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Rectangles: what a layout looks like for so many people.
 
 use super::names::Layout;
+use std::sync::Arc;
 
 /// The side of the canvas in the units of [`Rect`]. Divisible by 1 to 10, so that equal panes are exactly equal.
 pub const UNIT: u32 = 25_200;
@@ -87,6 +88,7 @@ pub struct Arrangement {
 /// A layout of somebody's own: rectangles that do not overlap, or lie upon each other on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
+    name: Arc<str>,
     frames: Vec<Frame>,
     has_primary: bool,
 }
@@ -126,9 +128,27 @@ impl Template {
         let first = frames.first().map_or(0, area);
         let has_primary = frames.iter().skip(1).all(|frame| area(frame) < first);
         Ok(Self {
+            name: "".into(),
             frames,
             has_primary,
         })
+    }
+
+    /// The same with a name, by which it can be chosen.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Its name; empty where it was given none.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its panes, in their order.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
     }
 }
 

@@ -333,8 +333,7 @@ fn fill(
     before: impl Iterator<Item = Content>,
     has_primary: bool,
 ) {
-    let free = slots.iter().filter(|slot| slot.is_none()).count();
-    let mut waiting: Vec<Ranked> = ranked.iter().take(free).copied().collect();
+    let mut waiting = ranked.to_vec();
     if let Some(slot @ None) = slots.first_mut().filter(|_| has_primary) {
         // Nobody wants to look at oneself while others are there.
         let first = waiting.iter().position(|one| !one.is_self).unwrap_or(0);
@@ -342,6 +341,7 @@ fn fill(
             *slot = Some(Content::Source(waiting.remove(first).source));
         }
     }
+    waiting.truncate(slots.iter().filter(|slot| slot.is_none()).count());
     for (slot, seen) in slots.iter_mut().zip(before) {
         let still = waiting
             .iter()

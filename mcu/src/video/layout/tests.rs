@@ -478,6 +478,7 @@ fn precedence_is_pin_importance_floor_loudest() {
 #[test]
 fn the_speaker_sees_the_previous_one_large_and_never_the_own_picture() {
     let all: Vec<Person> = (1..=3).map(|n| person(SourceId(n), 0)).collect();
+    // The last one of these speaks.
     let speech = spoken(&[ANDY, BOB]);
     for self_view in [false, true] {
         let request = Request {
@@ -491,6 +492,11 @@ fn the_speaker_sees_the_previous_one_large_and_never_the_own_picture() {
         };
         let expected = if self_view { "ABS" } else { "AS" };
         assert_eq!(letters(&place(&request)), expected);
+        let alone = Request {
+            layout: Layout::SpeakerOnly,
+            ..request
+        };
+        assert_eq!(letters(&place(&alone)), "A", "not oneself, who speaks");
     }
 }
 
