@@ -207,6 +207,14 @@ impl Server {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// The last lines of it.
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
+        let mut tail: Vec<&str> = log.lines().rev().take(20).collect();
+        tail.reverse();
+        tail.join("\n")
+    }
+
     /// It is still running.
     pub fn alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -270,12 +278,9 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let log = self.log();
-        let tail: Vec<&str> = log.lines().rev().take(20).collect();
-        let tail: Vec<&str> = tail.into_iter().rev().collect();
         Err(io::Error::other(format!(
             "the server did not start:\n{}",
-            tail.join("\n")
+            self.log_tail()
         )))
     }
 }

@@ -10,15 +10,11 @@
 mod slides;
 
 use plenum_loadtest::peer::floor_client::{primitive, status};
-use plenum_loadtest::peer::video_phone::{Rgb, Seen, alike, section_port, section_ports};
-use plenum_loadtest::server::Server;
-use slides::{
-    BLUE, RED, SECOND, YELLOW, await_presenting, call, floor, presenting, shows, slides, start,
-    wait,
+use plenum_loadtest::peer::video_phone::{
+    BLUE, GREEN, RED, Seen, WHITE, YELLOW, alike, section_port, section_ports, shows, wait,
 };
-
-const GREEN: Rgb = (30, 170, 50);
-const WHITE: Rgb = (235, 235, 235);
+use plenum_loadtest::server::Server;
+use slides::{SECOND, await_presenting, call, floor, presenting, slides, start};
 
 fn metric(server: &Server, name: &str) -> u64 {
     let text = server.get("/metrics").unwrap().1;
@@ -53,14 +49,14 @@ fn rfc4796_slides_go_to_the_second_stream_and_into_the_picture_of_who_has_none()
     assert!(slides(&two).received().is_empty(), "nobody has the floor");
     let granted = client.request().unwrap();
     assert_eq!(granted.status, status::GRANTED, "{granted:?}");
-    let second = || slides(&two).seen().unwrap();
+    let second = || slides(&two).look();
     wait(
         &server,
         "the second stream",
         second,
         shows(YELLOW, 0.5, 0.5),
     );
-    let main = || plain.seen().unwrap();
+    let main = || plain.look();
     wait(
         &server,
         "content in the picture",
@@ -72,12 +68,7 @@ fn rfc4796_slides_go_to_the_second_stream_and_into_the_picture_of_who_has_none()
         let rows = [0.1, 0.3, 0.5, 0.7, 0.9];
         !rows.iter().any(|y| alike(seen.at(0.5, *y), YELLOW))
     };
-    wait(
-        &server,
-        "people in the first",
-        || two.seen().unwrap(),
-        people,
-    );
+    wait(&server, "people in the first", || two.look(), people);
     assert!(
         slides(&one).received().is_empty(),
         "nobody gets the own slides"
@@ -115,13 +106,13 @@ fn rfc8855_13_1_the_next_one_takes_over_by_tcp_and_the_first_is_told() {
         primitive::FLOOR_STATUS,
         "who watches hears of it"
     );
-    let seen = || slides(&three).seen().unwrap();
+    let seen = || slides(&three).look();
     wait(&server, "slides of one", seen, shows(YELLOW, 0.5, 0.5));
     assert_eq!(second.request().unwrap().status, status::GRANTED);
     let revoked = first.hear(status::REVOKED, 2 * SECOND).unwrap().unwrap();
     assert_eq!((revoked.request, revoked.transaction), (granted.request, 0));
     wait(&server, "slides of two", seen, shows(WHITE, 0.5, 0.5));
-    let seen = || slides(&one).seen().unwrap();
+    let seen = || slides(&one).look();
     wait(&server, "one sees them, too", seen, shows(WHITE, 0.5, 0.5));
     // Who hangs up presents no more.
     drop(second);
@@ -172,7 +163,7 @@ fn rfc4796_without_floor_control_whoever_sends_slides_presents() {
     let plain = call(&server, "plain", BLUE, None);
     assert_eq!(presenting(&server), 0);
     slides(&one).show(true);
-    let main = || plain.seen().unwrap();
+    let main = || plain.look();
     wait(
         &server,
         "content in the picture",

@@ -12,13 +12,10 @@ mod slides;
 use plenum_loadtest::peer::chromium::Chromium;
 use plenum_loadtest::peer::floor_client::{primitive, status};
 use plenum_loadtest::peer::join_page;
-use plenum_loadtest::peer::video_phone::{Rgb, Seen, alike};
+use plenum_loadtest::peer::video_phone::{BLUE, RED, Rgb, Seen, YELLOW, alike, shows, wait};
 use plenum_loadtest::server::Server;
 use plenum_loadtest::signal::Signal;
-use slides::{
-    BLUE, RED, SECOND, YELLOW, await_presenting, call, floor, shows, slides, start, start_room,
-    wait,
-};
+use slides::{SECOND, await_presenting, call, floor, slides, start, start_room};
 
 /// The screen of Chromium without a screen, but for what moves in its middle.
 const SHARED: Rgb = (0, 135, 0);
@@ -93,14 +90,14 @@ fn rfc4796_a_shared_screen_is_seen_by_phones_and_browsers_until_it_ends() {
         "the('slides').hidden && !the('screen').hidden",
     );
     share(&mut ann, &server);
-    let second = || slides(&two).seen().unwrap();
+    let second = || slides(&two).look();
     wait(
         &server,
         "the second stream",
         second,
         shows(SHARED, 0.22, 0.2),
     );
-    let main = || plain.seen().unwrap();
+    let main = || plain.look();
     wait(&server, "in the picture", main, has(SHARED));
     see(&mut bob, &server, &says("Ann shares a screen."));
     see(&mut bob, &server, &page_shows("g > 60 && r < 40 && b < 40"));

@@ -146,12 +146,14 @@ fn a_store_of_before_is_taken_over_and_a_copy_of_it_stays() {
     let mut alice = UserPhone::new(&server, "alice");
     let own = contacts(&alice.register(""));
     server.kill().unwrap();
-    // As the first released program left it: without bans.
+    // As the first released program left it.
     let script = "import sqlite3, sys\nfile = sqlite3.connect(sys.argv[1])\n\
-                  file.execute('DROP TABLE ban')\nfile.execute('PRAGMA user_version = 1')\n\
+                  file.execute('DROP TABLE ban')\nfile.execute('DROP TABLE template')\n\
+                  file.execute('ALTER TABLE user DROP COLUMN protection')\n\
+                  file.execute('PRAGMA user_version = 1')\n\
                   file.commit()\n";
     run("python3", &["-c", script], &folder.file());
-    let copy = folder.path.join("kept.db.before-2");
+    let copy = folder.path.join("kept.db.before-4");
     assert!(!copy.exists());
     let server = start(&settings);
     assert!(copy.exists(), "{}", server.log());

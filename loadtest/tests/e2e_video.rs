@@ -9,15 +9,13 @@
 use plenum_loadtest::peer::chromium::Chromium;
 use plenum_loadtest::peer::jssip;
 use plenum_loadtest::peer::video_phone::{
-    Rgb, Seen, VideoPhone, VideoPhoneSettings, alike, section_port,
+    BLUE, GREEN, RED, Rgb, Seen, VideoPhone, VideoPhoneSettings, alike, section_port, shows,
 };
+use plenum_loadtest::peer::{join_page, video_phone};
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
 use std::time::Duration;
 
-const RED: Rgb = (200, 30, 30);
-const GREEN: Rgb = (30, 170, 50);
-const BLUE: Rgb = (40, 50, 200);
 const SECOND: Duration = Duration::from_secs(1);
 
 const ROOMS: &str = "[video]\nnames = false\n\
@@ -44,30 +42,9 @@ fn call(server: &Server, conference: &str, name: &str, colour: Rgb) -> VideoPhon
     VideoPhone::call(server.sip(), conference, name, settings).unwrap()
 }
 
-/// Waits until the last picture that a phone sees shows what `wanted` wants.
+/// Waits until a phone sees what `wanted` wants.
 fn wait(server: &Server, phone: &VideoPhone, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
-    for _ in 0..20 {
-        std::thread::sleep(SECOND / 2);
-        let seen = phone.seen().unwrap();
-        if let Some(last) = seen.last().filter(|last| wanted(last)) {
-            return last.clone();
-        }
-    }
-    let seen = phone.seen().unwrap();
-    let last = seen
-        .last()
-        .map(|last| [(0.25, 0.25), (0.5, 0.5), (0.75, 0.75)].map(|(x, y)| last.at(x, y)));
-    let log = server.log();
-    let tail: Vec<&str> = log.lines().rev().take(20).collect();
-    panic!(
-        "{what}: {} pictures, the last is {last:?}\n{}",
-        seen.len(),
-        tail.join("\n")
-    );
-}
-
-fn shows(colour: Rgb, x: f64, y: f64) -> impl Fn(&Seen) -> bool {
-    move |seen| alike(seen.at(x, y), colour)
+    video_phone::wait(server, what, || phone.look(), wanted)
 }
 
 #[test]
@@ -455,29 +432,10 @@ fn the_join_page_shows_the_picture_and_its_camera_goes_off_and_on() {
     let server = start_with(&format!("[video]\nnames = false\n{rooms}"));
     let phone = call(&server, "pair", "phone", BLUE);
     let mut browser = Chromium::with_camera(Signal::Silence, GREEN).unwrap();
-    let ip = server.sip().ip();
-    browser
-        .open(&format!("https://{ip}:8443/meet/pair/pair"))
-        .unwrap();
-    browser
-        .evaluate("document.getElementById('launchReachLink').click()")
-        .unwrap();
-    browser
-        .wait_for("the('join')?.disabled === false && the('microphone').options.length > 0")
-        .unwrap();
-    browser
-        .evaluate("the('name').value = 'Ann'; the('pictures').checked = true; the('join').click()")
-        .unwrap();
-    browser
-        .wait_for("the('status').textContent === 'You are in the call.'")
-        .unwrap();
+    join_page::join_with_pictures(&mut browser, server.sip().ip(), "pair", "Ann").unwrap();
     wait(&server, &phone, "the camera", shows(GREEN, 0.5, 0.5));
-    let pixel = "((canvas) => { [canvas.width, canvas.height] = [16, 9]; \
-                 const context = canvas.getContext('2d'); \
-                 context.drawImage(the('screen'), 0, 0, 16, 9); \
-                 return [...context.getImageData(8, 4, 1, 1).data]; })(shown().createElement('canvas'))";
-    let blue = format!("the('screen').videoWidth > 0 && ((p) => p[2] > 150 && p[0] < 90)({pixel})");
-    browser.wait_for(&blue).unwrap();
+    let picture = || join_page::look(&mut browser);
+    video_phone::wait(&server, "the phone", picture, shows(BLUE, 0.5, 0.5));
     browser.evaluate("the('camera').click()").unwrap();
     let dark = |seen: &Seen| !alike(seen.at(0.5, 0.5), GREEN);
     wait(&server, &phone, "the camera is off", dark);

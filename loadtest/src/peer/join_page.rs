@@ -1,8 +1,10 @@
 //! A person at the join page, in a real browser.
 
 use super::chromium::Chromium;
+use super::video_phone::{SAMPLED, Seen};
 use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// What the page says once somebody is in.
 pub const JOINED: &str = "the('status').textContent === 'You are in the call.'";
@@ -54,4 +56,22 @@ pub fn join_with_pictures(
     browser.evaluate("the('pictures').checked = true")?;
     press_join(browser, name, "")?;
     browser.wait_for(JOINED)
+}
+
+/// What the page shows of the conference now.
+pub fn look(browser: &mut Chromium) -> io::Result<Option<Seen>> {
+    let (width, height) = SAMPLED;
+    let script = format!(
+        "((canvas) => {{ [canvas.width, canvas.height] = [{width}, {height}]; \
+         const context = canvas.getContext('2d'); context.imageSmoothingQuality = 'high'; \
+         context.drawImage(the('screen'), 0, 0, {width}, {height}); \
+         return [...context.getImageData(0, 0, {width}, {height}).data].filter((_, n) => n % 4 < 3); \
+         }})(shown().createElement('canvas'))"
+    );
+    let samples = browser.evaluate(&script)?;
+    let samples = samples.as_array().into_iter().flatten();
+    let octet = |sample: &serde_json::Value| sample.as_u64().and_then(|it| u8::try_from(it).ok());
+    let rgb = samples.map(|sample| octet(sample).unwrap_or(0)).collect();
+    let at = Duration::ZERO;
+    Ok(Some(Seen { at, rgb }))
 }

@@ -6,6 +6,7 @@ mod leaving;
 pub(crate) mod line;
 mod media;
 mod meeting;
+mod pictures;
 pub(crate) mod schema;
 mod secrets;
 mod sipe;

@@ -2,14 +2,11 @@
 
 use plenum_loadtest::peer::floor_client::FloorClient;
 use plenum_loadtest::peer::video_phone::{
-    Rgb, Seen, Slides, SlidesSettings, VideoPhone, VideoPhoneSettings, alike,
+    Rgb, Slides, SlidesSettings, VideoPhone, VideoPhoneSettings,
 };
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use std::time::Duration;
 
-pub(crate) const RED: Rgb = (200, 30, 30);
-pub(crate) const BLUE: Rgb = (40, 50, 200);
-pub(crate) const YELLOW: Rgb = (210, 200, 40);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// A server with a conference, `more` in its section on video, and join pages over HTTPS.
@@ -52,36 +49,6 @@ pub(crate) fn slides(phone: &VideoPhone) -> &Slides {
 
 pub(crate) fn floor(server: &Server, phone: &VideoPhone) -> FloorClient {
     slides(phone).floor(&phone.answer, server.sip()).unwrap()
-}
-
-/// Waits until the last picture of a stream is as wanted.
-pub(crate) fn wait(
-    server: &Server,
-    what: &str,
-    look: impl Fn() -> Vec<Seen>,
-    wanted: impl Fn(&Seen) -> bool,
-) {
-    for _ in 0..20 {
-        std::thread::sleep(SECOND / 2);
-        if look().last().is_some_and(&wanted) {
-            return;
-        }
-    }
-    let seen = look();
-    let last = seen
-        .last()
-        .map(|last| [(0.5, 0.1), (0.5, 0.5), (0.5, 0.9)].map(|(x, y)| last.at(x, y)));
-    let log = server.log();
-    let tail: Vec<&str> = log.lines().rev().take(20).collect();
-    panic!(
-        "{what}: {} pictures, the last is {last:?}\n{}",
-        seen.len(),
-        tail.join("\n")
-    );
-}
-
-pub(crate) fn shows(colour: Rgb, x: f64, y: f64) -> impl Fn(&Seen) -> bool {
-    move |seen| alike(seen.at(x, y), colour)
 }
 
 /// How many the roster says to be presenting.

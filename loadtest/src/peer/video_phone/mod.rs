@@ -1,15 +1,27 @@
 //! A video phone by hand: SIP as text, H.264 that ffmpeg encoded (RFC 6184), and what comes back decoded by ffmpeg.
 //!
-//! Its camera shows one colour, or flashes with a beep each second. It packs and unpacks by itself, so that it is a second opinion on payload format,
+//! Its camera shows one colour, or flashes with a beep each second, or is an ffmpeg of its own with H.264 or VP8. It packs and unpacks by itself, so that it is a second opinion on payload format,
 //! retransmission and keyframe requests; it sends PCMU when told to talk.
 
+mod depacketiser;
+mod foreign;
 mod h264;
+mod seen;
 mod slides;
+mod vp8;
+mod worker;
 
-use self::h264::{Depacketiser, Picture, camera, decode, fragment};
+use self::depacketiser::Depacketiser;
+use self::foreign::Foreign;
+use self::h264::camera;
+pub use self::h264::{Picture, film};
+pub use self::seen::{
+    BLUE, GREEN, RED, Received, Rgb, SAMPLED, Seen, VideoCodec, WHITE, YELLOW, alike, shows, wait,
+};
+use self::seen::{Eye, decode};
 pub use self::slides::{Slides, SlidesSettings};
-use crate::clock;
-use crate::g711;
+pub use self::worker::Feed;
+use self::worker::{Camera, FRAME, Worker};
 use crate::peer::raw::{Fields, RawPhone};
 use crate::wire::Message;
 use std::io;
@@ -19,23 +31,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A colour: red, green, blue.
-pub type Rgb = (u8, u8, u8);
-
-/// Between two pictures.
-const FRAME: Duration = Duration::from_millis(40);
-/// Between two packets of audio.
-const AUDIO: Duration = Duration::from_millis(20);
 /// How long a flash and its beep last.
 pub const FLASH: Duration = FRAME.saturating_mul(LIT);
 /// The same in pictures.
 const LIT: u32 = 5;
-/// A sample beyond this belongs to a beep.
-const LOUD: i16 = 1_000;
-/// The payload type of H.264.
-const H264: u8 = 99;
-/// The size of pictures when they are judged: rows and columns of averages.
-pub const SAMPLED: (usize, usize) = (64, 36);
 
 /// How a phone is to be.
 #[derive(Clone, Debug)]
@@ -48,6 +47,12 @@ pub struct VideoPhoneSettings {
     pub mode: u8,
     /// The direction of its video.
     pub direction: &'static str,
+    /// What it sends and wants.
+    pub codec: VideoCodec,
+    /// ffmpeg packs and sends by itself; VP8 is always sent so.
+    pub foreign: bool,
+    /// What it says when it talks, Hz.
+    pub tone: f64,
     /// Its camera is dark but for the first [`FLASH`] of each second, and it beeps meanwhile.
     pub flashes: bool,
     /// The picture its camera begins with; only those whose number is a multiple of 25 can be decoded alone.
@@ -56,6 +61,8 @@ pub struct VideoPhoneSettings {
     pub user: String,
     /// It has a second stream.
     pub slides: Option<SlidesSettings>,
+    /// What it sends from the beginning, in the place of what its camera sees.
+    pub feed: Option<Feed>,
 }
 
 impl VideoPhoneSettings {
@@ -63,13 +70,17 @@ impl VideoPhoneSettings {
     pub fn of(colour: Rgb) -> Self {
         Self {
             colour,
-            attributes: "a=rtcp-fb:99 nack\r\na=rtcp-fb:99 nack pli\r\n".to_owned(),
+            attributes: "a=rtcp-fb:* nack\r\na=rtcp-fb:* nack pli\r\n".to_owned(),
             mode: 1,
             direction: "sendrecv",
+            codec: VideoCodec::H264,
+            foreign: false,
+            tone: 440.0,
             flashes: false,
             begins: 0,
             user: String::new(),
             slides: None,
+            feed: None,
         }
     }
 }
@@ -77,6 +88,7 @@ impl VideoPhoneSettings {
 /// What the thread and its owner share.
 #[derive(Debug, Default)]
 struct Shared {
+    codec: VideoCodec,
     stop: AtomicBool,
     talking: AtomicBool,
     frozen: AtomicBool,
@@ -87,6 +99,30 @@ struct Shared {
     repeated: AtomicU64,
     received: Mutex<Vec<Received>>,
     marks: Mutex<Marks>,
+    /// All that was heard, in full scale.
+    heard: Mutex<Vec<f32>>,
+    eye: Mutex<Option<Eye>>,
+    feed: Mutex<Option<Feed>>,
+}
+
+impl Shared {
+    /// The pictures from this one on.
+    fn received(&self, from: usize) -> Vec<Received> {
+        let received = self.received.lock();
+        let received = received.unwrap_or_else(PoisonError::into_inner);
+        received.get(from..).unwrap_or_default().to_vec()
+    }
+
+    /// The last picture there is, if there is one.
+    fn look(&self) -> io::Result<Option<Seen>> {
+        let mut eye = self.eye.lock().unwrap_or_else(PoisonError::into_inner);
+        let eye = match &mut *eye {
+            Some(eye) => eye,
+            shut => shut.insert(Eye::open(self.codec)?),
+        };
+        eye.take(&self.received(eye.taken))?;
+        Ok(eye.last())
+    }
 }
 
 /// Flashes and beeps, each as time since the system's clock began.
@@ -102,48 +138,6 @@ pub struct Marks {
     until: Duration,
     /// When this phone began to listen, to which [`Received::at`] refers.
     pub begun: Duration,
-}
-
-/// One picture as it came.
-#[derive(Clone, Debug)]
-pub struct Received {
-    /// When its last packet came, since the phone began to listen.
-    pub at: Duration,
-    /// It is an IDR picture.
-    pub keyframe: bool,
-    /// NAL units with start codes.
-    pub octets: Vec<u8>,
-}
-
-/// One decoded picture.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// When it came, since the phone began to listen.
-    pub at: Duration,
-    /// [`SAMPLED`] averages, row by row, three octets each.
-    pub rgb: Vec<u8>,
-}
-
-impl Seen {
-    /// The colour at a place given in shares of width and height.
-    pub fn at(&self, x: f64, y: f64) -> Rgb {
-        let (width, height) = SAMPLED;
-        let index = |share: f64, of: usize| {
-            let whole = crate::signal::whole(share * f64::from(u32::try_from(of).unwrap_or(0)));
-            whole.min(of - 1)
-        };
-        let from = (index(y, height) * width + index(x, width)) * 3;
-        match self.rgb.get(from..from + 3) {
-            Some(&[r, g, b]) => (r, g, b),
-            Some(_) | None => (0, 0, 0),
-        }
-    }
-}
-
-/// Whether two colours are the same, but for what encoding does to them.
-pub fn alike(one: Rgb, other: Rgb) -> bool {
-    let near = |a: u8, b: u8| a.abs_diff(b) < 40;
-    near(one.0, other.0) && near(one.1, other.1) && near(one.2, other.2)
 }
 
 /// A phone in a call.
@@ -172,9 +166,20 @@ impl VideoPhone {
         name: &str,
         settings: VideoPhoneSettings,
     ) -> io::Result<Self> {
-        let camera = match settings.flashes {
-            true => Camera::Flashing(camera((16, 16, 16))?, camera(settings.colour)?),
-            false => Camera::Steady(camera(settings.colour)?),
+        let colour = settings.colour;
+        let camera = match (settings.codec, settings.foreign, settings.flashes) {
+            (VideoCodec::Vp8, ..) | (VideoCodec::H264, true, _) => {
+                Camera::Foreign(Foreign::start(settings.codec, colour)?)
+            }
+            (VideoCodec::H264, false, true) => {
+                Camera::Flashing(camera((16, 16, 16))?, camera(colour)?)
+            }
+            (VideoCodec::H264, false, false) => Camera::Steady(camera(colour)?),
+        };
+        let shared = Shared {
+            codec: settings.codec,
+            feed: Mutex::new(settings.feed.clone()),
+            ..Shared::default()
         };
         let [audio, video] = [bind()?, bind()?];
         let ports = (audio.local_addr()?.port(), video.local_addr()?.port());
@@ -187,7 +192,7 @@ impl VideoPhone {
             cseq: 0,
             settings,
             ports,
-            shared: Arc::default(),
+            shared: Arc::new(shared),
             thread: None,
             slides,
             answer: String::new(),
@@ -207,6 +212,7 @@ impl VideoPhone {
             sending: this.settings.direction != "recvonly",
             flashes: this.settings.flashes,
             begins: this.settings.begins,
+            tone: this.settings.tone,
         };
         this.thread = Some(std::thread::spawn(move || worker.run()));
         let second = section_ports(&this.answer, "video").nth(1).flatten();
@@ -222,16 +228,17 @@ impl VideoPhone {
             attributes,
             mode,
             direction,
+            codec,
             ..
         } = &self.settings;
+        let (number, map) = (codec.payload_type(), codec.attributes(*mode));
         let version = self.cseq;
         let slides = self.slides.as_ref().map(Slides::offer).transpose()?;
         let slides = slides.unwrap_or_default();
         Ok(format!(
             "v=0\r\no=phone 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
              m=audio {audio} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n\
-             m=video {video} RTP/AVP {H264}\r\na=rtpmap:{H264} H264/90000\r\n\
-             a=fmtp:{H264} profile-level-id=42e01f;packetization-mode={mode}\r\na=rtcp-mux\r\n\
+             m=video {video} RTP/AVP {number}\r\n{map}a=rtcp-mux\r\n\
              {attributes}a={direction}\r\n{slides}"
         ))
     }
@@ -314,6 +321,12 @@ impl VideoPhone {
         self.shared.frozen.store(frozen, Ordering::Relaxed);
     }
 
+    /// Sends this in the place of what its camera sees; `None`: that again.
+    pub fn feed(&self, feed: Option<Feed>) {
+        let now = self.shared.feed.lock();
+        *now.unwrap_or_else(PoisonError::into_inner) = feed;
+    }
+
     /// Throws away so many of a hundred packets that come.
     pub fn lose(&self, percent: u32) {
         self.shared.loss.store(percent, Ordering::Relaxed);
@@ -338,13 +351,28 @@ impl VideoPhone {
 
     /// The pictures so far, as they came.
     pub fn received(&self) -> Vec<Received> {
-        let received = self.shared.received.lock();
-        received.unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.received(0)
     }
 
     /// The pictures so far, decoded by ffmpeg.
     pub fn seen(&self) -> io::Result<Vec<Seen>> {
-        decode(&self.received())
+        decode(self.settings.codec, &self.received())
+    }
+
+    /// What it sees now.
+    pub fn look(&self) -> io::Result<Option<Seen>> {
+        self.shared.look()
+    }
+
+    /// What it hears in this time from now on, 8000 samples a second in full scale.
+    pub fn listen(&self, time: Duration) -> Vec<f32> {
+        let heard = || {
+            let heard = self.shared.heard.lock();
+            heard.unwrap_or_else(PoisonError::into_inner)
+        };
+        let from = heard().len();
+        std::thread::sleep(time);
+        heard().get(from..).unwrap_or_default().to_vec()
     }
 
     /// Hangs up.
@@ -381,201 +409,4 @@ pub fn section_ports(description: &str, media: &str) -> impl Iterator<Item = Opt
         let port = line.strip_prefix(&begin)?.split(' ').next()?.parse();
         Some(port.ok().filter(|port| *port != 0))
     })
-}
-
-/// What the phone does by itself.
-struct Worker {
-    shared: Arc<Shared>,
-    audio: Option<(UdpSocket, SocketAddr)>,
-    video: Option<(UdpSocket, SocketAddr)>,
-    camera: Camera,
-    receiver: Depacketiser,
-    sending: bool,
-    flashes: bool,
-    begins: u32,
-}
-
-/// What it sees.
-enum Camera {
-    /// Always the same.
-    Steady(Vec<Picture>),
-    /// Dark, and then light.
-    Flashing(Vec<Picture>, Vec<Picture>),
-}
-
-impl Camera {
-    /// The picture of this number, and whether it begins a flash.
-    fn picture(&self, number: u32) -> Option<(&Picture, bool)> {
-        let at = |pictures: &Vec<Picture>, n: u32| n as usize % pictures.len().max(1);
-        match self {
-            Self::Steady(camera) => Some((camera.get(at(camera, number))?, false)),
-            Self::Flashing(dark, light) => match number % 25 {
-                n if n < LIT => Some((light.get(at(light, n))?, n == 0)),
-                n => Some((dark.get(at(dark, n - LIT))?, false)),
-            },
-        }
-    }
-}
-
-impl Worker {
-    fn run(mut self) {
-        let begun = clock::now();
-        self.marks(|marks| marks.begun = begun);
-        let (mut picture, mut packet) = (0_u32, 0_u32);
-        let mut sequence = 1_000_u16;
-        let mut frozen = 0_u32;
-        while !self.shared.stop.load(Ordering::Relaxed) {
-            let since = clock::now().saturating_sub(begun);
-            if since >= AUDIO * packet {
-                self.send_audio(packet);
-                packet += 1;
-            }
-            if since >= FRAME * picture {
-                if self.shared.frozen.load(Ordering::Relaxed) {
-                    frozen += 1;
-                } else if self.sending {
-                    let shown = self.begins + picture - frozen;
-                    self.send_picture(picture, shown, &mut sequence);
-                }
-                picture += 1;
-            }
-            self.receive(since);
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    fn send_audio(&self, number: u32) {
-        // Silence is sent as well: a phone that sends nothing is lost in the end.
-        let turn = AUDIO * (number % 50);
-        let beeps = self.flashes && turn < FLASH;
-        if beeps && turn.is_zero() {
-            self.marks(|marks| marks.beeped.push(clock::now()));
-        }
-        let loud = beeps || self.shared.talking.load(Ordering::Relaxed);
-        let mut datagram = header(0, false, number, number * 160, 0x0a0d_1001);
-        for n in 0..160_u32 {
-            let phase = f64::from((number * 160 + n) % 8_000) / 8_000.0;
-            let wave = (phase * 440.0 * std::f64::consts::TAU).sin() * 8_000.0;
-            #[expect(clippy::cast_possible_truncation, reason = "within ±8000")]
-            let sample = if loud { wave as i16 } else { 0 };
-            datagram.push(g711::to_ulaw(sample));
-        }
-        if let Some((socket, to)) = &self.audio {
-            drop(socket.send_to(&datagram, to));
-        }
-    }
-
-    fn send_picture(&self, number: u32, shown: u32, sequence: &mut u16) {
-        let Some((socket, to)) = &self.video else {
-            return;
-        };
-        let Some((picture, flash)) = self.camera.picture(shown) else {
-            return;
-        };
-        if flash {
-            self.marks(|marks| marks.flashed.push(clock::now()));
-        }
-        let mut payloads: Vec<Vec<u8>> = Vec::new();
-        for unit in picture {
-            fragment(unit, &mut payloads);
-        }
-        let last = payloads.len().saturating_sub(1);
-        for (n, payload) in payloads.iter().enumerate() {
-            let stamp = number.wrapping_mul(3_600);
-            let mut datagram = header(H264, n == last, u32::from(*sequence), stamp, 0x0b0d_2002);
-            *sequence = sequence.wrapping_add(1);
-            datagram.extend_from_slice(payload);
-            drop(socket.send_to(&datagram, to));
-        }
-    }
-
-    fn receive(&mut self, since: Duration) {
-        let mut buffer = [0; 2_048];
-        while let Some((audio, _)) = &self.audio
-            && let Ok((length, _)) = audio.recv_from(&mut buffer)
-        {
-            // Who is heard is listed in the header (RFC 3550 §5.1).
-            let header = 12 + 4 * usize::from(buffer[0] & 0x0f);
-            self.listen(buffer.get(header..length).unwrap_or_default());
-        }
-        let Some((socket, to)) = &self.video else {
-            return;
-        };
-        while let Ok((length, _)) = socket.recv_from(&mut buffer) {
-            let datagram = buffer.get(..length).unwrap_or_default();
-            match datagram {
-                [_, 192..=223, ..] => self.read_control(datagram),
-                _ => {
-                    let loss = self.shared.loss.load(Ordering::Relaxed);
-                    let missing = self.receiver.take(since, datagram, loss, &self.shared);
-                    if !missing.is_empty() {
-                        drop(socket.send_to(&nack(self.receiver.source, &missing), to));
-                    }
-                }
-            }
-        }
-    }
-
-    fn marks(&self, note: impl FnOnce(&mut Marks)) {
-        let marks = self.shared.marks.lock();
-        note(&mut marks.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Notes where a beep begins.
-    fn listen(&self, payload: &[u8]) {
-        let mut samples = payload.iter().map(|octet| g711::from_ulaw(*octet));
-        let Some(first) = samples.position(|sample| sample.abs() > LOUD) else {
-            return;
-        };
-        let now = clock::now();
-        let at = now + Duration::from_secs_f64(first as f64 / 8_000.0);
-        self.marks(|marks| {
-            if at > marks.until {
-                marks.heard.push(at);
-            }
-            marks.until = now + FLASH;
-        });
-    }
-
-    /// Counts PLI, FIR and NACK in a compound packet.
-    fn read_control(&self, datagram: &[u8]) {
-        let mut rest = datagram;
-        while let [first, kind, high, low, ..] = rest {
-            let length = usize::from(u16::from_be_bytes([*high, *low])) * 4 + 4;
-            match (kind, first & 0x1f) {
-                (206, 1 | 4) => {
-                    self.shared.plis.fetch_add(1, Ordering::Relaxed);
-                }
-                (205, 1) => {
-                    self.shared.nacks.fetch_add(1, Ordering::Relaxed);
-                }
-                _ => {}
-            }
-            rest = rest.get(length..).unwrap_or_default();
-        }
-    }
-}
-
-fn header(payload_type: u8, marker: bool, sequence: u32, stamp: u32, source: u32) -> Vec<u8> {
-    let mut datagram = vec![0x80, payload_type | if marker { 0x80 } else { 0 }];
-    let [_, _, high, low] = sequence.to_be_bytes();
-    datagram.extend([high, low]);
-    datagram.extend(stamp.to_be_bytes());
-    datagram.extend(source.to_be_bytes());
-    datagram
-}
-
-/// RFC 4585 §6.2.1, one entry for each packet.
-fn nack(media: u32, missing: &[u16]) -> Vec<u8> {
-    let words = u16::try_from(2 + missing.len()).unwrap_or(u16::MAX);
-    // An empty receiver report first (RFC 4585 §3.1).
-    let mut packet = vec![0x80, 201, 0, 1, 0x0b, 0x0d, 0x20, 0x02, 0x81, 205];
-    packet.extend(words.to_be_bytes());
-    packet.extend(0x0b0d_2002_u32.to_be_bytes());
-    packet.extend(media.to_be_bytes());
-    for sequence in missing {
-        packet.extend(sequence.to_be_bytes());
-        packet.extend([0, 0]);
-    }
-    packet
 }

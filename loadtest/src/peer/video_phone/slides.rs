@@ -1,12 +1,15 @@
 //! The phone's second stream: slides (RFC 4796), and the floor they need.
 
-use super::h264::{Depacketiser, camera, decode};
-use super::{Camera, H264, Received, Rgb, Seen, Shared, Worker, bind};
+use super::depacketiser::Depacketiser;
+use super::h264::camera;
+use super::seen::{VideoCodec, decode};
+use super::worker::{Camera, Worker};
+use super::{Received, Rgb, Seen, Shared, bind};
 use crate::peer::floor_client::FloorClient;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 /// What a phone offers for slides.
@@ -44,10 +47,11 @@ impl Slides {
     /// Its sections of the offer.
     pub(super) fn offer(&self) -> io::Result<String> {
         let video = self.video.local_addr()?.port();
+        let codec = VideoCodec::H264;
+        let (number, map) = (codec.payload_type(), codec.attributes(1));
         let mut offer = format!(
-            "m=video {video} RTP/AVP {H264}\r\na=rtpmap:{H264} H264/90000\r\n\
-             a=fmtp:{H264} profile-level-id=42e01f;packetization-mode=1\r\na=rtcp-mux\r\n\
-             a=rtcp-fb:{H264} nack\r\na=rtcp-fb:{H264} nack pli\r\n\
+            "m=video {video} RTP/AVP {number}\r\n{map}a=rtcp-mux\r\n\
+             a=rtcp-fb:{number} nack\r\na=rtcp-fb:{number} nack pli\r\n\
              a=content:slides\r\na=label:3\r\na=sendrecv\r\n"
         );
         if let Some(proto) = self.settings.floor {
@@ -74,6 +78,7 @@ impl Slides {
             sending: true,
             flashes: false,
             begins: 0,
+            tone: 0.0,
         };
         self.thread = Some(std::thread::spawn(move || worker.run()));
         Ok(())
@@ -96,13 +101,17 @@ impl Slides {
 
     /// The pictures of others' slides so far, as they came.
     pub fn received(&self) -> Vec<Received> {
-        let received = self.shared.received.lock();
-        received.unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.received(0)
     }
 
     /// The same, decoded by ffmpeg.
     pub fn seen(&self) -> io::Result<Vec<Seen>> {
-        decode(&self.received())
+        decode(VideoCodec::H264, &self.received())
+    }
+
+    /// What others' slides show now.
+    pub fn look(&self) -> io::Result<Option<Seen>> {
+        self.shared.look()
     }
 }
 
