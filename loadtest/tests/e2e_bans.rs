@@ -97,10 +97,36 @@ fn links_are_not_guessed_for_long() {
 
 #[test]
 fn who_guesses_links_by_a_web_server_is_shut_out_and_not_the_web_server() {
-    let (server, web) = Web::start("trusted_proxies = [\"127.0.0.84/31\"]\n");
+    guess_by_a_web_server("X-Forwarded-For", |hops| {
+        // The other header is not read.
+        format!(
+            "X-Forwarded-For: {}\r\nForwarded: for=203.0.113.98\r\n",
+            hops.join(", ")
+        )
+    });
+}
+
+#[test]
+fn rfc7239_the_same_by_a_web_server_that_writes_forwarded() {
+    guess_by_a_web_server("Forwarded", |hops| {
+        let hops: Vec<String> = hops
+            .iter()
+            .map(|hop| format!("for={hop};proto=https"))
+            .collect();
+        format!(
+            "X-Forwarded-For: 203.0.113.98\r\nForwarded: {}\r\n",
+            hops.join(", ")
+        )
+    });
+}
+
+fn guess_by_a_web_server(header: &str, line: impl Fn(&[&str]) -> String) {
+    let (server, web) = Web::start(&format!(
+        "trusted_proxies = [\"127.0.0.84/31\"]\nforwarded_by = \"{header}\"\n"
+    ));
     let (outer, inner, guesser) = ("127.0.0.84", "127.0.0.85", "198.51.100.7");
     // What the guesser has put there himself is not believed.
-    let by = format!("X-Forwarded-For: 203.0.113.99, {guesser}, {outer}\r\n");
+    let by = line(&["203.0.113.99", guesser, outer]);
     for number in 0..31 {
         let answer = web.get(inner, &format!("/meet/board/{number}"), &by);
         assert!(answer.starts_with("HTTP/1.1 200"), "{number}: {answer}");
@@ -108,12 +134,12 @@ fn who_guesses_links_by_a_web_server_is_shut_out_and_not_the_web_server() {
     assert!(is_listed(&server, guesser, "scanning"), "{}", bans(&server));
     let answer = web.get(inner, "/meet/board/board", &by);
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
-    let another = "X-Forwarded-For: 198.51.100.8\r\n";
-    let answer = web.get(inner, "/meet/board/board", another);
+    let another = line(&["198.51.100.8"]);
+    let answer = web.get(inner, "/meet/board/board", &another);
     assert!(answer.contains("sip:board@"), "{answer}");
     // Nobody else is believed.
     for number in 0..31 {
-        web.get("127.0.0.86", &format!("/meet/board/{number}"), another);
+        web.get("127.0.0.86", &format!("/meet/board/{number}"), &another);
     }
     assert!(is_listed(&server, "127.0.0.86", "scanning"));
     assert!(!is_listed(&server, "198.51.100.8", "scanning"));

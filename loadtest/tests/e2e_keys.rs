@@ -10,6 +10,7 @@ use plenum_loadtest::call::CallState;
 use plenum_loadtest::codec::Codec;
 use plenum_loadtest::fleet::{Fleet, PhoneSettings};
 use plenum_loadtest::hearing::Heard;
+use plenum_loadtest::peer::raw::{Fields, RawPhone};
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::Signal;
 use std::time::Duration;
@@ -219,6 +220,30 @@ fn a_number_keyed_in_at_the_entry_leads_to_its_conference_and_pin() {
 #[test]
 fn rfc4568_an_encrypted_call_goes_on_from_the_entry_with_its_keys() {
     through_the_entry(Codec::Opus, true);
+}
+
+#[test]
+fn a_video_call_comes_up_at_the_entry_with_audio() {
+    let server = start("[entry]\nname = \"reception\"\n");
+    for (name, video) in [("reception", "m=video 0 "), ("standup", "m=video 2")] {
+        let phone = RawPhone::new(server.sip()).unwrap();
+        let uri = format!("sip:{name}@{}", server.sip());
+        let pictures = "m=video 9 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n";
+        let fields = Fields {
+            method: "INVITE",
+            uri: &uri,
+            branch: name,
+            call_id: name,
+            cseq: "1 INVITE",
+            to_tag: "",
+            more: "",
+            body: &format!("{}{pictures}", phone.offer()),
+        };
+        phone.send(phone.request(&fields)).unwrap();
+        let answer = phone.final_response("INVITE").unwrap().unwrap();
+        assert!(answer.contains("m=audio 2"), "{answer}");
+        assert!(answer.contains(video), "{name}: {answer}");
+    }
 }
 
 #[test]

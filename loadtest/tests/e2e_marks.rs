@@ -120,7 +120,7 @@ fn cm_080_people_without_cameras_have_tiles_with_their_names_and_marks() {
     let server = start(BOARD);
     let one = call(&server, "board", "one", "sendrecv", RED);
     let anna = call(&server, "board", "anna", "recvonly", GREEN);
-    let zoe = call(&server, "board", "zoe", "recvonly", BLUE);
+    let zoe = call(&server, "board", "maximiliane", "recvonly", BLUE);
     let tiles = |seen: &Seen| tile(seen, FIRST) && tile(seen, SECONDARY);
     let seen = wait(&server, "two tiles", || one.look(), tiles);
     let names = differ(&label(&seen, FIRST), &label(&seen, SECONDARY));
