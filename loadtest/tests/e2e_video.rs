@@ -421,7 +421,7 @@ fn cm_096_cm_097_seats_of_a_template_are_kept_for_those_who_are_away() {
     bob.freeze(true);
     let grey = |seen: &Seen| {
         let (r, g, b) = seen.at(0.25, 0.5);
-        r.abs_diff(g) < 16 && g.abs_diff(b) < 16 && r > 55
+        r.abs_diff(g) < 16 && g.abs_diff(b) < 16 && r > 42
     };
     wait(&server, &andy, "bob stands still", grey);
 }

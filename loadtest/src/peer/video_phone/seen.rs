@@ -250,7 +250,8 @@ impl Eye {
             }
         }
         let (count, rgb) = self.lock().clone();
-        let at = *self.times.get(count.checked_sub(1)?)?;
+        let at = self.times.get(count.checked_sub(1)?);
+        let at = *at.or(self.times.last())?;
         Some(Seen { at, rgb })
     }
 
