@@ -35,6 +35,7 @@ mod bans;
 mod commands;
 mod events;
 mod pictures;
+mod range;
 mod recordings;
 pub mod view;
 
