@@ -14,6 +14,8 @@ use plenum_loadtest::peer::video_phone::{Rgb, VideoPhone, VideoPhoneSettings, al
 use plenum_loadtest::server::{Server, ServerSettings, program};
 use plenum_loadtest::signal::{Signal, whole};
 use plenum_loadtest::tones;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -40,9 +42,14 @@ impl Folder {
 
     /// The settings of a server that keeps recordings there.
     fn settings(&self, more: &str, rest: &str) -> ServerSettings {
+        self.with_free(1, more, rest)
+    }
+
+    /// The same, with so many MiB that have to stay free.
+    fn with_free(&self, free: u32, more: &str, rest: &str) -> ServerSettings {
         ServerSettings {
             rest: format!(
-                "[recording]\ndirectory = \"{}\"\nleast_free_mib = 1\nrows = 360\n{more}\n{rest}\n",
+                "[recording]\ndirectory = \"{}\"\nleast_free_mib = {free}\nrows = 360\n{more}\n{rest}\n",
                 self.0.display()
             ),
             ..ServerSettings::default()
@@ -53,6 +60,28 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A folder that is a disk of its own, of this size. Needs root (`CAP_SYS_ADMIN`).
+struct SmallDisk(Folder);
+
+impl SmallDisk {
+    fn new(name: &str, size: &str) -> Self {
+        let folder = Folder::new(name);
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let options = format!("size={size}");
+        let path = folder.0.to_str().unwrap();
+        run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", path]);
+        Self(folder)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A test that failed may have left a server in it.
+        let path = self.0.0.as_os_str();
+        drop(Command::new("umount").arg("-l").arg(path).output());
     }
 }
 
@@ -105,6 +134,52 @@ fn sound(file: &Path) -> Vec<f32> {
             "-v", "error", "-i", name, "-f", "f32le", "-ac", "1", "-ar", "48000", "-",
         ],
     );
+    samples(&octets)
+}
+
+/// Asks for a file of a recording with these header fields: the status line and the fields, and the octets.
+fn ask(server: &Server, path: &str, fields: &str) -> (String, Vec<u8>) {
+    let token = std::fs::read_to_string(server.folder().join("token")).unwrap();
+    let mut stream = TcpStream::connect(server.http()).unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: plenum\r\nConnection: close\r\n\
+         Authorization: Bearer {}\r\n{fields}\r\n",
+        token.trim()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = answer.split_off(end.unwrap() + 4);
+    (String::from_utf8(answer).unwrap(), body)
+}
+
+/// The index that players seek by (RFC 9559).
+const CUES: [u8; 4] = [0x1C, 0x53, 0xBB, 0x6B];
+
+fn has_index(octets: &[u8]) -> bool {
+    octets.windows(4).any(|four| four == CUES)
+}
+
+/// What ffmpeg decodes of a file over HTTP from this second on.
+fn sound_from(server: &Server, path: &str, second: u32) -> Vec<f32> {
+    let token = std::fs::read_to_string(server.folder().join("token")).unwrap();
+    let fields = format!("Authorization: Bearer {}\r\n", token.trim());
+    let (from, url) = (
+        second.to_string(),
+        format!("http://{}{path}", server.http()),
+    );
+    let octets = run(
+        "ffmpeg",
+        &[
+            "-v", "error", "-headers", &fields, "-ss", &from, "-i", &url, "-vn", "-f", "f32le",
+            "-ac", "1", "-ar", "48000", "-",
+        ],
+    );
+    samples(&octets)
+}
+
+fn samples(octets: &[u8]) -> Vec<f32> {
     let samples = octets.chunks_exact(4);
     samples
         .map(|octets| f32::from_le_bytes(octets.try_into().unwrap()))
@@ -181,6 +256,7 @@ fn a_recording_is_begun_paused_ended_listed_downloaded_and_deleted() {
         "the pause is left out: {heard} s"
     );
     judge(&samples[..whole(6.0 * f64::from(RATE))], NOTICE);
+    judge_parts(&server, &format!("/v1/recordings/{name}/1"), &to, heard);
     assert_eq!(
         server.get("/v1/recordings").unwrap().0,
         401,
@@ -191,6 +267,89 @@ fn a_recording_is_begun_paused_ended_listed_downloaded_and_deleted() {
     let left = std::fs::read_dir(&folder.0).unwrap().count();
     assert_eq!(left, 1, "only what was downloaded");
     drop(phones);
+}
+
+/// RFC 9110 §14: parts of a file, which is also in `got` and plays so long.
+fn judge_parts(server: &Server, path: &str, got: &Path, lasts: f64) {
+    let whole_file = std::fs::read(got).unwrap();
+    let length = whole_file.len();
+    let (fields, body) = ask(server, path, "");
+    assert!(fields.starts_with("HTTP/1.1 200"), "{fields}");
+    assert!(fields.contains("accept-ranges: bytes"), "{fields}");
+    assert_eq!(body, whole_file);
+    let tag = fields.lines().find_map(|line| line.strip_prefix("etag: "));
+    let tag = tag.unwrap().to_owned();
+    let (fields, body) = ask(server, path, "Range: bytes=100-299\r\n");
+    assert!(fields.starts_with("HTTP/1.1 206"), "{fields}");
+    assert!(
+        fields.contains(&format!("content-range: bytes 100-299/{length}")),
+        "{fields}"
+    );
+    assert_eq!(body, whole_file[100..300]);
+    let (_, body) = ask(server, path, "Range: bytes=-50\r\n");
+    assert_eq!(body, whole_file[length - 50..]);
+    let (fields, _) = ask(server, path, &format!("Range: bytes={length}-\r\n"));
+    assert!(fields.starts_with("HTTP/1.1 416"), "{fields}");
+    assert!(
+        fields.contains(&format!("content-range: bytes */{length}")),
+        "{fields}"
+    );
+    let other = "Range: bytes=0-9\r\nIf-Range: \"other\"\r\n";
+    assert_eq!(ask(server, path, other).1.len(), length);
+    let same = format!("Range: bytes=0-9\r\nIf-Range: {tag}\r\n");
+    assert_eq!(ask(server, path, &same).1, whole_file[..10]);
+    assert!(has_index(&whole_file));
+    let rest = seconds(&sound_from(server, path, 4));
+    assert!(
+        (rest - (lasts - 4.0)).abs() < 0.3,
+        "{rest} s from the fourth of {lasts}"
+    );
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_ends_the_recording_and_nothing_else() {
+    let disk = SmallDisk::new("full", "400k");
+    let server = start(&disk.0.with_free(0, "", ""));
+    let phones = two_callers(&server);
+    std::thread::sleep(SECOND);
+    record(&server, "start").unwrap();
+    std::thread::sleep(5 * SECOND);
+    let mut filler = std::fs::File::create(disk.0.0.join("filler")).unwrap();
+    while filler.write_all(&[0; 4_096]).is_ok() {}
+    let failed = (0..50).any(|_| {
+        std::thread::sleep(SECOND / 10);
+        let shown = server.operate(&["conference", "show", "standup"], "");
+        shown.unwrap().contains("recording failed")
+    });
+    assert!(failed, "{}", server.log());
+    let name = names(&server).pop().unwrap();
+    let known = index(&server, &name);
+    assert_eq!(known["state"], "failed");
+    assert_eq!(known["reason"], "the disk is full");
+    let log = server.log();
+    assert!(
+        log.contains("cannot go on") && log.contains("the disk is full"),
+        "{log}"
+    );
+    assert_eq!(server.metric("plenum_recordings_failed_total").unwrap(), 1);
+    // What was written plays, and is what its index on the disk says, also to the next server.
+    let file = disk.0.0.join(known["files"][0]["name"].as_str().unwrap());
+    let kept = sound(&file);
+    assert!(seconds(&kept) > 3.5, "{} s", seconds(&kept));
+    let length = std::fs::metadata(&file).unwrap().len();
+    assert_eq!(known["files"][0]["bytes"].as_u64().unwrap(), length);
+    let saved = std::fs::read(disk.0.0.join(format!("{name}.json"))).unwrap();
+    let saved: serde_json::Value = serde_json::from_slice(&saved).unwrap();
+    assert_eq!(saved, known);
+    // Nobody has heard a gap.
+    std::thread::sleep(4 * SECOND);
+    for phone in phones {
+        let heard = phone.finish().unwrap();
+        let rate = usize::try_from(heard.rate).unwrap();
+        let last = &heard.samples[heard.samples.len().saturating_sub(8 * rate)..];
+        let gap = tones::longest_silence(&last[..last.len() - rate], heard.rate);
+        assert!(gap < 0.06, "a gap of {gap} s");
+    }
 }
 
 #[test]
@@ -210,7 +369,9 @@ fn a_killed_server_leaves_all_but_a_second_and_the_next_one_lists_it() {
     let index = index(&server, &name);
     assert_eq!(index["state"], "interrupted");
     let file = index["files"][0]["name"].as_str().unwrap();
-    let samples = sound(&folder.0.join(file));
+    let file = folder.0.join(file);
+    assert!(!has_index(&std::fs::read(&file).unwrap()));
+    let samples = sound(&file);
     let heard = seconds(&samples);
     assert!(
         heard >= lasted.as_secs_f64() - 1.0,
@@ -270,6 +431,54 @@ fn judge_lips(file: &Path) {
     );
 }
 
+/// The index of pictures leads to their keyframes: who begins in the middle gets the very picture that is there.
+fn judge_seeking(file: &Path) {
+    assert!(has_index(&std::fs::read(file).unwrap()));
+    let name = file.to_str().unwrap();
+    let packets = run(
+        "ffprobe",
+        &[
+            "-v",
+            "error",
+            "-select_streams",
+            "v",
+            "-read_intervals",
+            "7%+0.5",
+            "-show_entries",
+            "packet=pts_time,flags",
+            "-of",
+            "csv=p=0",
+            name,
+        ],
+    );
+    let packets = String::from_utf8_lossy(&packets).into_owned();
+    let first = packets.lines().next().unwrap_or_default();
+    let at: f64 = first.split(',').next().unwrap().parse().unwrap();
+    // Without an index ffmpeg reads from the beginning to find a keyframe before the place.
+    assert!(
+        first.contains('K') && at > 0.5 && at <= 7.0,
+        "begins with {first}"
+    );
+    let whole = brightness(file);
+    let filter = "fps=100,scale=16:16,format=gray";
+    let tail = run(
+        "ffmpeg",
+        &[
+            "-v", "error", "-ss", "6", "-i", name, "-vf", filter, "-f", "rawvideo", "-",
+        ],
+    );
+    let from: Vec<f64> = tail
+        .chunks_exact(256)
+        .map(|picture| picture.iter().map(|y| f64::from(*y)).sum::<f64>() / 256.0)
+        .collect();
+    let lit = |values: &[f64]| values.iter().filter(|y| **y > 60.0).count();
+    let (expected, found) = (lit(&whole[600..]), lit(&from));
+    assert!(
+        expected.abs_diff(found) <= 8,
+        "{found} bright pictures of {expected}"
+    );
+}
+
 #[test]
 fn pictures_are_recorded_with_a_mark_and_lips_fit() {
     let folder = Folder::new("pictures");
@@ -304,6 +513,7 @@ fn pictures_are_recorded_with_a_mark_and_lips_fit() {
         assert!(probed.contains(part), "no {part} in\n{probed}");
     }
     judge_lips(&file);
+    judge_seeking(&file);
     // A disc in the corner at the top right, for who looks and for the recording.
     let (red, green, blue) = seen.at(0.968, 0.055);
     assert!(

@@ -226,7 +226,7 @@ pub enum Offers {
     /// Telephones: plain RTP or encrypted, as the protection says.
     #[default]
     Phone,
-    /// Browsers (RFC 8829): a handshake, ICE, one bundled section, RTCP beside RTP.
+    /// Browsers (RFC 8829): a handshake, ICE, bundled sections, RTCP beside RTP.
     Browser,
     /// Both ring together: what telephones take, with what browsers need beside it (RFC 8829 §5.1.2).
     Either,

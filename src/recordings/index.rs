@@ -156,7 +156,11 @@ impl Recording {
     pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
         let new = folder.join(format!("{}.json.new", self.id));
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        fs::write(&new, text)?;
+        if let Err(error) = fs::write(&new, text) {
+            // A part of it is of no use to anybody.
+            drop(fs::remove_file(&new));
+            return Err(error);
+        }
         fs::rename(&new, path(folder, &self.id))
     }
 

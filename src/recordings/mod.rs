@@ -8,7 +8,8 @@
 //!
 //! One thread writes all recordings. The mixers hand it pieces through a bounded queue and never wait for it: where the
 //! disk is slow, recordings have gaps, which are counted, and calls have none. What was recorded is written every fifth
-//! of a second, and no file needs an end, so that a kill loses less than a second.
+//! of a second, and no file needs an end, so that a kill loses less than a second. A file that comes to an orderly end gets
+//! an index of its keyframes, by which players go to any place in it; on a full disk it ends with what found room.
 
 pub mod index;
 mod shelf;
@@ -246,7 +247,7 @@ impl Writer {
             return;
         };
         if let Err(error) = take.take(piece, clocks().1, &self.settings.directory) {
-            self.fail(id, error.to_string());
+            self.fail(id, take::words(&error));
         }
     }
 

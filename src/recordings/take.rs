@@ -15,7 +15,7 @@ use plenum_mcu::recording::matroska::{self, Writer};
 use plenum_mcu::recording::{Attendee, Fate, Piece, Reel, Request};
 use plenum_media::video::frame::EncodedFrame;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,6 +30,8 @@ const WRITE: Duration = Duration::from_millis(200);
 const HOLD: Duration = Duration::from_millis(700);
 /// What is known of a recording is written this often, and room is looked for.
 const SAVE: Duration = Duration::from_secs(1);
+/// Octets that an index takes at most on a disk, as a rule.
+const ROOM: u64 = 8_192;
 
 /// One recording under way.
 pub(super) struct Take {
@@ -55,11 +57,49 @@ pub(super) struct Take {
 struct Output {
     file: File,
     writer: Writer,
+    /// Octets that are in it for sure.
+    length: u64,
+    /// Everything is in it.
+    whole: bool,
     /// Where in the recording the file begins.
     from: Duration,
     video: bool,
     waiting: Vec<u8>,
     written: Instant,
+}
+
+impl Output {
+    /// Writes what waits. Of what finds no room on the disk nothing stays, so that the file ends with a whole block.
+    fn append(&mut self) -> io::Result<()> {
+        let done = self.file.write_all_at(&self.waiting, self.length);
+        match done {
+            Ok(()) => {
+                let octets = u64::try_from(self.waiting.len()).unwrap_or(0);
+                self.length = self.length.saturating_add(octets);
+            }
+            Err(_) => {
+                self.whole = false;
+                // It may fail as well; players do without the end of a block.
+                drop(self.file.set_len(self.length));
+            }
+        }
+        self.waiting.clear();
+        done
+    }
+
+    /// The index, and then what points to it: what comes first is of no harm without what follows.
+    fn end(&mut self, lasted: Duration) -> io::Result<()> {
+        if !self.whole {
+            // The index would lead to what is not there.
+            return Ok(());
+        }
+        self.writer.index(&mut self.waiting);
+        self.append()?;
+        for patch in self.writer.patches(lasted, self.length) {
+            self.file.write_all_at(&patch.octets, patch.at)?;
+        }
+        Ok(())
+    }
 }
 
 impl Take {
@@ -88,7 +128,7 @@ impl Take {
             Ok(()) => Ok(take),
             Err(error) => {
                 take.reel.end();
-                Err((take.request, error.to_string()))
+                Err((take.request, words(&error)))
             }
         }
     }
@@ -165,7 +205,7 @@ impl Take {
         self.measure();
         written
             .and_then(|()| shelf.put(&self.known))
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| words(&error))?;
         match shelf.refuses(&self.known.conference) {
             Some(reason) => Err(reason),
             None => Ok(()),
@@ -191,8 +231,28 @@ impl Take {
         };
         self.known.reason = failed;
         self.known.end(state, unix);
-        let kept = shelf.put(&self.known);
+        let kept = shelf.put(&self.known).or_else(|error| {
+            if error.kind() != ErrorKind::StorageFull {
+                return Err(error);
+            }
+            self.make_room(folder)?;
+            shelf.put(&self.known)
+        });
         opened.and(closed).and(kept)
+    }
+
+    /// On a full disk the last second of a file gives way to what is known of the recording.
+    fn make_room(&mut self, folder: &Path) -> io::Result<()> {
+        let Some(media) = self.known.files.last_mut() else {
+            return Ok(());
+        };
+        let file = OpenOptions::new()
+            .write(true)
+            .open(folder.join(&media.name))?;
+        media.bytes = media.bytes.saturating_sub(ROOM);
+        file.set_len(media.bytes)?;
+        self.known.sum_up();
+        Ok(())
     }
 
     /// Whether it pauses at this moment; pauses are taken out of the time.
@@ -267,6 +327,8 @@ impl Take {
         self.output = Some(Output {
             file,
             writer,
+            length: 0,
+            whole: true,
             from: held.unwrap_or(self.sound_at),
             video: size.is_some(),
             waiting,
@@ -301,25 +363,27 @@ impl Take {
             return Ok(());
         }
         output.written = now;
-        output.file.write_all(&output.waiting)?;
+        let done = output.append();
         if let Some(media) = self.known.files.last_mut() {
-            let octets = u64::try_from(output.waiting.len()).unwrap_or(0);
-            media.bytes = media.bytes.saturating_add(octets);
+            media.bytes = output.length;
         }
-        output.waiting.clear();
-        Ok(())
+        done
     }
 
-    /// The file that is written comes to its end, and says how long it is.
+    /// The file that is written comes to its end: it gets an index, and says how long it is.
     fn close(&mut self, now: Instant) -> io::Result<()> {
         let written = self.write(now, true);
         let lasted = self.measure();
-        let Some(output) = self.output.take() else {
+        let Some(mut output) = self.output.take() else {
             return written;
         };
-        let at = output.writer.duration_at();
-        let said = output.file.write_all_at(&matroska::duration(lasted), at);
-        written.and(said)
+        // What could not be written is not in the index either; the file plays without.
+        let ended = written.and_then(|()| output.end(lasted));
+        if let Some(media) = self.known.files.last_mut() {
+            media.bytes = output.length;
+        }
+        self.known.sum_up();
+        ended
     }
 
     fn measure(&mut self) -> Duration {
@@ -351,5 +415,16 @@ impl Take {
             }),
             (true, Some(_)) | (false, None) => {}
         }
+    }
+}
+
+/// Why something cannot be written, in words for people.
+pub(super) fn words(error: &io::Error) -> String {
+    if error.kind() == ErrorKind::StorageFull {
+        "the disk is full".to_owned()
+    } else if error.kind() == ErrorKind::QuotaExceeded {
+        "the disk quota of the server's user is used up".to_owned()
+    } else {
+        error.to_string()
     }
 }

@@ -66,7 +66,7 @@ pub enum Offers {
     /// Telephones.
     #[default]
     Phone,
-    /// Browsers: `UDP/TLS/RTP/SAVPF`, keys by handshake alone, one bundled section (RFC 8829 §5.2.1).
+    /// Browsers: `UDP/TLS/RTP/SAVPF`, keys by handshake alone, bundled sections (RFC 8829 §5.2.1).
     Browser,
     /// Either: the profile and keys of telephones, and beside them what browsers need, who take every profile
     /// (RFC 8829 §5.1.2).

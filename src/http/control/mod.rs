@@ -38,6 +38,7 @@ mod bans;
 mod commands;
 mod events;
 mod pictures;
+mod range;
 mod recordings;
 mod templates;
 pub mod view;

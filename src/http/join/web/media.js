@@ -60,8 +60,7 @@ export class Sound extends EventTarget {
 
     async open(device, pictures) {
         this.stream = await microphone(device);
-        // The server has another port for each kind of pictures: none may be bundled with the sound.
-        this.connection = new RTCPeerConnection({ bundlePolicy: pictures ? "max-compat" : "max-bundle" });
+        this.connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
         this.stream.getAudioTracks().forEach((track) => {
             this.sender = this.connection.addTrack(track, this.stream);
         });
