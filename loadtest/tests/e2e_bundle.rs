@@ -93,7 +93,7 @@ const SCRIPT: &str = r#"
 fn meet(rest: &str, registers: bool) -> Meeting {
     let mut settings = ServerSettings {
         rest: format!(
-            "{rest}names = false\n[join]\nbrowser = true\n[[conference]]\nname = \"pair\"\n"
+            "{rest}names = false\nrows = 360\nframe_rate = 15\n[join]\nbrowser = true\n[[conference]]\nname = \"pair\"\n"
         ),
         ..ServerSettings::default()
     };
@@ -215,6 +215,16 @@ fn rfc9143_sound_and_pictures_of_a_browser_go_by_one_transport_also_after_an_ice
     meeting.look("at first", true);
     meeting.is_one_transport("0 1");
     meeting.listen("at first");
+    meeting.browser.evaluate("call.hold()").unwrap();
+    meeting.wait(
+        "on hold",
+        "call.isOnHold().local && call.isReadyToReOffer?.() !== false",
+    );
+    meeting.look("on hold", false);
+    meeting.browser.evaluate("call.unhold()").unwrap();
+    meeting.look("back", true);
+    meeting.moves("back");
+    meeting.listen("back");
     // RFC 8445 §9: the whole group restarts.
     let restart = "call.renegotiate({ rtcOfferConstraints: { iceRestart: true } }, () => said.push('restarted'))";
     meeting.browser.evaluate(restart).unwrap();

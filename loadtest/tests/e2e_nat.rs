@@ -306,7 +306,8 @@ fn rfc8656_pictures_of_browsers_come_by_turn() {
         seen.unwrap_or_else(|error| panic!("{error}\n{}", server.log()));
     }
     let relayed = metric(&office.inside, &server, "plenum_media_ice_relayed_total");
-    assert!(relayed >= 4, "{relayed} ways by TURN:\n{}", turn.log());
+    // One of each: sound and pictures share it (RFC 9143).
+    assert!(relayed >= 2, "{relayed} ways by TURN:\n{}", turn.log());
 }
 
 /// A phone with ICE whose line is cut leaves the roster with its consent, not with the media timeout.

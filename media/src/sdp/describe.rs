@@ -303,8 +303,9 @@ fn write_audio(
         // RFC 8830 §2: browsers give a track without a stream otherwise.
         out.push_str("a=msid:plenum audio\r\n");
     }
+    // Also on hold: a source that was forgotten and comes again is not played by every browser.
     let source = local.source.as_ref();
-    if let Some((ssrc, cname)) = source.filter(|_| audio.bundled && audio.direction.sends()) {
+    if let Some((ssrc, cname)) = source.filter(|_| audio.bundled && seen) {
         write!(out, "a=ssrc:{ssrc} cname:{cname}\r\n")?;
     }
     write!(out, "a={}\r\n", audio.direction.as_str())

@@ -53,8 +53,8 @@ pub struct Local {
     pub content: Option<Box<LocalVideo>>,
     /// How the floor of slides is asked for here.
     pub floor: Option<LocalFloor>,
-    /// The source of our sound and its canonical name (RFC 5576). Browsers are told in a group: of packets whose source
-    /// they do not know they believe no payload type there.
+    /// The source of our sound and its canonical name (RFC 5576). Browsers are told in a group with pictures: of packets
+    /// whose source they do not know they believe no payload type there.
     pub source: Option<(u32, String)>,
     /// Whom an offer of ours is for.
     pub offers: Offers,

@@ -157,7 +157,8 @@ impl VideoSection {
                 Some(_) => "a=msid:slides slides\r\n",
             });
         }
-        if self.direction.sends() {
+        // In a group also on hold, as those of sound.
+        if self.direction.sends() || self.bundled {
             let (main, repair, cname) = &self.sources;
             if self.formats.iter().any(|format| format.rtx.is_some()) {
                 write!(
