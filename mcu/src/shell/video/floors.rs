@@ -171,6 +171,8 @@ impl Floors {
                 conference,
                 endpoint,
             } => self.with(conference, endpoint, |hosted, user| {
+                // It may have been let in or allowed to a moment ago.
+                hosted.look();
                 hosted.server.give(user);
             }),
         }

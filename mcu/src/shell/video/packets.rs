@@ -56,6 +56,8 @@ struct Hosted {
     class: u32,
     /// Slides: when the last one came, since their floor was told that they come.
     shown: Option<Instant>,
+    /// The peer has said that it sends no more, whatever it has said since.
+    ceased: bool,
 }
 
 impl Hosted {
@@ -183,6 +185,7 @@ impl Packets {
                     broken: false,
                     class: 0,
                     shown: None,
+                    ceased: false,
                 };
                 let mux = hosted
                     .leg
@@ -236,6 +239,7 @@ impl Packets {
                 sockets.follow(now, fresh, agreed.as_deref());
                 sockets.share(negotiated.rtcp_mux);
             }
+            hosted.ceased |= !negotiated.receiving;
             hosted.leg.apply(now, negotiated);
         });
     }
@@ -420,6 +424,7 @@ impl Packets {
     fn hand_on(&self, now: Instant, (conference, endpoint, role): LegKey, hosted: &mut Hosted) {
         // What is still under way when the peer has said that it sends no more is not shown.
         let shows = hosted.leg.negotiated().is_some_and(|it| it.receiving);
+        self.note_ceased((conference, endpoint), now, hosted);
         for _ in 0..FRAMES {
             let Some(frame) = hosted.leg.poll_frame(now) else {
                 break;
@@ -442,10 +447,6 @@ impl Packets {
                 self.metrics.video.frames_dropped.inc();
                 hosted.leg.request_keyframe();
             }
-        }
-        let quiet = |at: Instant| !shows || now.saturating_duration_since(at) >= CEASED;
-        if hosted.shown.is_some_and(quiet) {
-            self.note_shown((conference, endpoint), false, now, &mut hosted.shown);
         }
         let target = hosted.leg.target(now);
         let class = rate::class(target);
@@ -470,6 +471,16 @@ impl Packets {
                     report: Report::KeyframeNeeded { endpoint },
                 }),
             }
+        }
+    }
+
+    /// The floor is told of slides that do not come any more: their peer has said so, or sends none.
+    fn note_ceased(&self, ids: (ConferenceId, EndpointId), now: Instant, hosted: &mut Hosted) {
+        let quiet = |at: Instant| now.saturating_duration_since(at) >= CEASED;
+        if hosted.ceased || hosted.shown.is_some_and(quiet) {
+            self.note_shown(ids, false, now, &mut hosted.shown);
+            // What found no place is said in the next round.
+            hosted.ceased = hosted.shown.is_some();
         }
     }
 

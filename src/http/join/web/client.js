@@ -382,8 +382,11 @@ async function tell() {
             await own.accept(await agent.modify(await own.offer()));
             own.told = state;
             showSlides();
-            refuseSharing(own);
             noteShown(own);
+            // What was chosen meanwhile is not answered yet.
+            if (own.told === own.state) {
+                refuseSharing(own);
+            }
         }
     } catch {
         // The next press says it again; nobody hears what is muted in any case.
@@ -395,7 +398,8 @@ async function tell() {
 
 // Who was given the floor has it already.
 function noteShown(own) {
-    if (own === sound && own.shares && !shown && presenter?.entity === agent?.entity) {
+    const told = own === sound && own.told === own.state;
+    if (told && own.shares && !shown && presenter?.entity === agent?.entity) {
         shown = true;
         say("Everybody sees your screen.");
     }
