@@ -241,3 +241,16 @@ fn cb_176_slides_are_of_presenters_and_the_operator_hands_the_floor_over() {
     see(&mut ann, &server, &ended);
     await_presenting(&server, 0);
 }
+
+#[test]
+fn rfc9143_7_5_who_came_without_pictures_shares_a_screen_too() {
+    let server = start("");
+    let plain = call(&server, "plain", BLUE, None);
+    let mut ann = Chromium::start(Signal::Silence).unwrap();
+    join_page::join(&mut ann, server.sip().ip(), "board", "Ann").unwrap();
+    share(&mut ann, &server);
+    let main = || plain.look();
+    wait(&server, "in the picture", main, has(SHARED));
+    ann.evaluate("the('share').click()").unwrap();
+    await_presenting(&server, 0);
+}
