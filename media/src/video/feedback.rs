@@ -267,18 +267,6 @@ pub fn write_fir(sender: u32, media: u32, sequence: u8, out: &mut Vec<u8>) {
     );
 }
 
-/// Appends a TMMBR that asks `media` to keep to `bitrate` (RFC 5104 §4.2.1).
-pub fn write_tmmbr(sender: u32, media: u32, bitrate: u64, overhead: u16, out: &mut Vec<u8>) {
-    write(
-        TRANSPORT,
-        TMMBR,
-        sender,
-        0,
-        &rate(media, bitrate, overhead),
-        out,
-    );
-}
-
 /// Appends the TMMBN that answers a TMMBR: whose limit, and bits a second (RFC 5104 §4.2.2).
 pub fn write_tmmbn(sender: u32, limits: &[(u32, u64)], overhead: u16, out: &mut Vec<u8>) {
     let entries: Vec<[u8; 8]> = limits
@@ -286,19 +274,6 @@ pub fn write_tmmbn(sender: u32, limits: &[(u32, u64)], overhead: u16, out: &mut 
         .map(|(owner, bitrate)| rate(*owner, *bitrate, overhead))
         .collect();
     write(TRANSPORT, TMMBN, sender, 0, entries.as_flattened(), out);
-}
-
-/// Appends a REMB about these sources, at most 255.
-pub fn write_remb(sender: u32, bitrate: u64, media: &[u32], out: &mut Vec<u8>) {
-    let (mantissa, exponent) = split(bitrate, 18);
-    let count = u8::try_from(media.len()).unwrap_or(u8::MAX);
-    let [_, high, middle, low] = mantissa.to_be_bytes();
-    let mut control = REMB.to_vec();
-    control.extend_from_slice(&[count, exponent << 2 | high, middle, low]);
-    for source in media.iter().take(usize::from(count)) {
-        control.extend_from_slice(&source.to_be_bytes());
-    }
-    write(PAYLOAD, APPLICATION, sender, 0, &control, out);
 }
 
 /// Appends a transport-wide report about consecutive packets from `base` on, each with its arrival in ticks of 250 µs.
@@ -380,6 +355,31 @@ mod tests {
         let mut said = Vec::new();
         read(datagram, &mut |feedback| said.push(feedback));
         said
+    }
+
+    /// Appends a TMMBR that asks `media` to keep to `bitrate` (RFC 5104 §4.2.1).
+    fn write_tmmbr(sender: u32, media: u32, bitrate: u64, overhead: u16, out: &mut Vec<u8>) {
+        write(
+            TRANSPORT,
+            TMMBR,
+            sender,
+            0,
+            &rate(media, bitrate, overhead),
+            out,
+        );
+    }
+
+    /// Appends a REMB about these sources, at most 255.
+    fn write_remb(sender: u32, bitrate: u64, media: &[u32], out: &mut Vec<u8>) {
+        let (mantissa, exponent) = split(bitrate, 18);
+        let count = u8::try_from(media.len()).unwrap_or(u8::MAX);
+        let [_, high, middle, low] = mantissa.to_be_bytes();
+        let mut control = REMB.to_vec();
+        control.extend_from_slice(&[count, exponent << 2 | high, middle, low]);
+        for source in media.iter().take(usize::from(count)) {
+            control.extend_from_slice(&source.to_be_bytes());
+        }
+        write(PAYLOAD, APPLICATION, sender, 0, &control, out);
     }
 
     #[test]

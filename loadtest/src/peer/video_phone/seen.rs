@@ -251,7 +251,7 @@ impl Eye {
         }
         let (count, rgb) = self.lock().clone();
         let at = self.times.get(count.checked_sub(1)?);
-        let at = *at.or(self.times.last())?;
+        let at = *at.or_else(|| self.times.last())?;
         Some(Seen { at, rgb })
     }
 

@@ -178,7 +178,7 @@ fn rfc9143_7_3_all_sections_share_the_transport_of_sound() {
         assert_eq!(slides.sources.as_slice(), [200]);
         assert_eq!(slides.video.mid, Some((4, Bytes::from_static(b"2"))));
         assert!(slides.video.transport_cc.is_none() && !slides.video.feedback.transport_cc);
-        assert!(slides.video.feedback.remb, "slides are told a rate");
+        assert!(slides.video.feedback.remb, "we obey the viewer of slides");
     }
 }
 

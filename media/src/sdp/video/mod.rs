@@ -24,7 +24,9 @@
 //! those that have the extension: a peer that was answered with it in one section of the group numbers the packets of
 //! that section alone. So in a group it is agreed on for the picture of people, which is what a rate is estimated for, and
 //! neither for sound, whose packets are too small to tell anything and would need a number for each in the mixing
-//! threads, nor for slides, whose senders are told a rate by REMB.
+//! threads, nor for slides, which share the rate that is estimated for the transport. We send no REMB and no TMMBR: in a
+//! group they would bound all that the peer sends, and nothing here knows better than a peer's own estimate; both are
+//! obeyed.
 //!
 //! A video section that cannot be agreed on is refused with port 0; the call goes on with audio.
 
