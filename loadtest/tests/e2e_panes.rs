@@ -12,7 +12,7 @@
 mod panes;
 
 use panes::expect::{LAYOUTS, Place, filled, follow, ninth};
-use panes::{COLOURS, Meeting, SLIDES};
+use panes::{BROWSER, COLOURS, Meeting, SLIDES};
 use plenum_loadtest::peer::floor_client::status;
 use plenum_loadtest::peer::video_phone::{Rgb, SAMPLED, Seen, alike, shows};
 use std::path::Path;
@@ -263,16 +263,21 @@ fn rfc4796_slides_of_one_are_seen_by_all_four_and_the_recording_of_it_plays() {
     let mut floor = slides.floor(&phone.answer, server).unwrap();
     slides.show(true);
     assert_eq!(floor.request().unwrap().status, status::GRANTED);
-    // The presenter's own picture has no slides, for there is a second stream.
-    for who in 1..4 {
+    // Who has a second stream, as presenter and browser have, sees people alone in the first one.
+    meeting.wait_for_slides_apart(shows(SLIDES, 0.5, 0.5));
+    for who in [1, 3] {
         let others: Vec<usize> = (0..4).filter(|other| *other != who).collect();
         meeting.wait(who, "slides", |seen| {
             slides_below(seen) && row_above(seen, &others)
         });
     }
-    meeting.wait(0, "no slides of one's own", |seen| {
-        !shows(SLIDES, 0.5, 0.6)(seen) && (1..4).any(|who| alike(seen.at(0.3, 0.3), COLOURS[who]))
-    });
+    for who in [0, BROWSER] {
+        meeting.wait(who, "people alone", |seen| {
+            let mut others = (0..4).filter(|other| *other != who);
+            let people = others.any(|other| alike(seen.at(0.3, 0.3), COLOURS[other]));
+            people && !shows(SLIDES, 0.5, 0.6)(seen)
+        });
+    }
     std::thread::sleep(3 * SECOND);
     meeting
         .server

@@ -60,11 +60,25 @@ pub fn join_with_pictures(
 
 /// What the page shows of the conference now.
 pub fn look(browser: &mut Chromium) -> io::Result<Option<Seen>> {
+    look_at(browser, "screen")
+}
+
+/// The slides that the page shows beside it; none while there are none.
+pub fn look_at_slides(browser: &mut Chromium) -> io::Result<Option<Seen>> {
+    let there = browser.evaluate("!the('slides').hidden && the('slides').videoWidth > 0")?;
+    if there.as_bool() == Some(true) {
+        look_at(browser, "slides")
+    } else {
+        Ok(None)
+    }
+}
+
+fn look_at(browser: &mut Chromium, element: &str) -> io::Result<Option<Seen>> {
     let (width, height) = SAMPLED;
     let script = format!(
         "((canvas) => {{ [canvas.width, canvas.height] = [{width}, {height}]; \
          const context = canvas.getContext('2d'); context.imageSmoothingQuality = 'high'; \
-         context.drawImage(the('screen'), 0, 0, {width}, {height}); \
+         context.drawImage(the('{element}'), 0, 0, {width}, {height}); \
          return [...context.getImageData(0, 0, {width}, {height}).data].filter((_, n) => n % 4 < 3); \
          }})(shown().createElement('canvas'))"
     );

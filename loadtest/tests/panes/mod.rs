@@ -20,6 +20,8 @@ pub(crate) const COLOURS: [Rgb; 4] = [RED, GREEN, BLUE, YELLOW];
 /// What they say, Hz.
 const TONES: [f64; 4] = [440.0, 620.0, 1000.0, 1570.0];
 const NAMES: [&str; 4] = ["red", "green", "blue", "yellow"];
+/// Who has a browser.
+pub(crate) const BROWSER: usize = 2;
 /// What the slides show that the first of them has.
 pub(crate) const SLIDES: Rgb = WHITE;
 
@@ -138,6 +140,15 @@ impl Meeting {
         let what = format!("{what}: what {} sees", NAMES[who]);
         let device = &mut self.devices[who];
         video_phone::wait(&self.server, &what, || device.look(), wanted)
+    }
+
+    /// Waits until the browser's page shows slides beside the people.
+    pub(crate) fn wait_for_slides_apart(&mut self, wanted: impl Fn(&Seen) -> bool) {
+        let Device::Browser(browser) = &mut self.devices[BROWSER] else {
+            panic!("the browser is another");
+        };
+        let look = || join_page::look_at_slides(browser);
+        video_phone::wait(&self.server, "slides on the page", look, wanted);
     }
 
     /// Waits until everybody sees what is wanted of them.
