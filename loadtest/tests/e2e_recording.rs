@@ -131,7 +131,19 @@ fn sound(file: &Path) -> Vec<f32> {
     let octets = run(
         "ffmpeg",
         &[
-            "-v", "error", "-i", name, "-f", "f32le", "-ac", "1", "-ar", "48000", "-",
+            "-v",
+            "error",
+            "-i",
+            name,
+            "-af",
+            "aresample=async=1:first_pts=0",
+            "-f",
+            "f32le",
+            "-ac",
+            "1",
+            "-ar",
+            "48000",
+            "-",
         ],
     );
     samples(&octets)
@@ -382,7 +394,7 @@ fn a_killed_server_leaves_all_but_a_second_and_the_next_one_lists_it() {
 
 /// The mean brightness of the picture every 10 ms.
 fn brightness(file: &Path) -> Vec<f64> {
-    let filter = "fps=100,scale=16:16,format=gray";
+    let filter = "fps=100:start_time=0,scale=16:16,format=gray";
     let name = file.to_str().unwrap();
     let octets = run(
         "ffmpeg",
@@ -424,6 +436,22 @@ fn judge_lips(file: &Path) {
         apart.extend(near.map(|flash| *flash as f64 * 10.0 - beep as f64 * 10.0));
     }
     assert!(apart.len() >= 4, "{flashed:?} {beeped:?}");
+    eprintln!(
+        "APART {apart:?} {}",
+        String::from_utf8_lossy(&run(
+            "ffprobe",
+            &[
+                "-v",
+                "error",
+                "-show_entries",
+                "stream=codec_type,start_time",
+                "-of",
+                "csv=p=0",
+                file.to_str().unwrap()
+            ]
+        ))
+        .replace("\n", " ")
+    );
     let median = tones::median(apart.clone());
     assert!(
         median.abs() < 60.0,
@@ -460,7 +488,7 @@ fn judge_seeking(file: &Path) {
         "begins with {first}"
     );
     let whole = brightness(file);
-    let filter = "fps=100,scale=16:16,format=gray";
+    let filter = "fps=100:start_time=0,scale=16:16,format=gray";
     let tail = run(
         "ffmpeg",
         &[

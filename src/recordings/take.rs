@@ -169,7 +169,8 @@ impl Take {
         let place = at.saturating_duration_since(*self.origin.get_or_insert(at));
         match piece {
             Piece::Sound { packet, .. } => {
-                if place > self.sound_at + GAP {
+                // The first packet stands where it belongs, also where a picture came before it.
+                if self.sound_at.is_zero() || place > self.sound_at + GAP {
                     self.sound_at = place;
                 }
                 let at = self.sound_at;

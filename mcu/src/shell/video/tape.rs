@@ -20,8 +20,8 @@ pub(super) struct Taped {
     tape: Option<Tape>,
     rows: usize,
     bitrate: u32,
-    /// How old what a picture shows is, when it is composed: it waited for half a frame time in the mean, and a camera
-    /// takes about as long to encode and send it. Without that lips would come after their words.
+    /// A picture shows what came since the one before: how old that is in the mean, when it is composed. Without it
+    /// lips would come after their words.
     age: Duration,
     keyframe_at: Option<Instant>,
 }
@@ -33,7 +33,7 @@ impl Taped {
             tape: None,
             rows,
             bitrate,
-            age: frame_time,
+            age: frame_time / 2,
             keyframe_at: None,
         }
     }
