@@ -436,22 +436,6 @@ fn judge_lips(file: &Path) {
         apart.extend(near.map(|flash| *flash as f64 * 10.0 - beep as f64 * 10.0));
     }
     assert!(apart.len() >= 4, "{flashed:?} {beeped:?}");
-    eprintln!(
-        "APART {apart:?} {}",
-        String::from_utf8_lossy(&run(
-            "ffprobe",
-            &[
-                "-v",
-                "error",
-                "-show_entries",
-                "stream=codec_type,start_time",
-                "-of",
-                "csv=p=0",
-                file.to_str().unwrap()
-            ]
-        ))
-        .replace("\n", " ")
-    );
     let median = tones::median(apart.clone());
     assert!(
         median.abs() < 60.0,
@@ -551,24 +535,8 @@ fn pictures_are_recorded_with_a_mark_and_lips_fit() {
     );
     let crop = "crop=2:2:618:18,format=rgb24";
     let name = file.to_str().unwrap();
-    let pixels = run(
-        "ffmpeg",
-        &[
-            "-v",
-            "error",
-            "-ss",
-            "3",
-            "-i",
-            name,
-            "-vf",
-            crop,
-            "-frames:v",
-            "1",
-            "-f",
-            "rawvideo",
-            "-",
-        ],
-    );
+    let words = format!("-v error -ss 3 -i {name} -vf {crop} -frames:v 1 -f rawvideo -");
+    let pixels = run("ffmpeg", &words.split(' ').collect::<Vec<_>>());
     let corner = (pixels[0], pixels[1], pixels[2]);
     assert!(
         alike(corner, MARK),
