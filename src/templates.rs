@@ -201,6 +201,34 @@ fn pane(frame: &Frame) -> Pane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn cm_097_any_panes_make_a_template_within_the_picture_or_are_refused(
+            panes in proptest::collection::vec(
+                proptest::collection::vec(
+                    prop_oneof![any::<f64>(), 0.0..=1.0, 0.0..0.3, Just(0.0), Just(0.5), Just(1.0)],
+                    3..6,
+                ),
+                0..5,
+            ),
+            name in ".{0,70}",
+        ) {
+            let Ok(template) = read(&name, &panes) else {
+                return Ok(());
+            };
+            let frames = template.frames();
+            prop_assert_eq!(frames.len(), panes.len());
+            for (at, frame) in frames.iter().enumerate() {
+                let rect = frame.rect;
+                prop_assert!(rect.w > 0 && rect.h > 0);
+                prop_assert!(rect.x + rect.w <= UNIT && rect.y + rect.h <= UNIT);
+                let mut below = frames[..at].iter().filter(|other| other.z == frame.z);
+                prop_assert!(!below.any(|other| other.rect.overlaps(rect)));
+            }
+        }
+    }
 
     fn halves() -> Vec<Pane> {
         vec![vec![0.0, 0.0, 0.5, 1.0], vec![0.5, 0.0, 0.5, 1.0]]
