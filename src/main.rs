@@ -54,19 +54,19 @@ enum Task {
         config: Option<PathBuf>,
     },
     /// Shows and commands the conferences of the running server.
-    Conference(conference::Arguments),
+    Conference(cli::Arguments<conference::Order>),
     /// Lists, downloads and deletes the recordings of the running server.
-    Recording(recording::Arguments),
+    Recording(cli::Arguments<recording::Order>),
     /// Who may register and call as one of us.
-    User(user::Arguments),
+    User(cli::Arguments<user::Order>),
     /// Copies what has to survive.
-    Store(store::Arguments),
+    Store(cli::Arguments<store::Order>),
     /// Shows who is shut out of the running server, and lets them in again.
-    Ban(ban::Arguments),
+    Ban(cli::Arguments<ban::Task>),
     /// Lists, makes and deletes layouts of your own.
-    Template(template::Arguments),
+    Template(cli::Arguments<template::Order>),
     /// Shows the trunks of the running server.
-    Trunk(trunk::Arguments),
+    Trunk(cli::Arguments<trunk::Order>),
     /// Prints the version.
     Version,
 }

@@ -2,23 +2,13 @@
 
 use super::client::{Client, segment};
 use super::table::Table;
-use super::{Failure, say};
-use clap::{Args, Subcommand};
+use super::{Arguments, Failure, say};
+use clap::Subcommand;
 use plenum::abuse::view::{Ban, Order};
-use std::path::PathBuf;
 
-/// Arguments of `plenum ban`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    order: Task,
-    /// The configuration of the running server.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
+/// What `plenum ban` is told to do.
 #[derive(Debug, Subcommand)]
-enum Task {
+pub(crate) enum Task {
     /// Lists who is banned or limited, why, and for how long.
     List,
     /// Lets an address in again.
@@ -37,7 +27,7 @@ enum Task {
 }
 
 /// Carries out `plenum ban`.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments<Task>) -> Result<(), Failure> {
     let client = Client::new(arguments.config.as_deref())?;
     match arguments.order {
         Task::List => {

@@ -4,25 +4,16 @@
 use super::client::{Client, segment};
 use super::pictures::{self, Order as PictureOrder};
 use super::table::{Table, harmless};
-use super::{Failure, say};
+use super::{Arguments, Failure, say};
 use clap::{Args, Subcommand};
 use plenum::http::control::view::{
     Active, Call, Choice, Conference, Endpoint, Given, Promotion, Somebody, Waiting,
 };
 use std::path::PathBuf;
 
-/// Arguments of `plenum conference`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    order: Order,
-    /// The configuration of the running server.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
+/// What `plenum conference` is told to do.
 #[derive(Debug, Subcommand)]
-enum Order {
+pub(crate) enum Order {
     /// Lists the active conferences and the configured ones.
     List,
     /// Shows who is in a conference.
@@ -90,13 +81,13 @@ enum Order {
 }
 
 #[derive(Debug, Args)]
-struct Named {
+pub(crate) struct Named {
     /// The name of the conference.
     conference: String,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct One {
+pub(crate) struct One {
     /// The name of the conference.
     conference: String,
     /// The number of the endpoint, as `show` lists it.
@@ -104,7 +95,7 @@ pub(super) struct One {
 }
 
 #[derive(Debug, Args)]
-struct User {
+pub(crate) struct User {
     /// The name of the conference.
     conference: String,
     /// The number of the user, as `show` lists it.
@@ -112,7 +103,7 @@ struct User {
 }
 
 #[derive(Debug, Args)]
-struct Waits {
+pub(crate) struct Waits {
     /// The name of the conference.
     conference: String,
     /// The number of the user, as `show` lists it; without it, everybody who waits.
@@ -120,7 +111,7 @@ struct Waits {
 }
 
 /// Carries out `plenum conference`.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments<Order>) -> Result<(), Failure> {
     let client = Client::new(arguments.config.as_deref())?;
     match arguments.order {
         Order::List => list(&client),

@@ -12,9 +12,20 @@ pub(crate) mod template;
 pub(crate) mod trunk;
 pub(crate) mod user;
 
+use clap::{Args, Subcommand};
 use plenum::config::Config;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Arguments of a command that is told what to do.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments<Order: Subcommand> {
+    #[command(subcommand)]
+    order: Order,
+    /// The configuration of the server.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+}
 
 /// Why a command failed.
 #[derive(Debug)]

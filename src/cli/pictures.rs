@@ -7,7 +7,7 @@ use clap::Subcommand;
 use plenum::http::control::view::{Looks, PlacementWords, SeatList, SeatWords, View};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// Sets pane placement of the running conference; what is left out is as configured.
     Placement {
         /// The name of the conference.
@@ -66,7 +66,7 @@ pub(super) enum Order {
 
 /// What is said about choosing another layout.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Permission {
+pub(crate) enum Permission {
     True,
     False,
     Inherited,

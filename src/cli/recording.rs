@@ -2,25 +2,16 @@
 
 use super::client::{Client, segment};
 use super::table::Table;
-use super::{Failure, other, say};
-use clap::{Args, Subcommand};
+use super::{Arguments, Failure, other, say};
+use clap::Subcommand;
 use plenum::recordings::index::Recording;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
 
-/// Arguments of `plenum recording`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    order: Order,
-    /// The configuration of the running server.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
+/// What `plenum recording` is told to do.
 #[derive(Debug, Subcommand)]
-enum Order {
+pub(crate) enum Order {
     /// Lists the recordings there are, oldest first.
     List,
     /// Shows who was there, pauses and files of a recording.
@@ -46,7 +37,7 @@ enum Order {
 }
 
 /// Carries out `plenum recording`.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments<Order>) -> Result<(), Failure> {
     let client = Client::new(arguments.config.as_deref())?;
     let path = |recording: &str| format!("/recordings/{}", segment(recording));
     match arguments.order {

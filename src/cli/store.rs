@@ -1,22 +1,13 @@
 //! `plenum store`: the file that has to survive.
 
-use super::{Failure, load, other, say};
-use clap::{Args, Subcommand};
+use super::{Arguments, Failure, load, other, say};
+use clap::Subcommand;
 use plenum::store::{File, path};
 use std::path::PathBuf;
 
-/// Arguments of `plenum store`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    order: Order,
-    /// The configuration of the server, for its `store.file`.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
+/// What `plenum store` is told to do.
 #[derive(Debug, Subcommand)]
-enum Order {
+pub(crate) enum Order {
     /// Writes a copy, also while the server runs. A file of that name is replaced.
     Backup {
         /// The copy.
@@ -25,7 +16,7 @@ enum Order {
 }
 
 /// Carries out `plenum store`.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments<Order>) -> Result<(), Failure> {
     let config = load(arguments.config.as_deref())?;
     match arguments.order {
         Order::Backup { file } => {

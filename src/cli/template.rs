@@ -2,23 +2,13 @@
 
 use super::client::{Client, segment};
 use super::table::Table;
-use super::{Failure, say};
-use clap::{Args, Subcommand};
+use super::{Arguments, Failure, say};
+use clap::Subcommand;
 use plenum::http::control::view::{Rectangles, TemplateView};
-use std::path::PathBuf;
 
-/// Arguments of `plenum template`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    order: Order,
-    /// The configuration of the running server.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
+/// What `plenum template` is told to do.
 #[derive(Debug, Subcommand)]
-enum Order {
+pub(crate) enum Order {
     /// Lists the templates, those of the configuration first.
     List,
     /// Makes a template, in the place of another one of this name.
@@ -38,10 +28,10 @@ enum Order {
 }
 
 #[derive(Clone, Debug)]
-struct Pane(Vec<f64>);
+pub(crate) struct Pane(Vec<f64>);
 
 /// Carries out `plenum template`.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments<Order>) -> Result<(), Failure> {
     let client = Client::new(arguments.config.as_deref())?;
     let path = |name: &str| format!("/templates/{}", segment(name));
     match arguments.order {

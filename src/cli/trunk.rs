@@ -2,29 +2,19 @@
 
 use super::client::Client;
 use super::table::Table;
-use super::{Failure, say};
-use clap::{Args, Subcommand};
+use super::{Arguments, Failure, say};
+use clap::Subcommand;
 use plenum::trunk::view::Trunk;
-use std::path::PathBuf;
 
-/// Arguments of `plenum trunk`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    order: Order,
-    /// The configuration of the running server.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
+/// What `plenum trunk` is told to do.
 #[derive(Debug, Subcommand)]
-enum Order {
+pub(crate) enum Order {
     /// Lists the trunks: registration, servers, calls, and what to do about what is wrong.
     List,
 }
 
 /// Carries out `plenum trunk`.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments<Order>) -> Result<(), Failure> {
     let client = Client::new(arguments.config.as_deref())?;
     match arguments.order {
         Order::List => {

@@ -2,7 +2,7 @@
 //! server runs or not; a running one sees the change within a tenth of a second.
 
 use super::table::Table;
-use super::{Failure, load, other, say};
+use super::{Arguments, Failure, load, other, say};
 use clap::{Args, Subcommand};
 use plenum::store::{File, path};
 use plenum_focus::store::{User, UserRole};
@@ -12,20 +12,10 @@ use plenum_sip::msg::Uri;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 
-/// Arguments of `plenum user`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    order: Order,
-    /// The configuration of the server, for its `store.file`.
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
+/// What `plenum user` is told to do.
 #[derive(Debug, Subcommand)]
-enum Order {
+pub(crate) enum Order {
     /// Adds a user; the password is asked for, or read from standard input.
     Add {
         /// The address: `sip:name@domain`.
@@ -70,13 +60,13 @@ enum Order {
 }
 
 #[derive(Debug, Args)]
-struct One {
+pub(crate) struct One {
     /// The address: `sip:name@domain`.
     address: String,
 }
 
 /// Carries out `plenum user`.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: Arguments<Order>) -> Result<(), Failure> {
     let config = load(arguments.config.as_deref())?;
     let open = || File::open(&path(&config.store.file)).map_err(other);
     match arguments.order {
